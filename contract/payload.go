@@ -1,0 +1,65 @@
+package contract
+
+import (
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+)
+
+// Payload is one message on its way: as wire bytes, as a dynamic message, or as both, each made from the other only
+// when it is asked for. So rows can go to the wire without an intermediate message, and bytes from an upstream can
+// pass through without decoding.
+//
+// A Payload is immutable to its readers: neither the bytes nor the message that it gives may be changed. It is not
+// safe for concurrent use until both forms have been asked for.
+type Payload struct {
+	desc protoreflect.MessageDescriptor
+	wire []byte
+	msg  protoreflect.Message
+}
+
+// FromWire takes over b, the wire form of a message of type desc. The bytes are not checked until Message is called.
+func FromWire(desc protoreflect.MessageDescriptor, b []byte) *Payload {
+	if b == nil {
+		b = []byte{}
+	}
+	return &Payload{desc: desc, wire: b}
+}
+
+// FromMessage takes over m.
+func FromMessage(m protoreflect.Message) *Payload {
+	return &Payload{desc: m.Descriptor(), msg: m}
+}
+
+// Descriptor gives the type of the message.
+func (p *Payload) Descriptor() protoreflect.MessageDescriptor { return p.desc }
+
+// HasWire tells whether the wire form is there already.
+func (p *Payload) HasWire() bool { return p.wire != nil }
+
+// Wire gives the binary form. It fails when a string field holds invalid UTF-8.
+func (p *Payload) Wire() ([]byte, error) {
+	if p.wire == nil {
+		b, err := proto.MarshalOptions{Deterministic: true}.Marshal(p.msg.Interface())
+		if err != nil {
+			return nil, err
+		}
+		if b == nil {
+			b = []byte{}
+		}
+		p.wire = b
+	}
+	return p.wire, nil
+}
+
+// Message gives the message. It fails when the wire form can't be decoded as its type.
+func (p *Payload) Message() (protoreflect.Message, error) {
+	if p.msg == nil {
+		m := dynamicpb.NewMessage(p.desc)
+		if err := proto.Unmarshal(p.wire, m); err != nil {
+			return nil, err
+		}
+		p.msg = m
+	}
+	return p.msg, nil
+}

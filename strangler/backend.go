@@ -1,0 +1,47 @@
+package strangler
+
+import (
+	"context"
+
+	"banyan.dev/banyan/contract"
+)
+
+// Backend answers calls of the contract. It is the one port between the edges, the Router and both sides, and what
+// wraps a Backend (limits, telemetry) is a Backend too.
+//
+// Call returns when the call has been answered in full. It sends exactly one reply when the operation is unary, any
+// number when it is server streaming. send blocks while the caller is slow and is not safe for concurrent use; when it
+// fails, Call stops and returns that error. When ctx ends, Call stops what it has begun, frees what it holds and
+// returns soon. A Reply and what it holds belong to send's callee from then on.
+//
+// Errors are *Error, or wrap one; anything else is shown to the caller as INTERNAL with its text kept for the log.
+// A Backend is safe for concurrent use.
+type Backend interface {
+	Call(ctx context.Context, call *Call, send func(*Reply) error) error
+}
+
+// BackendFunc is a function as a Backend.
+type BackendFunc func(ctx context.Context, call *Call, send func(*Reply) error) error
+
+// Call calls f.
+func (f BackendFunc) Call(ctx context.Context, call *Call, send func(*Reply) error) error {
+	return f(ctx, call, send)
+}
+
+// Call is one request on its way to a Backend.
+type Call struct {
+	Operation *contract.Operation
+	// Request is the operation's Input.
+	Request *contract.Payload
+	// RequestID names the call in logs and errors.
+	RequestID string
+	// Header has the caller's headers or metadata, names in lower case. It may be nil.
+	Header map[string][]string
+	// Claims are what is known of the caller (JWT claims); nil when nothing is.
+	Claims map[string]any
+}
+
+// Reply is one message of the answer: the operation's Output.
+type Reply struct {
+	Message *contract.Payload
+}
