@@ -62,10 +62,12 @@ const (
 	Exec
 	// CallRPC answers by another operation (`:call`).
 	CallRPC
+	// Reply fills the reply from parameters, without SQL (`:reply`).
+	Reply
 )
 
 // String gives the kind as it is written.
-func (k Kind) String() string { return [...]string{":one", ":opt", ":many", ":exec", ":call"}[k] }
+func (k Kind) String() string { return [...]string{":one", ":opt", ":many", ":exec", ":call", ":reply"}[k] }
 
 // Statement is a directive `-- name:` with its SQL.
 type Statement struct {
@@ -75,8 +77,9 @@ type Statement struct {
 	Into   *Into   // nil: the reply itself
 	Each   *Each   // nil: run once
 	Call   *Call   // only for CallRPC
+	Fields []Arg   // only for Reply: the fields that it sets
 	Expect *Expect // nil: no expectation beyond the kind's own
-	Lines  []Line  // empty for CallRPC
+	Lines  []Line  // empty for CallRPC and Reply
 }
 
 // Into says which part of the reply the rows fill.
