@@ -1,0 +1,135 @@
+package config
+
+import (
+	"io"
+	"log/slog"
+	"time"
+
+	"banyan.dev/banyan/internal/fault"
+)
+
+// Config is banyan.yaml, with defaults where the file says nothing and paths relative to the file resolved.
+//
+// The yaml tag is the key, default its value when absent, required says that an absent or empty one is a fault.
+type Config struct {
+	Contract Contract `yaml:"contract"`
+	// SQL are globs of annotated SQL files.
+	SQL      []string `yaml:"sql" required:"true" path:"true"`
+	Legacy   Legacy   `yaml:"legacy"`
+	Timeouts Timeouts `yaml:"timeouts"`
+	Paging   Paging   `yaml:"paging"`
+	Limits   Limits   `yaml:"limits"`
+	Listen   Listen   `yaml:"listen"`
+	Log      Log      `yaml:"log"`
+	Shutdown Shutdown `yaml:"shutdown"`
+
+	file      string
+	positions map[string]fault.Pos
+}
+
+// Contract says where the .proto files are.
+type Contract struct {
+	// Paths are roots of .proto trees: an import is looked up below each.
+	Paths []string `yaml:"paths" required:"true" path:"true"`
+	// Unserved are operations that no SQL answers on purpose: full names, or pkg.Service.* for a whole service.
+	Unserved []string `yaml:"unserved"`
+}
+
+// Legacy says how to reach the legacy database.
+type Legacy struct {
+	// DSN is a go-sql-driver DSN: user:password@tcp(host:port)/schema?param=value.
+	DSN Secret `yaml:"dsn" required:"true"`
+	// TimeZone is the zone that DATETIME columns are written in.
+	TimeZone Zone `yaml:"time_zone" default:"UTC"`
+	Pool     Pool `yaml:"pool"`
+	// ConnectTimeout bounds opening one connection.
+	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"3s"`
+	// StartTimeout is how long serve waits at start for a legacy that is down; zero: not at all.
+	StartTimeout time.Duration `yaml:"start_timeout" default:"30s"`
+}
+
+// Pool bounds the connections to legacy.
+type Pool struct {
+	// MaxOpen is the most connections that are open at once.
+	MaxOpen int `yaml:"max_open" default:"32"`
+	// MaxQueue is the most calls that wait for a connection; zero: none waits.
+	MaxQueue int `yaml:"max_queue" default:"256"`
+	// QueueTimeout is the longest that a call waits for a connection.
+	QueueTimeout time.Duration `yaml:"queue_timeout" default:"1s"`
+	// MaxIdleTime is how long an unused connection is kept.
+	MaxIdleTime time.Duration `yaml:"max_idle_time" default:"5m"`
+}
+
+// Timeouts bound how long calls run.
+type Timeouts struct {
+	// Default is the deadline of a unary call that came without one.
+	Default time.Duration `yaml:"default" default:"10s"`
+	// Max is the most that a unary call's own deadline may be; longer ones are cut to it.
+	Max time.Duration `yaml:"max" default:"60s"`
+	// Stream is both for server streaming calls.
+	Stream time.Duration `yaml:"stream" default:"10m"`
+}
+
+// Paging bounds and seals pages (AIP-158).
+type Paging struct {
+	// DefaultSize is the number of items of a page when the request names none.
+	DefaultSize int `yaml:"default_size" default:"50"`
+	// MaxSize is the most items of a page; a larger page_size is cut to it.
+	MaxSize int `yaml:"max_size" default:"1000"`
+	// Keys are secrets that seal page tokens: the first seals, all open. Without any, each start makes its own, and
+	// tokens don't outlive it.
+	Keys []Secret `yaml:"keys"`
+}
+
+// Limits bound what one caller can take from the others.
+type Limits struct {
+	// MaxRequestBytes is the largest request message or body.
+	MaxRequestBytes Size `yaml:"max_request_bytes" default:"4MiB"`
+	// MaxReplyBytes is the largest reply message.
+	MaxReplyBytes Size `yaml:"max_reply_bytes" default:"64MiB"`
+	// MaxInFlight is the most calls that run at once; more are told RESOURCE_EXHAUSTED.
+	MaxInFlight int `yaml:"max_in_flight" default:"512"`
+}
+
+// Listen says where Banyan listens. Port 0 takes a free one.
+type Listen struct {
+	REST Address `yaml:"rest" default:"127.0.0.1:8080"`
+	GRPC Address `yaml:"grpc" default:"127.0.0.1:9090"`
+	// Admin has no authentication, so that it has to be loopback unless AdminRemote is set.
+	Admin Address `yaml:"admin" default:"127.0.0.1:9091"`
+	// AdminRemote allows Admin on an address that other machines reach.
+	AdminRemote bool `yaml:"admin_remote" default:"false"`
+}
+
+// Log says what is logged, and how. Logs go to standard error.
+type Log struct {
+	Level Level `yaml:"level" default:"info"`
+	// Format is json or text.
+	Format Format `yaml:"format" default:"json"`
+}
+
+// Shutdown says how Banyan stops.
+type Shutdown struct {
+	// Drain is how long calls in flight may go on after a signal to stop.
+	Drain time.Duration `yaml:"drain" default:"15s"`
+}
+
+// File is the path of the file as it was given.
+func (c *Config) File() string { return c.file }
+
+// Pos says where a key stands ("legacy.dsn", "contract.unserved[1]"); the file alone where it doesn't.
+func (c *Config) Pos(key string) fault.Pos {
+	if p, ok := c.positions[key]; ok {
+		return p
+	}
+	return fault.Pos{File: c.file}
+}
+
+// Handler gives what writes logs in the configured level and format to w.
+func (l Log) Handler(w io.Writer) slog.Handler {
+	opts := &slog.HandlerOptions{Level: slog.Level(l.Level)}
+	if l.Format == Text {
+		return slog.NewTextHandler(w, opts)
+	}
+	return slog.NewJSONHandler(w, opts)
+}

@@ -1,0 +1,121 @@
+package config
+
+import (
+	"cmp"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"banyan.dev/banyan/internal/fault"
+)
+
+// validate checks what one key alone can't show: ranges, and keys that have to fit together.
+func validate(c *Config, faults *fault.List) {
+	v := validator{c, faults}
+	v.dsn()
+
+	atLeast(v, "legacy.pool.max_open", c.Legacy.Pool.MaxOpen, 1)
+	atLeast(v, "legacy.pool.max_queue", c.Legacy.Pool.MaxQueue, 0)
+	atLeast(v, "legacy.pool.queue_timeout", c.Legacy.Pool.QueueTimeout, time.Millisecond)
+	atLeast(v, "legacy.pool.max_idle_time", c.Legacy.Pool.MaxIdleTime, time.Second)
+	atLeast(v, "legacy.connect_timeout", c.Legacy.ConnectTimeout, time.Millisecond)
+	atLeast(v, "legacy.start_timeout", c.Legacy.StartTimeout, 0)
+
+	atLeast(v, "timeouts.default", c.Timeouts.Default, time.Millisecond)
+	atLeast(v, "timeouts.max", c.Timeouts.Max, time.Millisecond)
+	atLeast(v, "timeouts.stream", c.Timeouts.Stream, time.Millisecond)
+	if c.Timeouts.Default > c.Timeouts.Max {
+		v.add("timeouts.default", "raise timeouts.max or lower it", "timeouts.default (%s) is more than timeouts.max (%s)", c.Timeouts.Default, c.Timeouts.Max)
+	}
+
+	atLeast(v, "paging.default_size", c.Paging.DefaultSize, 1)
+	atLeast(v, "paging.max_size", c.Paging.MaxSize, 1)
+	if c.Paging.DefaultSize > c.Paging.MaxSize {
+		v.add("paging.default_size", "raise paging.max_size or lower it", "paging.default_size (%d) is more than paging.max_size (%d)", c.Paging.DefaultSize, c.Paging.MaxSize)
+	}
+	v.pageKeys()
+
+	atLeast(v, "limits.max_request_bytes", c.Limits.MaxRequestBytes, 1)
+	atLeast(v, "limits.max_reply_bytes", c.Limits.MaxReplyBytes, 1)
+	atMost(v, "limits.max_request_bytes", c.Limits.MaxRequestBytes, maxMessage)
+	atMost(v, "limits.max_reply_bytes", c.Limits.MaxReplyBytes, maxMessage)
+	atLeast(v, "limits.max_in_flight", c.Limits.MaxInFlight, 1)
+	atLeast(v, "shutdown.drain", c.Shutdown.Drain, 0)
+	v.listen()
+}
+
+// maxMessage is what protobuf and gRPC can carry as one message.
+const maxMessage Size = 1 << 30
+
+// minKey is the fewest bytes of a secret that seals page tokens: 128 bits.
+const minKey = 16
+
+type validator struct {
+	c      *Config
+	faults *fault.List
+}
+
+func (v validator) add(key, fix, format string, args ...any) {
+	v.faults.Add(v.c.Pos(key), fix, format, args...)
+}
+
+func atLeast[T cmp.Ordered](v validator, key string, got, least T) {
+	if got < least {
+		v.add(key, "raise it", "%s is %v, but has to be at least %v", key, got, least)
+	}
+}
+
+func atMost[T cmp.Ordered](v validator, key string, got, most T) {
+	if got > most {
+		v.add(key, "lower it", "%s is %v, but may be at most %v", key, got, most)
+	}
+}
+
+// dsn never repeats the driver's own errors: they quote parts of the DSN, which has a password.
+func (v validator) dsn() {
+	text := v.c.Legacy.DSN.Reveal()
+	if text == "" { // missing, which is reported already
+		return
+	}
+	const shape = "write user:password@tcp(host:port)/schema; see docs/config.md"
+	parsed, err := mysql.ParseDSN(text)
+	switch {
+	case err != nil:
+		v.add("legacy.dsn", shape, "legacy.dsn is not a go-sql-driver DSN")
+	case parsed.DBName == "":
+		v.add("legacy.dsn", shape, "legacy.dsn names no schema")
+	}
+}
+
+func (v validator) pageKeys() {
+	seen := map[string]bool{}
+	for i, k := range v.c.Paging.Keys {
+		path := indexed("paging.keys", i)
+		switch text := k.Reveal(); {
+		case len(text) < minKey:
+			v.add(path, "make one with: openssl rand -base64 32", "%s is shorter than %d characters", path, minKey)
+		case seen[text]:
+			v.add(path, "keep one", "%s repeats an earlier key", path)
+		default:
+			seen[text] = true
+		}
+	}
+}
+
+func (v validator) listen() {
+	l := v.c.Listen
+	if !l.Admin.Loopback() && !l.AdminRemote {
+		v.add("listen.admin", "use 127.0.0.1, or set listen.admin_remote: true and guard the address yourself",
+			"listen.admin has no authentication, so that it may only be on loopback")
+	}
+	taken := map[Address]string{}
+	for _, at := range []struct {
+		key  string
+		addr Address
+	}{{"listen.rest", l.REST}, {"listen.grpc", l.GRPC}, {"listen.admin", l.Admin}} {
+		if other, ok := taken[at.addr]; ok && at.addr.fixedPort() {
+			v.add(at.key, "give each its own port", "%s and %s are the same address", other, at.key)
+		}
+		taken[at.addr] = at.key
+	}
+}
