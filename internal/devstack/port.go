@@ -68,9 +68,9 @@ func poll(ctx context.Context, p *process, attempt func(context.Context) error) 
 		select {
 		case <-tick.C:
 		case <-p.done:
-			return fmt.Errorf("the server ended while starting (%w); it wrote:\n%s", errOr(p.err, err), p.logTail())
+			return fmt.Errorf("the server ended while starting (%w); it wrote:\n%s", errOr(p.err, err), p.lastWords())
 		case <-ctx.Done():
-			return fmt.Errorf("the server is not ready: %w; it wrote:\n%s", errors.Join(context.Cause(ctx), err), p.logTail())
+			return fmt.Errorf("the server is not ready: %w; it wrote:\n%s", errors.Join(context.Cause(ctx), err), p.lastWords())
 		}
 	}
 }

@@ -1,7 +1,6 @@
 package devstack
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strings"
 	"syscall"
 )
 
@@ -17,6 +17,7 @@ import (
 type process struct {
 	pid  int
 	log  string        // path of the file that has its output
+	from int64         // where in log its own output begins
 	done chan struct{} // closed when it has ended and was waited for
 	err  error         // how it ended; read after done
 }
@@ -32,6 +33,9 @@ func startProcess(cmd *exec.Cmd, log string, g *guard) (*process, error) {
 	dieWithParent(cmd.SysProcAttr)
 
 	p := &process{log: log, done: make(chan struct{})}
+	if info, err := output.Stat(); err == nil {
+		p.from = info.Size()
+	}
 	started := make(chan error)
 	go p.supervise(cmd, output, g, started)
 	if err := <-started; err != nil {
@@ -104,19 +108,28 @@ func (p *process) terminate(ctx context.Context) error {
 	}
 }
 
-// logTail gives the last lines that the process wrote, for an error message.
-func (p *process) logTail() string {
-	const most = 2 << 10
+// output gives what the process has written.
+func (p *process) output() string {
 	text, err := os.ReadFile(p.log)
 	if err != nil {
 		return err.Error()
 	}
-	text = bytes.TrimSpace(text)
-	if len(text) > most {
-		text = text[len(text)-most:]
-		if _, rest, found := bytes.Cut(text, []byte("\n")); found {
-			text = rest
-		}
+	if int64(len(text)) < p.from {
+		return "" // Somebody has emptied the log.
 	}
-	return string(text)
+	return strings.TrimSpace(string(text[p.from:]))
+}
+
+// lastWords gives the end of the output, whole lines, for an error message.
+func (p *process) lastWords() string {
+	const most = 2 << 10
+	text := p.output()
+	if len(text) <= most {
+		return text
+	}
+	text = text[len(text)-most:]
+	if _, rest, found := strings.Cut(text, "\n"); found {
+		text = rest
+	}
+	return text
 }

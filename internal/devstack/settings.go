@@ -10,6 +10,9 @@ import (
 	"strings"
 )
 
+// account is the name of the one account that has all rights on a private server.
+const account = "banyan"
+
 // logFileSize of InnoDB's redo log. The template has the same, or each start would write a new one.
 const logFileSize = "16M"
 

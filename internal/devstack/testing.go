@@ -73,6 +73,34 @@ func Databases(t TB) []*Server {
 	return append(servers, &Server{Name: "mysql", config: config})
 }
 
+// sharedBroker is the one RabbitMQ of a test binary, see sharedDatabase.
+var sharedBroker = sync.OnceValues(func() (*Broker, error) {
+	return StartBroker(context.Background(), BrokerOptions{})
+})
+
+// RabbitMQ gives the broker that all tests of this test binary share, as
+// MariaDB does. Tests keep to virtual hosts of their own (NewVHost) or to names
+// of their own.
+func RabbitMQ(t TB) *Broker {
+	t.Helper()
+	broker, err := sharedBroker()
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	return broker
+}
+
+// OwnRabbitMQ starts a broker for one test, which may kill and restart it. It is gone when the test ends.
+func OwnRabbitMQ(t TB) *Broker {
+	t.Helper()
+	broker, err := StartBroker(context.Background(), BrokerOptions{})
+	if err != nil {
+		t.Fatalf("%v", err)
+	}
+	stopAfter(t, broker)
+	return broker
+}
+
 // stopAfter stops a server when the test ends.
 func stopAfter(t TB, server interface{ Stop(context.Context) error }) {
 	t.Cleanup(func() {
