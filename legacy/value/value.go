@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 )
 
 // Column describes a result column, or a table's column that a parameter is written to.
@@ -21,6 +22,8 @@ type Column struct {
 	Known            bool
 	// Length is the declared length of CHAR, VARCHAR, BINARY, VARBINARY and BIT columns; 0 where it is not known.
 	Length int64
+	// Members are the values of a table's ENUM or SET column, in their order; nil where they are not known.
+	Members []string
 }
 
 // Encoder appends one column's value to b as wire-format field records of the message that holds the field (tag and
@@ -46,4 +49,12 @@ type Codec struct {
 	Zone *time.Location
 	// Enums are the declared enum codes by the enum's full name.
 	Enums map[protoreflect.FullName]*Enum
+	// Types finds the messages that google.protobuf.Any holds in JSON columns; nil finds those compiled into Banyan.
+	Types Types
+}
+
+// Types finds message and extension types by name, as dynamicpb.Types does.
+type Types interface {
+	protoregistry.MessageTypeResolver
+	protoregistry.ExtensionTypeResolver
 }

@@ -1,0 +1,74 @@
+package value
+
+import (
+	"database/sql/driver"
+	"unicode/utf8"
+)
+
+// textOf reads what the driver gives for text, binary, DECIMAL and temporal columns. The bytes belong to the driver.
+func textOf(v driver.Value) ([]byte, bool) {
+	switch v := v.(type) {
+	case []byte:
+		return v, true
+	case string:
+		return []byte(v), true
+	}
+	return nil, false
+}
+
+func stringEncoder(col Column, cl class, f field) Encoder {
+	switch cl {
+	case classInt:
+		return intTextEncoder(col, f)
+	case classText, classEnum, classSet, classJSON, classDecimal, classDateTime, classTimestamp, classDate, classTime:
+	default:
+		return nil
+	}
+	return func(b []byte, v driver.Value) ([]byte, error) {
+		if v == nil {
+			return b, nil
+		}
+		s, ok := textOf(v)
+		if !ok {
+			return b, unexpected(col, v)
+		}
+		if !utf8.Valid(s) {
+			return b, misfit(col, f, "the text is not valid UTF-8: its bytes are not in the character set that the column claims; "+
+				"use a bytes field, or CONVERT(CAST(col AS BINARY) USING latin1)")
+		}
+		return f.appendBytes(b, s), nil
+	}
+}
+
+// intTextEncoder writes integers as decimal text, for ids whose type the contract hides.
+func intTextEncoder(col Column, f field) Encoder {
+	return func(b []byte, v driver.Value) ([]byte, error) {
+		if v == nil {
+			return b, nil
+		}
+		n, ok := integerOf(v)
+		if !ok {
+			return b, unexpected(col, v)
+		}
+		var buf [20]byte
+		return f.appendBytes(b, n.appendTo(buf[:0])), nil
+	}
+}
+
+func bytesEncoder(col Column, cl class, f field) Encoder {
+	switch cl {
+	case classText, classEnum, classSet, classJSON, classBinary, classBit, classGeometry, classVector:
+	default:
+		return nil
+	}
+	return func(b []byte, v driver.Value) ([]byte, error) {
+		if v == nil {
+			return b, nil
+		}
+		s, ok := textOf(v)
+		if !ok {
+			return b, unexpected(col, v)
+		}
+		return f.appendBytes(b, s), nil
+	}
+}
