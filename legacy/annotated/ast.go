@@ -67,7 +67,9 @@ const (
 )
 
 // String gives the kind as it is written.
-func (k Kind) String() string { return [...]string{":one", ":opt", ":many", ":exec", ":call", ":reply"}[k] }
+func (k Kind) String() string {
+	return [...]string{":one", ":opt", ":many", ":exec", ":call", ":reply"}[k]
+}
 
 // Statement is a directive `-- name:` with its SQL.
 type Statement struct {
