@@ -32,12 +32,13 @@ func TestKilledBrokerKeepsMessagesAndPorts(t *testing.T) {
 	if err := channel.Confirm(false); err != nil {
 		t.Fatal(err)
 	}
-	for _, kind := range []string{"quorum", "stream"} {
+	for _, kind := range []string{"classic", "quorum", "stream"} {
 		if _, err := channel.QueueDeclare(kind, true, false, false, false, amqp.Table{"x-queue-type": kind}); err != nil {
 			t.Fatalf("declare a %s queue: %v", kind, err)
 		}
 	}
-	confirmation, err := channel.PublishWithDeferredConfirmWithContext(t.Context(), "", "quorum", true, false,
+	// Not into the quorum queue: RabbitMQ 3.10 forgets one's leader when it is killed within a moment of the queue's making.
+	confirmation, err := channel.PublishWithDeferredConfirmWithContext(t.Context(), "", "classic", true, false,
 		amqp.Publishing{DeliveryMode: amqp.Persistent, Body: []byte("kept")})
 	if err != nil {
 		t.Fatal(err)
@@ -58,7 +59,7 @@ func TestKilledBrokerKeepsMessagesAndPorts(t *testing.T) {
 	if broker.URL("") != url || broker.StreamPort != streams {
 		t.Fatal("the addresses changed")
 	}
-	message, ok, err := dial(t, url).Get("quorum", true)
+	message, ok, err := dial(t, url).Get("classic", true)
 	if err != nil || !ok || string(message.Body) != "kept" {
 		t.Fatalf("got %q, %v, %v after the restart", message.Body, ok, err)
 	}
