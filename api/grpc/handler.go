@@ -1,0 +1,121 @@
+package grpc
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+
+	"banyan.dev/banyan/api/edge"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/strangler"
+)
+
+// handler answers the calls of all services.
+type handler struct {
+	edge            *edge.Edge
+	maxRequestBytes int
+}
+
+// describe makes what gRPC needs to route a service's calls here.
+func (h handler) describe(s *contract.Service) *grpc.ServiceDesc {
+	desc := &grpc.ServiceDesc{
+		ServiceName: string(s.Descriptor.FullName()),
+		Metadata:    s.Descriptor.ParentFile().Path(),
+	}
+	for _, op := range s.Operations {
+		name := string(op.Descriptor.Name())
+		if op.ServerStreaming {
+			desc.Streams = append(desc.Streams, grpc.StreamDesc{
+				StreamName: name, ServerStreams: true,
+				Handler: func(_ any, stream grpc.ServerStream) error { return h.stream(op, stream) },
+			})
+			continue
+		}
+		desc.Methods = append(desc.Methods, grpc.MethodDesc{
+			MethodName: name,
+			Handler: func(_ any, ctx context.Context, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
+				return h.unary(ctx, op, decode, in)
+			},
+		})
+	}
+	return desc
+}
+
+func (h handler) unary(ctx context.Context, op *contract.Operation, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
+	request := &frame{}
+	if err := decode(request); err != nil {
+		return nil, h.received(err)
+	}
+	answer := func(ctx context.Context, req any) (any, error) {
+		request, ok := req.(*frame)
+		if !ok {
+			return nil, status.Errorf(codes.Internal, "an interceptor replaced the request by a %T", req)
+		}
+		call := newCall(ctx, op, request)
+		// A header that can't be set belongs to a call that has ended, which the Backend will see by ctx.
+		_ = grpc.SetHeader(ctx, metadata.MD{edge.RequestIDHeader: {call.RequestID}})
+		reply := &frame{}
+		err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
+			reply.bytes = wire
+			return nil
+		})
+		if err != nil {
+			return nil, err.GRPCStatus().Err()
+		}
+		return reply, nil
+	}
+	if in == nil {
+		return answer(ctx, request)
+	}
+	return in(ctx, request, &grpc.UnaryServerInfo{FullMethod: op.FullMethod}, answer)
+}
+
+func (h handler) stream(op *contract.Operation, stream grpc.ServerStream) error {
+	request := &frame{}
+	if err := stream.RecvMsg(request); err != nil {
+		return h.received(err)
+	}
+	ctx := stream.Context()
+	call := newCall(ctx, op, request)
+	_ = stream.SetHeader(metadata.MD{edge.RequestIDHeader: {call.RequestID}})
+	err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
+		return stream.SendMsg(&frame{bytes: wire})
+	})
+	if err != nil {
+		return err.GRPCStatus().Err()
+	}
+	return nil
+}
+
+// received makes an error of receiving a request the one that REST gives too. (Unary requests that are too large don't
+// come here: gRPC refuses them before, with the same code.)
+func (h handler) received(err error) error {
+	if status.Code(err) == codes.ResourceExhausted {
+		return edge.TooLarge(h.maxRequestBytes).WithCause(err).GRPCStatus().Err()
+	}
+	return err
+}
+
+func newCall(ctx context.Context, op *contract.Operation, request *frame) *strangler.Call {
+	md, _ := metadata.FromIncomingContext(ctx)
+	given := ""
+	if ids := md[edge.RequestIDHeader]; len(ids) > 0 {
+		given = ids[0]
+	}
+	return &strangler.Call{
+		Operation: op,
+		Request:   contract.FromWire(op.Input, request.bytes),
+		RequestID: edge.RequestID(given),
+		Header:    md,
+	}
+}
+
+// unknownMethod answers calls of what the contract does not have.
+func unknownMethod(_ any, stream grpc.ServerStream) error {
+	name, _ := grpc.MethodFromServerStream(stream)
+	return strangler.Fail(codes.Unimplemented, "METHOD_NOT_FOUND",
+		"there is no method %s here; ask the server's reflection for what there is", name).GRPCStatus().Err()
+}

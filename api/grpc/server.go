@@ -1,0 +1,139 @@
+package grpc
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+
+	"banyan.dev/banyan/api/edge"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/strangler"
+)
+
+// Options set a Server up. The zero value is ready: each field says what its zero means.
+type Options struct {
+	// Logger gets failed calls; nil logs nothing.
+	Logger *slog.Logger
+	// MaxRequestBytes bounds a request message, in bytes; 0 means 4 MiB.
+	MaxRequestBytes int
+	// MaxReplyBytes bounds a reply message, in bytes; 0 means 64 MiB.
+	MaxReplyBytes int
+	// MaxConnectionAge is how long a connection is used before its client is asked to make a new one, so that load
+	// spreads over replicas; 0 means 30 minutes. Running calls get MaxConnectionGrace (0 means 10 minutes) to finish.
+	MaxConnectionAge   time.Duration
+	MaxConnectionGrace time.Duration
+	// Extra are further options of grpc.NewServer, such as credentials and stats handlers.
+	Extra []grpc.ServerOption
+}
+
+const (
+	defaultMaxRequestBytes = 4 << 20
+	defaultMaxReplyBytes   = 64 << 20
+	defaultConnectionAge   = 30 * time.Minute
+	defaultConnectionGrace = 10 * time.Minute
+
+	// keepaliveTime and keepaliveTimeout find dead clients; clients may ping as often as minPing.
+	keepaliveTime    = time.Minute
+	keepaliveTimeout = 20 * time.Second
+	minPing          = 10 * time.Second
+	// maxStreams bounds what one connection can ask for at once; limits over all calls are a Backend's.
+	maxStreams = 1000
+)
+
+// Server serves a contract over gRPC. It is safe for concurrent use.
+type Server struct {
+	grpc     *grpc.Server
+	health   *health.Server
+	services []string
+}
+
+// New makes a server of the contract's operations that answers by way of b.
+func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
+	if opts.MaxRequestBytes == 0 {
+		opts.MaxRequestBytes = defaultMaxRequestBytes
+	}
+	if opts.MaxReplyBytes == 0 {
+		opts.MaxReplyBytes = defaultMaxReplyBytes
+	}
+	if opts.MaxConnectionAge == 0 {
+		opts.MaxConnectionAge = defaultConnectionAge
+	}
+	if opts.MaxConnectionGrace == 0 {
+		opts.MaxConnectionGrace = defaultConnectionGrace
+	}
+	h := handler{
+		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
+		maxRequestBytes: opts.MaxRequestBytes,
+	}
+	server := grpc.NewServer(append([]grpc.ServerOption{
+		grpc.ForceServerCodecV2(codec{}),
+		grpc.MaxRecvMsgSize(opts.MaxRequestBytes),
+		grpc.MaxSendMsgSize(opts.MaxReplyBytes),
+		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			MaxConnectionAge: opts.MaxConnectionAge, MaxConnectionAgeGrace: opts.MaxConnectionGrace,
+			Time: keepaliveTime, Timeout: keepaliveTimeout,
+		}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
+		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.WaitForHandlers(true),
+		grpc.SharedWriteBuffer(true),
+	}, opts.Extra...)...)
+	s := &Server{grpc: server, health: health.NewServer()}
+	for _, v := range c.Versions {
+		for _, svc := range v.Services {
+			server.RegisterService(h.describe(svc), nil)
+			name := string(svc.Descriptor.FullName())
+			s.services = append(s.services, name)
+			s.health.SetServingStatus(name, grpc_health_v1.HealthCheckResponse_SERVING)
+		}
+	}
+	grpc_health_v1.RegisterHealthServer(server, s.health)
+	registerReflection(server, c, s.services)
+	return s
+}
+
+// Serve accepts connections until Shutdown. It returns nil after Shutdown, else why it stopped.
+func (s *Server) Serve(lis net.Listener) error { return s.grpc.Serve(lis) }
+
+// SetServing sets the health of the server as a whole and of all its services. They are healthy at first.
+func (s *Server) SetServing(serving bool) {
+	s.SetServiceServing("", serving)
+	for _, name := range s.services {
+		s.SetServiceServing(name, serving)
+	}
+}
+
+// SetServiceServing sets the health of one service by its full name; "" is the server as a whole.
+func (s *Server) SetServiceServing(name string, serving bool) {
+	status := grpc_health_v1.HealthCheckResponse_NOT_SERVING
+	if serving {
+		status = grpc_health_v1.HealthCheckResponse_SERVING
+	}
+	s.health.SetServingStatus(name, status)
+}
+
+// Shutdown takes no new calls and waits for the running ones; when ctx ends first, it cancels them and returns ctx's
+// error. When it returns, no handler runs any more. Calling it twice is harmless.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.health.Shutdown()
+	drained := make(chan struct{})
+	go func() {
+		defer close(drained)
+		s.grpc.GracefulStop()
+	}()
+	select {
+	case <-drained:
+		return nil
+	case <-ctx.Done():
+		s.grpc.Stop()
+		<-drained
+		return ctx.Err()
+	}
+}
