@@ -1,0 +1,75 @@
+# Nothing but Go, git and make is needed beforehand: `make deps` installs the
+# servers, and every tool is in go.mod (`go tool`).
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Where the demo keeps its data. DEMO_FLAGS: for instance --customers 10000 --orders 50000.
+DEMO_DIR ?= .cache/demo
+DEMO_FLAGS ?=
+
+# What to test, and how. Two packages at a time: many of them run servers of their own.
+PKG ?= ./...
+TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 10m
+
+BENCH_FLAGS ?=
+FUZZTIME ?= 30s
+
+# Linting is patient work: it leaves the machine to whoever needs it.
+NICE := nice -n 10
+
+.PHONY: help
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/banyan
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/banyan
+
+.PHONY: demo
+demo: deps build ## run the example shop behind Banyan, in the foreground (YES=1: ask nothing)
+	exec bin/banyan demo --dir $(DEMO_DIR) --ready-file $(DEMO_DIR)/ready.json $(DEMO_FLAGS)
+
+.PHONY: deps
+deps: ## install the servers that demo and tests run (YES=1: ask nothing)
+	@scripts/deps servers
+
+.PHONY: test
+test: ## run all tests with the race detector (PKG=./legacy/... for some)
+	@scripts/deps servers compiler
+	go test $(TEST_FLAGS) $(PKG)
+
+.PHONY: format
+format: ## format all Go code
+	$(NICE) go tool golangci-lint fmt
+
+.PHONY: lint
+lint: lint-format lint-vet lint-golangci ## check format, vet and lint
+
+.PHONY: lint-format lint-vet lint-golangci
+lint-format:
+	$(NICE) go tool golangci-lint fmt --diff
+lint-vet:
+	$(NICE) go vet ./...
+lint-golangci:
+	$(NICE) go tool golangci-lint run ./...
+
+.PHONY: generate
+generate: ## write generated code again, wherever a buf.gen.yaml is
+	@scripts/generate
+
+.PHONY: bench
+bench: ## compare Banyan with a hand-written service, side by side
+	@scripts/deps servers
+	go run ./bench $(BENCH_FLAGS)
+
+.PHONY: fuzz
+fuzz: ## run each fuzz target for FUZZTIME (30s)
+	@scripts/fuzz $(FUZZTIME) $(PKG)
+
+.PHONY: clean
+clean: ## remove what was built and the demo's data
+	rm -rf bin .cache
