@@ -71,6 +71,9 @@ func (k Kind) String() string {
 	return [...]string{":one", ":opt", ":many", ":exec", ":call", ":reply"}[k]
 }
 
+// hasSQL tells whether SQL follows a statement of this kind.
+func (k Kind) hasSQL() bool { return k != CallRPC && k != Reply }
+
 // Statement is a directive `-- name:` with its SQL.
 type Statement struct {
 	Pos    fault.Pos

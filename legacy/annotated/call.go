@@ -14,12 +14,26 @@ func (p *parser) call(s *Statement, kind field, words []field) {
 		}
 		words = words[1:]
 	}
+	s.Call.Args = p.assignments(words)
+}
+
+// reply reads what follows :reply: the fields of the reply.
+func (p *parser) reply(s *Statement, kind field, words []field) {
+	if len(words) == 0 {
+		p.fault(kind.off+len(kind.text), "write `:reply field=:param …`", "a :reply without fields")
+	}
+	s.Fields = p.assignments(words)
+}
+
+// assignments reads field=:param pairs.
+func (p *parser) assignments(words []field) []Arg {
+	var out []Arg
 	seen := map[string]bool{}
 	for _, w := range words {
 		name, value, ok := strings.Cut(w.text, "=")
 		path, isPath := splitPath(name)
 		if !ok || !isPath {
-			p.fault(w.off, "write field=:param, without blanks around the =", "%s is no argument of a :call", quoted(w.text))
+			p.fault(w.off, "write field=:param, without blanks around the =", "%s sets no field", quoted(w.text))
 			continue
 		}
 		if seen[name] {
@@ -29,9 +43,10 @@ func (p *parser) call(s *Statement, kind field, words []field) {
 		seen[name] = true
 		at := w.off + len(name) + len("=")
 		if param, ok := p.callParam(value, at); ok {
-			s.Call.Args = append(s.Call.Args, Arg{Pos: p.pos(w.off), Field: path, Param: param})
+			out = append(out, Arg{Pos: p.pos(w.off), Field: path, Param: param})
 		}
 	}
+	return out
 }
 
 // callParam reads the value of an argument: a parameter without a function, since the value goes from field to field.

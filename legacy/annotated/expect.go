@@ -12,8 +12,8 @@ const expectFix = "write `-- expect: [=|!=|<|<=|>|>=] N else CODE REASON \"messa
 // expect reads an expectation: [op] N else CODE REASON "message {path}".
 func (p *parser) expect(d directive) {
 	switch {
-	case p.state != wantSQL && p.stmt != nil && p.state == done && p.stmt.Kind == CallRPC:
-		p.fault(d.off, "put it on a statement with SQL", "an expect on a :call")
+	case p.state != wantSQL && p.stmt != nil && p.state == done && !p.stmt.Kind.hasSQL():
+		p.fault(d.off, "put it on a statement with SQL", "an expect on a %s", p.stmt.Kind)
 		return
 	case p.state != wantSQL:
 		p.fault(d.off, "write it between `-- name:` and its SQL", "an expect outside of a statement")

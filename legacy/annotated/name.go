@@ -4,7 +4,7 @@ import "strings"
 
 // kindNamed finds a kind as it is written, with its colon.
 func kindNamed(s string) (Kind, bool) {
-	for k := One; k <= CallRPC; k++ {
+	for k := One; k <= Reply; k++ {
 		if k.String() == s {
 			return k, true
 		}
@@ -12,7 +12,7 @@ func kindNamed(s string) (Kind, bool) {
 	return 0, false
 }
 
-const kindsFix = "write :one, :opt, :many, :exec or :call"
+const kindsFix = "write :one, :opt, :many, :exec, :call or :reply"
 
 // reserved are words that parameters and CEL know already.
 func reserved(name string) bool { return name == "auth" || name == "page" || name == "request" }
@@ -45,8 +45,13 @@ func (p *parser) name(d directive) {
 		return
 	}
 	s.Kind, p.bad = kind, false
-	if kind == CallRPC {
+	switch kind {
+	case CallRPC:
 		p.call(s, words[0], words[1:])
+		p.state = done
+		return
+	case Reply:
+		p.reply(s, words[0], words[1:])
 		p.state = done
 		return
 	}
@@ -143,11 +148,12 @@ func (p *parser) checkBlock(b *Block) {
 		if s.Each != nil && s.Each.As != "" && names[s.Each.As] != nil {
 			p.faults.Add(s.Each.Pos, "take another name", "as=%s hides the statement %q on line %d", s.Each.As, s.Each.As, names[s.Each.As].Pos.Line)
 		}
-		if s.Kind == CallRPC && i+1 < len(b.Statements) {
-			p.faults.Add(s.Pos, "make it the block's last statement", "statements follow a :call, which answers the operation")
+		answers := !s.Kind.hasSQL()
+		if answers && i+1 < len(b.Statements) {
+			p.faults.Add(s.Pos, "make it the block's last statement", "statements follow a %s, which answers the operation", s.Kind)
 		}
-		if s.Kind == CallRPC && b.Kind == Put && b.Target != "" {
-			p.faults.Add(s.Pos, "use :exec, or a query with into=-", "a :call in a put")
+		if answers && b.Kind == Put && b.Target != "" {
+			p.faults.Add(s.Pos, "use :exec, or a query with into=-", "a %s in a put", s.Kind)
 		}
 	}
 }

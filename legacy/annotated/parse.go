@@ -187,8 +187,8 @@ func (p *parser) sql() {
 		p.state = done
 		return
 	case done:
-		if p.stmt.Kind == CallRPC && !p.bad {
-			p.fault(start, "remove it; a :call has no SQL", "SQL under a :call")
+		if !p.stmt.Kind.hasSQL() && !p.bad {
+			p.fault(start, "remove it", "SQL under a %s, which has none", p.stmt.Kind)
 		} else {
 			p.fault(start, "give it its own `-- name:`", "a second statement under the name %s", quoted(p.stmt.Name))
 		}
