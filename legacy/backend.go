@@ -1,0 +1,148 @@
+package legacy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/strangler"
+)
+
+// attempts is how often an operation runs that deadlocks; the waits between are random, up to retryWait times the try.
+const (
+	attempts  = 4
+	retryWait = 20 * time.Millisecond
+)
+
+// Backend answers operations from the legacy database. It is safe for concurrent use.
+type Backend struct {
+	program  *Program
+	pool     *pool.Pool
+	maxReply int
+}
+
+// New makes a Backend of a verified program. maxReply bounds a reply, in bytes. The pool stays the caller's.
+func New(p *Program, conns *pool.Pool, maxReply int) *Backend {
+	return &Backend{program: p, pool: conns, maxReply: maxReply}
+}
+
+// Call answers an operation. See strangler.Backend.
+func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*strangler.Reply) error) error {
+	op := b.program.ops[call.Operation.Name]
+	if op == nil {
+		return strangler.Fail(codes.Unimplemented, "NOT_SERVED", "%s is not served here", call.Operation.Name)
+	}
+	req, err := call.Request.Message()
+	if err != nil {
+		return strangler.Fail(codes.InvalidArgument, "MALFORMED_REQUEST", "the request is no valid %s; send it encoded by the contract's own messages", op.input.FullName()).WithCause(err)
+	}
+	streamed := false
+	sender := func(r *strangler.Reply) error {
+		streamed = true
+		return send(r)
+	}
+	var reply []byte
+	err = retry(ctx, func() (bool, error) {
+		var err error
+		reply, err = b.once(ctx, op, call, req, sender)
+		return !streamed, err
+	})
+	if err != nil || call.Operation.ServerStreaming {
+		return err
+	}
+	return send(&strangler.Reply{Message: contract.FromWire(op.output, reply)})
+}
+
+// Put makes legacy's rows equal a message, by its put block, in a transaction of its own. Repeating it changes
+// nothing. It fails with UNIMPLEMENTED when the message has no put.
+func (b *Backend) Put(ctx context.Context, entity *contract.Payload) error {
+	name := entity.Descriptor().FullName()
+	op := b.program.puts[name]
+	if op == nil {
+		return strangler.Fail(codes.Unimplemented, "NO_PUT", "no SQL puts %s", name)
+	}
+	msg, err := entity.Message()
+	if err != nil {
+		return fmt.Errorf("decoding %s: %w", name, err)
+	}
+	return retry(ctx, func() (bool, error) {
+		_, err := b.once(ctx, op, &strangler.Call{}, msg, nil)
+		return true, err
+	})
+}
+
+// retry runs fn again, whole, when the server ended its transaction to break a deadlock, as long as fn allows it.
+func retry(ctx context.Context, fn func() (again bool, err error)) error {
+	for try := 1; ; try++ {
+		again, err := fn()
+		if err == nil || !pool.Retryable(err) {
+			return err
+		}
+		if !again || try == attempts {
+			return strangler.Fail(codes.Aborted, "CONTENTION", "other calls kept changing the same rows; try again").
+				WithRetry(time.Second).WithCause(err)
+		}
+		wait := time.NewTimer(rand.N(retryWait * time.Duration(try)))
+		select {
+		case <-ctx.Done():
+			wait.Stop()
+			return err
+		case <-wait.C:
+		}
+	}
+}
+
+// once runs an operation on a connection of its own, in the isolation that it needs.
+func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, req protoreflect.Message, send func(*strangler.Reply) error) (reply []byte, err error) {
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release() // rolls back what is open
+	r, err := b.start(op, call, req, conn)
+	if err != nil {
+		return nil, err
+	}
+	defer r.free()
+	r.send = send
+	switch op.isolation {
+	case snapshot:
+		err = conn.Command(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
+	case write:
+		err = conn.Command(ctx, "START TRANSACTION")
+	}
+	if err != nil {
+		return nil, asError(err)
+	}
+	if err := r.statements(ctx); err != nil {
+		return nil, err
+	}
+	if op.rpc != nil && !op.rpc.ServerStreaming {
+		if reply, err = r.reply(); err != nil {
+			return nil, err
+		}
+	}
+	if op.isolation == bare {
+		return reply, nil
+	}
+	if err := conn.Commit(ctx); err != nil {
+		return nil, asError(err)
+	}
+	return reply, nil
+}
+
+// asError gives what the pool says as the caller's error.
+func asError(err error) error {
+	var e *strangler.Error
+	if errors.As(err, &e) {
+		return e
+	}
+	return pool.Translate(err)
+}

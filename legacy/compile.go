@@ -1,0 +1,332 @@
+package legacy
+
+import (
+	"path"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/value"
+)
+
+// Options say how a Program reads and writes.
+type Options struct {
+	// Zone is the zone of the legacy's DATETIME columns (legacy.time_zone); nil means UTC.
+	Zone *time.Location
+	// Paging bounds the pages of lists.
+	Paging Paging
+	// Unserved are operations that no SQL answers on purpose: full names, or patterns such as shop.v2.Reports.*.
+	Unserved []string
+}
+
+// Program is annotated SQL bound to a contract. Once verified it does not change and is safe for concurrent use.
+type Program struct {
+	contract *contract.Contract
+	codec    *value.Codec
+	ops      map[protoreflect.FullName]*operation
+	puts     map[protoreflect.FullName]*operation
+}
+
+// Compile binds the blocks of files to the contract and reports all that can be found wrong without a database. The
+// Program is of use only when the faults have no error.
+func Compile(c *contract.Contract, files []*annotated.File, o Options) (*Program, fault.List) {
+	if o.Zone == nil {
+		o.Zone = time.UTC
+	}
+	b := &binder{
+		contract: c, options: o,
+		program: &Program{
+			contract: c,
+			codec:    &value.Codec{Zone: o.Zone, Enums: map[protoreflect.FullName]*value.Enum{}, Types: c.Types},
+			ops:      map[protoreflect.FullName]*operation{},
+			puts:     map[protoreflect.FullName]*operation{},
+		},
+	}
+	var err error
+	if b.conditions, err = newConditions(c); err != nil {
+		b.faults.Add(fault.Pos{}, "", "the contract can't be used in CEL: %s", err)
+		return b.program, b.faults
+	}
+	if b.sealer, err = newSealer(o.Paging.Keys); err != nil {
+		b.faults.Add(fault.Pos{}, "", "%s", err)
+		return b.program, b.faults
+	}
+	for _, f := range files {
+		for _, e := range f.Enums {
+			b.enum(e)
+		}
+	}
+	for _, f := range files {
+		for _, blk := range f.Blocks {
+			b.block(blk)
+		}
+	}
+	b.calls()
+	for _, op := range b.order {
+		b.finish(op)
+	}
+	b.unanswered()
+	return b.program, b.faults
+}
+
+// Serves tells whether the program answers an operation.
+func (p *Program) Serves(name protoreflect.FullName) bool { return p.ops[name] != nil }
+
+// binder compiles blocks. It lives while Compile runs.
+type binder struct {
+	contract   *contract.Contract
+	options    Options
+	program    *Program
+	conditions *conditions
+	sealer     *sealer
+	faults     fault.List
+	order      []*operation
+	enums      map[protoreflect.FullName]fault.Pos
+}
+
+// block binds one block.
+func (b *binder) block(blk *annotated.Block) {
+	op := &operation{pos: blk.Pos, target: protoreflect.FullName(blk.Target)}
+	var existing *operation
+	if blk.Kind == annotated.RPC {
+		op.rpc = b.contract.Operation(op.target)
+		if op.rpc == nil {
+			b.faults.Add(blk.Pos, "name an RPC as package.Service.Method", "the contract has no operation %s%s", blk.Target, b.resembling(blk.Target))
+			return
+		}
+		op.input, op.output = op.rpc.Input, op.rpc.Output
+		existing = b.program.ops[op.target]
+		op.reply = &fill{message: op.output}
+		op.mask = findMask(op.input, bodyField(op.rpc))
+	} else {
+		op.input = b.contract.Message(op.target)
+		if op.input == nil {
+			b.faults.Add(blk.Pos, "name a message as package.Message", "the contract has no message %s", blk.Target)
+			return
+		}
+		existing = b.program.puts[op.target]
+	}
+	if existing != nil {
+		b.faults.Add(blk.Pos, "keep one of the two", "%s has a block already, at %s", blk.Target, existing.pos)
+		return
+	}
+	if blk.Kind == annotated.RPC {
+		b.program.ops[op.target] = op
+	} else {
+		b.program.puts[op.target] = op
+	}
+	b.order = append(b.order, op)
+	if len(blk.Statements) == 0 {
+		b.faults.Add(blk.Pos, "write `-- name: NAME :KIND` and the SQL below it", "%s has no statement", blk.Target)
+	}
+	for _, ast := range blk.Statements {
+		s := &statement{op: op, ast: ast, index: len(op.statements)}
+		b.statement(s)
+		op.statements = append(op.statements, s)
+	}
+}
+
+// statement binds one statement; the earlier ones are bound.
+func (b *binder) statement(s *statement) {
+	if s.ast.Each != nil {
+		s.each = b.each(s)
+	}
+	switch s.ast.Kind {
+	case annotated.CallRPC:
+		b.call(s)
+		return
+	case annotated.Reply:
+		b.replyFields(s)
+		return
+	}
+	bit := uint64(1)
+	for i := range s.ast.Lines {
+		l := line{ast: &s.ast.Lines[i]}
+		for _, p := range l.ast.Pieces {
+			bound := piece{text: p.Text}
+			if p.Param != nil {
+				bound.param = b.param(s, p.Param)
+			}
+			l.pieces = append(l.pieces, bound)
+		}
+		if l.ast.Condition != annotated.Always {
+			if bit == 0 {
+				b.faults.Add(l.ast.Pos, "split the statement", "more than 64 optional lines in one statement")
+			}
+			l.bit, bit = bit, bit<<1
+			s.optional++
+			b.condition(s, &l)
+		}
+		s.lines = append(s.lines, l)
+	}
+	if s.ast.Expect != nil {
+		s.expect = &expectation{ast: s.ast.Expect}
+		for _, p := range s.ast.Expect.Message {
+			bound := piece{text: p.Text}
+			if p.Param != nil {
+				bound.param = b.param(s, p.Param)
+			}
+			s.expect.message = append(s.expect.message, bound)
+		}
+	}
+	b.into(s)
+}
+
+// condition compiles what an optional line depends on.
+func (b *binder) condition(s *statement, l *line) {
+	l.orderBy = len(l.ast.Pieces) > 0 && isOrderBy(l.ast.Pieces[0].Text)
+	if l.ast.Condition == annotated.Given {
+		for _, p := range l.pieces {
+			if p.param != nil && p.param.origin != fromPage {
+				l.given = append(l.given, p.param)
+			}
+		}
+		return
+	}
+	c, issues, err := b.conditions.compile(s.op.input, l.ast.If)
+	switch {
+	case err != nil:
+		b.faults.Add(l.ast.IfPos, "", "the condition %s", err)
+	case issues != nil:
+		for _, e := range issues.Errors() {
+			pos := l.ast.IfPos
+			pos.Col += e.Location.Column()
+			b.faults.Add(pos, "the fields of "+string(s.op.input.FullName())+" are known by name", "%s", e.Message)
+		}
+	}
+	l.cel = c
+}
+
+func isOrderBy(text string) bool {
+	f := strings.Fields(text)
+	return len(f) >= 2 && strings.EqualFold(f[0], "ORDER") && strings.EqualFold(f[1], "BY")
+}
+
+// finish settles what shows only when all of an operation's statements are bound.
+func (b *binder) finish(op *operation) {
+	for _, s := range op.statements {
+		b.variants(s)
+	}
+	b.pager(op)
+	b.isolation(op)
+	if op.mask != nil {
+		op.mask.writable = b.writable(op)
+		if len(op.mask.writable) == 0 {
+			op.mask = nil
+		}
+	}
+	b.unused(op)
+	if op.rpc == nil {
+		return
+	}
+	switch r := op.reply; {
+	case len(r.rows) == 1 && len(r.children) == 0:
+		op.single = r.rows[0]
+	case len(r.rows) == 0 && len(r.children) == 1 && r.children[0].framed():
+		op.single = r.children[0].source()
+	}
+}
+
+// variants outlines a statement's main variants, so that faults show at start and the columns that paging needs are
+// known.
+func (b *binder) variants(s *statement) {
+	for _, mask := range s.masks() {
+		if _, err := s.variant(mask); err != nil {
+			b.faults.Add(s.ast.Pos, "", "%s", err)
+			return
+		}
+	}
+}
+
+// masks gives the choices of optional lines that are checked at start: none, all, each alone; where ORDER BY lines are
+// alternatives, each of them with the others' none and all.
+func (s *statement) masks() []uint64 {
+	var plain, orders []uint64
+	for _, l := range s.lines {
+		switch {
+		case l.bit == 0:
+		case l.orderBy:
+			orders = append(orders, l.bit)
+		default:
+			plain = append(plain, l.bit)
+		}
+	}
+	choices := []uint64{0}
+	all := uint64(0)
+	for _, m := range plain {
+		choices = append(choices, m)
+		all |= m
+	}
+	if len(plain) > 1 {
+		choices = append(choices, all)
+	}
+	if len(orders) == 0 {
+		return choices
+	}
+	var out []uint64
+	for i, o := range orders {
+		if i == 0 {
+			for _, c := range choices {
+				out = append(out, c|o)
+			}
+			continue
+		}
+		out = append(out, o, all|o)
+	}
+	return out
+}
+
+// unanswered reports operations that nothing answers.
+func (b *binder) unanswered() {
+	for _, op := range b.contract.Operations() {
+		named := b.named(op)
+		switch {
+		case b.program.ops[op.Name] == nil && !named:
+			b.faults.Add(op.Pos, "write `-- rpc: "+string(op.Name)+"` in a .sql file, or list it under contract.unserved", "no SQL answers %s", op.Name)
+		case b.program.ops[op.Name] != nil && named:
+			b.faults.Add(b.program.ops[op.Name].pos, "take it off the list, or remove the SQL", "%s is listed under contract.unserved", op.Name)
+		}
+	}
+}
+
+func (b *binder) named(op *contract.Operation) bool {
+	for _, pattern := range b.options.Unserved {
+		if ok, err := path.Match(pattern, string(op.Name)); err == nil && ok {
+			return true
+		}
+	}
+	return false
+}
+
+// resembling suggests an operation by its last part.
+func (b *binder) resembling(name string) string {
+	_, method, _ := cutLast(name, ".")
+	for _, op := range b.contract.Operations() {
+		if strings.EqualFold(string(op.Descriptor.Name()), method) {
+			return "; did you mean " + string(op.Name) + "?"
+		}
+	}
+	return ""
+}
+
+func cutLast(s, sep string) (before, after string, ok bool) {
+	i := strings.LastIndex(s, sep)
+	if i < 0 {
+		return "", s, false
+	}
+	return s[:i], s[i+len(sep):], true
+}
+
+// bodyField gives the request field that the first rule with a body names.
+func bodyField(op *contract.Operation) string {
+	for _, r := range op.Rules {
+		if r.Body != "" {
+			return r.Body
+		}
+	}
+	return ""
+}

@@ -1,0 +1,287 @@
+package legacy
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/value"
+
+	"database/sql/driver"
+)
+
+// pager finds the statement that pages and checks that the messages have what AIP-158 asks for.
+func (b *binder) pager(op *operation) {
+	if op.rpc == nil {
+		return
+	}
+	in, out := op.input.Fields(), op.output.Fields()
+	size, token, next := in.ByName("page_size"), in.ByName("page_token"), out.ByName("next_page_token")
+	for _, s := range op.statements {
+		at := s.pageParam()
+		if at == nil {
+			continue
+		}
+		switch {
+		case op.pager != nil:
+			b.faults.Add(at.Pos, "page one list of the reply", "a second statement with :page; the first is %s", op.pager.statement.ast.Name)
+			continue
+		case size == nil || size.Kind() != protoreflect.Int32Kind || size.IsList():
+			b.faults.Add(at.Pos, "add `int32 page_size`, `string page_token` and `string next_page_token` (AIP-158)", "%s has no int32 page_size", op.input.FullName())
+			continue
+		case token == nil || token.Kind() != protoreflect.StringKind || token.IsList():
+			b.faults.Add(at.Pos, "add `string page_token` (AIP-158)", "%s has no string page_token", op.input.FullName())
+			continue
+		case next == nil || next.Kind() != protoreflect.StringKind || next.IsList():
+			b.faults.Add(at.Pos, "add `string next_page_token` (AIP-158)", "%s has no string next_page_token", op.output.FullName())
+			continue
+		case s.into == nil || !s.into.repeated || s.into.parentKey != nil:
+			b.faults.Add(at.Pos, "page the list at the top of the reply", ":page in a statement that fills no list of the reply")
+			continue
+		}
+		op.pager = &pager{statement: s, size: size, token: token, next: next,
+			codec: b.program.codec, sealer: b.sealer, limits: b.options.Paging}
+		if op.pager.limits.DefaultSize <= 0 {
+			op.pager.limits.DefaultSize = 50
+		}
+		if op.pager.limits.MaxSize < op.pager.limits.DefaultSize {
+			op.pager.limits.MaxSize = max(1000, op.pager.limits.DefaultSize)
+		}
+		b.keysets(s, at.Pos)
+	}
+	if op.pager == nil && token != nil {
+		b.faults.Warn(op.pos, "put :page into the WHERE of the list's statement", "%s has a page_token, and no statement has :page", op.input.FullName())
+	}
+}
+
+// pageParam gives the :page of a statement, or nil.
+func (s *statement) pageParam() *annotated.Param {
+	for _, l := range s.lines {
+		for _, p := range l.pieces {
+			if p.param != nil && p.param.origin == fromPage {
+				return p.param.ast
+			}
+		}
+	}
+	return nil
+}
+
+// isolation settles what an operation runs in.
+func (b *binder) isolation(op *operation) {
+	sqls, changes := 0, 0
+	var only *statement
+	for _, s := range op.statements {
+		switch s.ast.Kind {
+		case annotated.CallRPC:
+			sqls += 2
+			if s.call.op != nil && s.call.op.rpc != nil && !s.call.op.rpc.Read {
+				changes++
+			}
+		case annotated.Reply:
+		default:
+			sqls++
+			only = s
+			if b.changes(s) {
+				changes++
+			}
+		}
+	}
+	switch {
+	case changes == 0 && sqls <= 1:
+		op.isolation = bare
+	case changes == 0:
+		op.isolation = snapshot
+	case sqls == 1 && only.each == nil && only.expect == nil && op.repliesSafely():
+		op.isolation = bare
+	default:
+		op.isolation = write
+	}
+	if op.rpc == nil {
+		op.isolation = write
+	}
+}
+
+// changes tells whether a statement changes or locks rows, and reports it in a read.
+func (b *binder) changes(s *statement) bool {
+	v, err := s.variant(s.masks()[0])
+	if err != nil {
+		return true // reported already
+	}
+	changes := s.ast.Kind == annotated.Exec
+	if o := v.outline; o != nil {
+		reads := o.Main == annotated.VerbSelect
+		changes = changes || o.Locks || !reads
+		if s.ast.Kind == annotated.Exec && reads {
+			b.faults.Warn(s.ast.Pos, "make it :one, :opt or :many", "an :exec that reads: its rows go nowhere")
+		}
+	}
+	if changes && s.op.rpc != nil && s.op.rpc.Read {
+		b.faults.Add(s.ast.Pos, "make the RPC a write: an HTTP method other than GET, and no NO_SIDE_EFFECTS", "%s is a read, and this statement changes or locks rows", s.op.target)
+	}
+	return changes
+}
+
+// repliesSafely tells whether putting the reply together can't fail once the one change is made, so that it needs no
+// transaction around it.
+func (op *operation) repliesSafely() bool {
+	for _, s := range op.statements {
+		for _, f := range s.fields {
+			if f.param.leaf != nil {
+				continue
+			}
+			switch f.path[len(f.path)-1].Kind() {
+			case protoreflect.Int64Kind, protoreflect.Uint64Kind, protoreflect.StringKind:
+			default:
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// writable lists the paths of the resource that statements use.
+func (b *binder) writable(op *operation) []string {
+	var out []string
+	op.eachParam(func(p *param) {
+		if p.maskPath != "" && !slices.Contains(out, p.maskPath) {
+			out = append(out, p.maskPath)
+		}
+	})
+	for _, s := range op.statements {
+		if s.each != nil && len(s.each.path) > 1 && s.each.path[0] == op.mask.resource {
+			names := make([]string, 0, len(s.each.path)-1)
+			for _, fd := range s.each.path[1:] {
+				names = append(names, string(fd.Name()))
+			}
+			out = append(out, strings.Join(names, "."))
+		}
+	}
+	return out
+}
+
+// eachParam visits every parameter of the operation.
+func (op *operation) eachParam(visit func(*param)) {
+	for _, s := range op.statements {
+		for _, l := range s.lines {
+			for _, p := range l.pieces {
+				if p.param != nil {
+					visit(p.param)
+				}
+			}
+		}
+		if s.expect != nil {
+			for _, p := range s.expect.message {
+				if p.param != nil {
+					visit(p.param)
+				}
+			}
+		}
+		for _, f := range s.fields {
+			visit(f.param)
+		}
+		if s.call != nil {
+			for _, a := range s.call.args {
+				visit(a.param)
+			}
+		}
+	}
+}
+
+// unused warns of input fields that nothing uses: what a caller sends there is dropped in silence.
+func (b *binder) unused(op *operation) {
+	used := map[string]bool{"page_size": op.pager != nil, "page_token": true, "update_mask": op.mask != nil}
+	op.eachParam(func(p *param) { used[p.ast.Path[0]] = true })
+	for _, s := range op.statements {
+		if s.ast.Each != nil {
+			used[s.ast.Each.Path[0]] = true
+		}
+		for _, l := range s.lines {
+			if l.cel == nil {
+				continue
+			}
+			for i := range op.input.Fields().Len() {
+				name := string(op.input.Fields().Get(i).Name())
+				if strings.Contains(l.ast.If, name) {
+					used[name] = true
+				}
+			}
+		}
+	}
+	for i := range op.input.Fields().Len() {
+		if name := string(op.input.Fields().Get(i).Name()); !used[name] {
+			b.faults.Warn(op.pos, "use :"+name+", or remove the field from the contract", "nothing uses the field %s of %s; what callers send in it is ignored", name, op.input.FullName())
+		}
+	}
+}
+
+// enum takes in how an enum is written in legacy.
+func (b *binder) enum(ast *annotated.Enum) {
+	md := b.contract.Enum(protoreflect.FullName(ast.Name))
+	if md == nil {
+		b.faults.Add(ast.Pos, "name an enum as package.Enum, or package.Message.Enum", "the contract has no enum %s", ast.Name)
+		return
+	}
+	if b.enums == nil {
+		b.enums = map[protoreflect.FullName]fault.Pos{}
+	}
+	if at, twice := b.enums[md.FullName()]; twice {
+		b.faults.Add(ast.Pos, "keep one; a column that is written otherwise takes a CASE", "%s has its codes already, at %s", ast.Name, at)
+		return
+	}
+	b.enums[md.FullName()] = ast.Pos
+	e := &value.Enum{ToCode: map[protoreflect.EnumNumber]driver.Value{}, FromInt: map[int64]protoreflect.EnumNumber{}, FromText: map[string]protoreflect.EnumNumber{}}
+	for _, c := range ast.Codes {
+		v := enumValue(md, c.Name)
+		if v == nil {
+			b.faults.Add(c.Pos, "", "%s has no value %s", md.FullName(), c.Name)
+			continue
+		}
+		b.enumCode(e, v, c)
+	}
+	b.program.codec.Enums[md.FullName()] = e
+}
+
+// enumCode records one pair. Several codes may read as one value; the first is the one written.
+func (b *binder) enumCode(e *value.Enum, v protoreflect.EnumValueDescriptor, c annotated.EnumCode) {
+	if c.Text {
+		if _, taken := e.FromText[c.Code]; taken {
+			b.faults.Add(c.Pos, "give each code to one value", "the code '%s' is given twice", c.Code)
+			return
+		}
+		e.FromText[c.Code] = v.Number()
+		if _, has := e.ToCode[v.Number()]; !has {
+			e.ToCode[v.Number()] = c.Code
+		}
+		return
+	}
+	n, err := parseCode(c.Code)
+	if err != nil {
+		b.faults.Add(c.Pos, "write a whole number, or quote the code", "the code %s is no whole number", c.Code)
+		return
+	}
+	if _, taken := e.FromInt[n]; taken {
+		b.faults.Add(c.Pos, "give each code to one value", "the code %d is given twice", n)
+		return
+	}
+	e.FromInt[n] = v.Number()
+	if _, has := e.ToCode[v.Number()]; !has {
+		e.ToCode[v.Number()] = n
+	}
+}
+
+// enumValue finds a value by its name, with or without the enum's prefix (ORDER_STATUS_ of OrderStatus).
+func enumValue(md protoreflect.EnumDescriptor, name string) protoreflect.EnumValueDescriptor {
+	if v := md.Values().ByName(protoreflect.Name(name)); v != nil {
+		return v
+	}
+	for i := range md.Values().Len() {
+		v := md.Values().Get(i)
+		if strings.HasSuffix(string(v.Name()), "_"+name) && strings.EqualFold(strings.ReplaceAll(strings.TrimSuffix(string(v.Name()), "_"+name), "_", ""), string(md.Name())) {
+			return v
+		}
+	}
+	return nil
+}

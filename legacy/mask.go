@@ -1,0 +1,107 @@
+package legacy
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/strangler"
+)
+
+// updateMask is how an operation reads its update_mask (AIP-134, AIP-161): the mask is about one message field of the
+// request, the resource, and each of its paths must be one that a statement writes.
+type updateMask struct {
+	field    protoreflect.FieldDescriptor // update_mask
+	paths    protoreflect.FieldDescriptor // its paths
+	resource protoreflect.FieldDescriptor
+	// writable are the resource's paths that statements use.
+	writable []string
+}
+
+// findMask gives the update mask of a request; nil when it has none, or when which message it is about is not plain.
+func findMask(input protoreflect.MessageDescriptor, body string) *updateMask {
+	fd := input.Fields().ByName("update_mask")
+	if fd == nil || fd.IsList() || fd.Message() == nil || fd.Message().FullName() != "google.protobuf.FieldMask" {
+		return nil
+	}
+	m := &updateMask{field: fd, paths: fd.Message().Fields().ByName("paths")}
+	if body != "" && body != "*" {
+		m.resource = input.Fields().ByName(protoreflect.Name(body))
+	}
+	if m.resource == nil {
+		for i := range input.Fields().Len() {
+			f := input.Fields().Get(i)
+			if f == fd || f.Message() == nil || f.IsList() || f.IsMap() || strings.HasPrefix(string(f.Message().FullName()), "google.protobuf.") {
+				continue
+			}
+			if m.resource != nil {
+				return nil
+			}
+			m.resource = f
+		}
+	}
+	if m.resource == nil || m.resource.Message() == nil {
+		return nil
+	}
+	return m
+}
+
+// givenMask is the update_mask of one request.
+type givenMask struct {
+	paths []string
+	all   bool
+}
+
+// read gives the request's mask, nil when it has none (then what is set is written), and refuses paths that the
+// resource does not have or that no statement writes, since they would be dropped in silence.
+func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
+	if !req.Has(m.field) {
+		return nil, nil
+	}
+	list := req.Get(m.field).Message().Get(m.paths).List()
+	if list.Len() == 0 {
+		return nil, nil
+	}
+	g := &givenMask{}
+	for i := range list.Len() {
+		p := list.Get(i).String()
+		if p == "*" {
+			g.all = true
+			continue
+		}
+		if !pathExists(m.resource.Message(), p) {
+			return nil, strangler.Invalid("update_mask", "%q is no field of %s", p, m.resource.Name())
+		}
+		if !slices.ContainsFunc(m.writable, func(w string) bool { return overlap(w, p) }) {
+			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call; leave it out of the mask", p)
+		}
+		g.paths = append(g.paths, p)
+	}
+	return g, nil
+}
+
+// covers tells whether the mask has path, a message above it, or something below it.
+func (g *givenMask) covers(path string) bool {
+	return g.all || slices.ContainsFunc(g.paths, func(p string) bool { return overlap(p, path) })
+}
+
+// overlap tells whether one path is the other or lies above it.
+func overlap(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+}
+
+func pathExists(md protoreflect.MessageDescriptor, path string) bool {
+	names := strings.Split(path, ".")
+	for i, name := range names {
+		if md == nil {
+			return false
+		}
+		fd := md.Fields().ByName(protoreflect.Name(name))
+		if fd == nil || (i < len(names)-1 && (fd.IsList() || fd.IsMap())) {
+			return false
+		}
+		md = fd.Message()
+	}
+	return true
+}

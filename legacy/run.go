@@ -1,0 +1,336 @@
+package legacy
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"strings"
+	"sync"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/legacy/value"
+	"banyan.dev/banyan/strangler"
+)
+
+// run is one execution of an operation on one connection. Runs are reused, so that a call allocates little.
+type run struct {
+	backend *Backend
+	op      *operation
+	conn    *pool.Conn
+	call    *strangler.Call
+	request protoreflect.Message
+	send    func(*strangler.Reply) error
+
+	results []result
+	groups  map[*fill]*groups
+	element element
+	mask    *givenMask
+	page    *page
+	token   string // next_page_token
+	size    int    // bytes of the reply so far
+
+	args []driver.Value
+	dest []driver.Value
+}
+
+var runs = sync.Pool{New: func() any { return new(run) }}
+
+// start readies a run of op over a request.
+func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Message, conn *pool.Conn) (*run, error) {
+	r := runs.Get().(*run)
+	r.backend, r.op, r.conn, r.call, r.request = b, op, conn, call, req
+	if cap(r.results) < len(op.statements) {
+		r.results = make([]result, len(op.statements))
+	}
+	r.results = r.results[:len(op.statements)]
+	for i, s := range op.statements {
+		r.results[i].reset(len(s.captures))
+	}
+	var err error
+	if op.mask != nil {
+		if r.mask, err = op.mask.read(req); err != nil {
+			r.free()
+			return nil, err
+		}
+	}
+	if op.pager != nil {
+		if r.page, err = op.pager.read(req); err != nil {
+			r.free()
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// free gives the run back for reuse. Nothing it handed out may still point into it.
+func (r *run) free() {
+	clear(r.args)
+	clear(r.dest)
+	*r = run{results: r.results, args: r.args[:0], dest: r.dest[:0]}
+	runs.Put(r)
+}
+
+// arg adds an argument of the statement that is being rendered.
+func (r *run) arg(v driver.Value) {
+	r.args = append(r.args, v)
+}
+
+// statements runs all steps.
+func (r *run) statements(ctx context.Context) error {
+	for _, s := range r.op.statements {
+		if err := s.run(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// reply puts the reply together.
+func (r *run) reply() ([]byte, error) {
+	if s := r.op.single; s != nil {
+		res := &r.results[s.index]
+		out := res.buf
+		res.buf = nil // it is the caller's now
+		return r.appendToken(out), nil
+	}
+	if err := r.op.reply.group(r); err != nil {
+		return nil, err
+	}
+	return r.appendToken(r.op.reply.assemble(make([]byte, 0, r.size+64), r, 0)), nil
+}
+
+func (r *run) appendToken(b []byte) []byte {
+	if r.token == "" {
+		return b
+	}
+	return r.op.pager.appendNext(b, r.token)
+}
+
+// run executes the statement once, or once for each element.
+func (s *statement) run(ctx context.Context, r *run) error {
+	if s.parents != nil && r.results[s.parents.index].rows == 0 {
+		return nil
+	}
+	if s.each == nil {
+		return s.step(ctx, r)
+	}
+	elements := s.each.elements(r)
+	if len(elements) == 0 {
+		return nil
+	}
+	if v := s.batchable(); v != nil && len(elements) > 1 {
+		return s.batches(ctx, r, v, elements)
+	}
+	for _, e := range elements {
+		r.element = e
+		if err := s.step(ctx, r); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step executes the statement for the current element.
+func (s *statement) step(ctx context.Context, r *run) error {
+	switch s.ast.Kind {
+	case annotated.CallRPC:
+		return s.runCall(ctx, r)
+	case annotated.Reply:
+		return s.runReply(r)
+	}
+	v, err := s.choose(r)
+	if err != nil {
+		return err
+	}
+	if v.empty {
+		return nil
+	}
+	sql, err := s.render(r, v)
+	if err != nil {
+		return err
+	}
+	if s.isQuery() {
+		return s.query(ctx, r, v, sql)
+	}
+	return s.exec(ctx, r, sql)
+}
+
+func (s *statement) exec(ctx context.Context, r *run, sql string) error {
+	done, err := r.conn.Exec(ctx, sql, r.args)
+	if err != nil {
+		return s.translate(err)
+	}
+	res := &r.results[s.index]
+	res.insertID = done.LastInsertID
+	res.matched += done.RowsMatched
+	if s.expect != nil && !s.expect.holds(done.RowsMatched) {
+		return s.unexpected(r)
+	}
+	return nil
+}
+
+func (s *statement) query(ctx context.Context, r *run, v *variant, sql string) error {
+	rows, err := r.conn.Query(ctx, sql, r.args)
+	if err != nil {
+		return s.translate(err)
+	}
+	err = s.read(r, v, rows)
+	if cerr := rows.Close(); err == nil && cerr != nil {
+		err = s.translate(cerr)
+	}
+	if err != nil {
+		return err
+	}
+	res := &r.results[s.index]
+	res.matched = int64(res.rows)
+	switch {
+	case s.expect != nil && !s.expect.holds(int64(res.rows)):
+		return s.unexpected(r)
+	case s.expect == nil && s.ast.Kind == annotated.One && res.rows == 0:
+		return &strangler.Error{Code: codes.NotFound, Reason: "NOT_FOUND", Domain: strangler.Domain,
+			Message: r.op.what() + " not found; check what the request names"}
+	}
+	if r.page != nil && s == r.op.pager.statement && r.page.more {
+		if r.token, err = r.op.pager.nextToken(r, v); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// read takes in all rows.
+func (s *statement) read(r *run, v *variant, rows *pool.Rows) error {
+	plan, err := v.planFor(r.backend.program.codec, s, rows)
+	if err != nil {
+		return err
+	}
+	n := len(plan.columns)
+	if cap(r.dest) < n {
+		r.dest = make([]driver.Value, n)
+	}
+	dest := r.dest[:n]
+	paged := r.page != nil && s == r.op.pager.statement
+	for {
+		switch err := rows.Next(dest); {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return s.translate(err)
+		}
+		if paged && r.results[s.index].rows == r.page.size {
+			r.page.more = true
+			continue // the one row more than the page has
+		}
+		if s.streams {
+			err = s.stream(r, plan, dest)
+		} else {
+			err = s.keep(r, plan, dest)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// keep adds a row to the statement's result.
+func (s *statement) keep(r *run, plan *rowPlan, row []driver.Value) error {
+	res := &r.results[s.index]
+	if res.rows == 1 && s.ast.Kind != annotated.Many {
+		return strangler.Fail(codes.Internal, "TOO_MANY_ROWS", "the reply could not be put together; the log names the cause under the request id").
+			WithCause(fmt.Errorf("statement %s is %s and gave a second row", s.ast.Name, s.ast.Kind))
+	}
+	res.rows++
+	for _, c := range plan.captures {
+		res.captures = append(res.captures, value.Arg(row[c]))
+	}
+	if plan.root == nil {
+		return nil
+	}
+	before := len(res.buf)
+	var err error
+	if s.into.framed() {
+		res.buf = protowire.AppendVarint(res.buf, s.into.tag)
+		start := len(res.buf)
+		res.buf = append(res.buf, 0)
+		if res.buf, err = plan.append(res.buf, row); err == nil {
+			res.buf = closeLength(res.buf, start)
+		}
+	} else {
+		res.buf, err = plan.append(res.buf, row)
+		res.ends = append(res.ends, len(res.buf))
+	}
+	if err != nil {
+		return s.unrepresentable(err)
+	}
+	r.size += len(res.buf) - before
+	if r.size > r.backend.maxReply {
+		return strangler.Fail(codes.ResourceExhausted, "REPLY_TOO_LARGE", "the reply is larger than %d bytes; ask for less at once", r.backend.maxReply)
+	}
+	return nil
+}
+
+// stream sends a row as a reply of its own.
+func (s *statement) stream(r *run, plan *rowPlan, row []driver.Value) error {
+	b, err := plan.append(make([]byte, 0, 128), row)
+	if err != nil {
+		return s.unrepresentable(err)
+	}
+	r.results[s.index].rows++
+	return r.send(&strangler.Reply{Message: contract.FromWire(r.op.output, b)})
+}
+
+func (s *statement) unrepresentable(err error) error {
+	return strangler.Fail(codes.Internal, "UNREPRESENTABLE_VALUE", "a value of the reply can't be expressed in the contract; the log names it under the request id").
+		WithCause(fmt.Errorf("statement %s: %w", s.ast.Name, err))
+}
+
+// translate gives a server's error as the caller sees it, with the statement's place for the log.
+func (s *statement) translate(err error) error {
+	e := pool.Translate(err)
+	if e.Cause != nil {
+		e.Cause = fmt.Errorf("%s, statement %s: %w", s.ast.Pos, s.ast.Name, e.Cause)
+	}
+	return e
+}
+
+// unexpected is the error that `-- expect:` declares.
+func (s *statement) unexpected(r *run) error {
+	var msg strings.Builder
+	for _, p := range s.expect.message {
+		if p.param == nil {
+			msg.WriteString(p.text)
+			continue
+		}
+		v, err := p.param.scalar(r)
+		if err != nil {
+			return err
+		}
+		switch v := v.(type) {
+		case []byte:
+			msg.Write(v)
+		case nil:
+		default:
+			fmt.Fprint(&msg, v)
+		}
+	}
+	return &strangler.Error{
+		Code: s.expect.ast.Code, Reason: s.expect.ast.Reason, Message: msg.String(),
+		Domain: string(s.op.target.Parent().Parent()),
+	}
+}
+
+// what names the thing that an operation is about, for NOT_FOUND.
+func (op *operation) what() string {
+	if op.output == nil || strings.HasPrefix(string(op.output.FullName()), "google.protobuf.") {
+		return "resource"
+	}
+	return string(op.output.Name())
+}

@@ -1,0 +1,261 @@
+package legacy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"sync/atomic"
+
+	"google.golang.org/grpc/codes"
+
+	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/legacy/value"
+	"banyan.dev/banyan/strangler"
+)
+
+// maxList is how many values a list parameter may stand for: a prepared statement has at most 65,535 parameters.
+const maxList = 32768
+
+// variant is a statement with one choice of its optional lines. It is made when the choice is first met and kept.
+type variant struct {
+	mask    uint64
+	order   uint8 // which of the alternative ORDER BY lines; 0 when there are none
+	empty   bool  // no line is left: nothing runs
+	pieces  []piece
+	raw     []annotated.Piece // the same pieces, unbound
+	outline *annotated.Outlined
+	star    bool // it selects *, so its columns change with the table
+
+	// static is the text when nothing in it changes from call to call; params are then its arguments.
+	static string
+	params []*param
+
+	lines   []*line        // the lines chosen, in order
+	columns []value.Column // of a query, as the server described them at start
+	keyset  []keysetItem
+	batch   *batch
+	plan    atomic.Pointer[rowPlan]
+}
+
+// choose gives the variant for this request.
+func (s *statement) choose(r *run) (*variant, error) {
+	if s.optional == 0 {
+		return s.variant(0)
+	}
+	var mask uint64
+	ordered, offered := false, false
+	for i := range s.lines {
+		l := &s.lines[i]
+		if l.bit == 0 {
+			continue
+		}
+		if l.orderBy {
+			offered = true
+			if ordered {
+				continue
+			}
+		}
+		in, err := l.in(r)
+		if err != nil {
+			return nil, strangler.Fail(codes.InvalidArgument, "CONDITION_FAILED", "the request can't be evaluated: %s", err.Error()).
+				WithCause(fmt.Errorf("%s: %w", l.ast.IfPos, err))
+		}
+		if in {
+			mask |= l.bit
+			ordered = ordered || l.orderBy
+		}
+	}
+	if offered && !ordered {
+		return nil, strangler.Invalid("order_by", "this list can't be ordered so")
+	}
+	return s.variant(mask)
+}
+
+// in tells whether an optional line is part of the statement for this request.
+func (l *line) in(r *run) (bool, error) {
+	if l.cel != nil {
+		return l.cel.holds(r.request)
+	}
+	for _, p := range l.given {
+		if !p.given(r) {
+			return false, nil
+		}
+	}
+	return true, nil
+}
+
+// variant finds or makes the variant of a choice.
+func (s *statement) variant(mask uint64) (*variant, error) {
+	s.mu.RLock()
+	v := s.variants[mask]
+	s.mu.RUnlock()
+	if v != nil {
+		return v, nil
+	}
+	v, err := s.build(mask)
+	if err != nil {
+		return nil, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if old := s.variants[mask]; old != nil {
+		return old, nil
+	}
+	if s.variants == nil {
+		s.variants = map[uint64]*variant{}
+	}
+	s.variants[mask] = v
+	return v, nil
+}
+
+// build makes the variant of a choice of lines.
+func (s *statement) build(mask uint64) (*variant, error) {
+	v := &variant{mask: mask}
+	static := true
+	order := uint8(0)
+	for i := range s.lines {
+		l := &s.lines[i]
+		if l.orderBy {
+			order++
+		}
+		if l.bit != 0 && mask&l.bit == 0 {
+			continue
+		}
+		if l.orderBy {
+			v.order = order
+		}
+		v.lines = append(v.lines, l)
+		if len(v.pieces) > 0 {
+			v.pieces = append(v.pieces, piece{text: "\n"})
+			v.raw = append(v.raw, annotated.Piece{Text: "\n"})
+		}
+		v.pieces = append(v.pieces, l.pieces...)
+		v.raw = append(v.raw, l.ast.Pieces...)
+		for _, p := range l.pieces {
+			if p.param != nil {
+				static = static && !p.param.list && p.param.origin != fromPage
+				v.params = append(v.params, p.param)
+			}
+		}
+	}
+	v.empty = !slices.ContainsFunc(v.pieces, func(p piece) bool { return p.param != nil || strings.TrimSpace(p.text) != "" })
+	if v.empty {
+		return v, nil
+	}
+	out, err := annotated.Outline(v.raw)
+	if err != nil {
+		return nil, fmt.Errorf("statement %s: %w", s.ast.Name, err)
+	}
+	v.outline = out
+	v.star = len(out.Items) == 0 || slices.ContainsFunc(out.Items, func(i annotated.Item) bool { return i.Star })
+	if static {
+		var sb strings.Builder
+		for _, p := range v.pieces {
+			if p.param != nil {
+				sb.WriteByte('?')
+			} else {
+				sb.WriteString(p.text)
+			}
+		}
+		v.static = sb.String()
+	}
+	v.batch = s.findBatch(v)
+	if p := s.op.pager; p != nil && p.statement == s { // once compiled, every column that it orders by is kept already
+		if fix, msg := s.keyset(v); msg != "" {
+			return nil, fmt.Errorf("statement %s: %s (%s)", s.ast.Name, msg, fix)
+		}
+	}
+	return v, nil
+}
+
+// render gives the statement's text and sets the run's arguments.
+func (s *statement) render(r *run, v *variant) (string, error) {
+	r.args = r.args[:0]
+	if v.static != "" {
+		for _, p := range v.params {
+			a, err := p.scalar(r)
+			if err != nil {
+				return "", err
+			}
+			r.arg(a)
+		}
+		return v.static, nil
+	}
+	var sb strings.Builder
+	sb.Grow(512)
+	paged := false
+	for _, p := range v.pieces {
+		switch {
+		case p.param == nil:
+			sb.WriteString(p.text)
+		case p.param.origin == fromPage:
+			paged = true
+			if err := r.op.pager.keyset(&sb, r, v); err != nil {
+				return "", err
+			}
+		case p.param.list:
+			if err := p.param.renderList(&sb, r); err != nil {
+				return "", err
+			}
+		default:
+			a, err := p.param.scalar(r)
+			if err != nil {
+				return "", err
+			}
+			sb.WriteByte('?')
+			r.arg(a)
+		}
+	}
+	if paged {
+		sb.WriteString("\nLIMIT ?")
+		r.arg(int64(r.page.size) + 1)
+	}
+	return sb.String(), nil
+}
+
+// renderList writes the placeholders of a list. Their number is rounded up to a power of two, the last value repeated,
+// so that few texts are prepared. An empty list is an empty set: IN finds nothing in it, NOT IN everything.
+func (p *param) renderList(sb *strings.Builder, r *run) error {
+	n := p.size(r)
+	if n == 0 {
+		sb.WriteString("SELECT NULL FROM DUAL WHERE FALSE")
+		return nil
+	}
+	if n > maxList {
+		return strangler.Invalid(strings.Join(p.ast.Path, "."), "has %d values; send at most %d at once", n, maxList)
+	}
+	padded := 1
+	for padded < n {
+		padded *= 2
+	}
+	for i := range padded {
+		if i > 0 {
+			sb.WriteByte(',')
+		}
+		sb.WriteByte('?')
+	}
+	return p.appendList(r, n, padded)
+}
+
+// planFor gives the plan for the rows of this variant, made from the first result's columns and kept. A statement that
+// selects * is compared each time, since an ALTER TABLE changes what * means.
+func (v *variant) planFor(codec *value.Codec, s *statement, rows *pool.Rows) (*rowPlan, error) {
+	plan := v.plan.Load()
+	if plan != nil && !v.star {
+		return plan, nil
+	}
+	cols := rows.Columns()
+	if plan != nil && slices.EqualFunc(cols, plan.columns, sameColumn) {
+		return plan, nil
+	}
+	plan, faults := s.planColumns(codec, cols)
+	if len(faults) > 0 {
+		return nil, strangler.Fail(codes.Internal, "COLUMNS_CHANGED", "the reply could not be put together; the log names the cause under the request id").
+			WithCause(fmt.Errorf("statement %s: %w", s.ast.Name, faults[0]))
+	}
+	v.plan.Store(plan)
+	return plan, nil
+}
+
+func sameColumn(a, b value.Column) bool { return a.Name == b.Name && a.Type == b.Type }

@@ -1,0 +1,151 @@
+package legacy
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/legacy/annotated"
+)
+
+// operation checks what concerns several statements, or what the schema says of one.
+func (v *verifier) operation(op *operation) {
+	v.fields(op.reply)
+	for _, s := range op.statements {
+		v.assigned(s)
+		if op.pager != nil && op.pager.statement == s {
+			v.order(s)
+		}
+	}
+	v.engines(op)
+}
+
+// fields finds fields of the reply that two statements fill.
+func (v *verifier) fields(f *fill) {
+	if f == nil {
+		return
+	}
+	by := map[string]*statement{}
+	for _, c := range f.children {
+		by[string(c.field.Name())] = c.anySource()
+		v.fields(c)
+	}
+	for _, s := range f.rows {
+		for _, va := range s.variants {
+			for _, c := range va.columns {
+				name := firstSegment(c.Name)
+				if strings.HasPrefix(name, "_") || f.message == nil || f.message.Fields().ByName(protoreflect.Name(name)) == nil {
+					continue
+				}
+				if other := by[name]; other != nil && other != s {
+					v.faults.Add(s.at(name), "fill it once", "statement %s fills %s, and so does statement %s", s.ast.Name, name, other.ast.Name)
+				}
+				by[name] = s
+			}
+		}
+	}
+}
+
+// anySource gives a statement that fills f or something below it.
+func (f *fill) anySource() *statement {
+	if len(f.rows) > 0 {
+		return f.rows[0]
+	}
+	for _, c := range f.children {
+		if s := c.anySource(); s != nil {
+			return s
+		}
+	}
+	return nil
+}
+
+// assigned checks the conversions of :reply and :call.
+func (v *verifier) assigned(s *statement) {
+	fields := s.fields
+	if s.call != nil {
+		fields = s.call.args
+	}
+	for _, a := range fields {
+		if a.param.leaf != nil {
+			continue
+		}
+		if _, err := v.program.codec.Encoder(a.param.column(), a.path[len(a.path)-1]); err != nil {
+			v.faults.Add(a.param.ast.Pos, "", "%s: %s", a.param.ast, err)
+		}
+	}
+}
+
+// order checks that pages end at rows that can be told apart: the ORDER BY holds a unique key of one of the tables.
+func (v *verifier) order(s *statement) {
+	for _, mask := range s.masks() {
+		va := s.variants[mask]
+		if va == nil || va.outline == nil || len(va.outline.OrderBy) == 0 || v.unique(va) {
+			continue
+		}
+		pos := s.ast.Pos
+		for _, l := range va.lines {
+			if l.orderBy || len(l.ast.Pieces) > 0 && isOrderBy(l.ast.Pieces[0].Text) {
+				pos = l.ast.Pos
+			}
+		}
+		v.faults.Add(pos, "end it with the columns of a primary or unique key", "the ORDER BY of statement %s holds no unique key, so rows that are equal in it would be lost between pages", s.ast.Name)
+		return
+	}
+}
+
+// unique tells whether the ORDER BY has all columns of a unique key without NULLs. Grouped rows are told apart by what
+// they are grouped by, which can't be judged here, so they pass.
+func (v *verifier) unique(va *variant) bool {
+	if _, grouped := va.outline.Clause(annotated.ClauseGroupBy); grouped {
+		return true
+	}
+	known := false
+	for _, t := range va.outline.Tables {
+		tab := v.schema.table(t.Schema, t.Name)
+		if tab == nil {
+			continue
+		}
+		known = true
+		var cols []string
+		for _, o := range va.outline.OrderBy {
+			item := selected(va.outline, o)
+			if item == nil || item.Column == "" {
+				continue
+			}
+			if q := item.Qualifier; q == "" || strings.EqualFold(q, t.Alias) || t.Alias == "" && strings.EqualFold(q, t.Name) || strings.EqualFold(q, t.Schema+"."+t.Name) {
+				cols = append(cols, strings.ToLower(item.Column))
+			}
+		}
+		for _, key := range tab.uniques {
+			if !slices.ContainsFunc(key, func(c string) bool { return !slices.Contains(cols, c) }) {
+				return true
+			}
+		}
+	}
+	return !known
+}
+
+// engines warns where a transaction would not hold: tables whose engine has none, changed beside others.
+func (v *verifier) engines(op *operation) {
+	if op.isolation != write {
+		return
+	}
+	seen := map[string]bool{}
+	for _, s := range op.statements {
+		for _, va := range s.variants {
+			if va.outline == nil {
+				continue
+			}
+			for _, t := range va.outline.Tables {
+				tab := v.schema.table(t.Schema, t.Name)
+				if tab == nil || !t.Written || tab.transactional || seen[t.Name] {
+					continue
+				}
+				seen[t.Name] = true
+				v.faults.Warn(s.at(t.Name), fmt.Sprintf("ALTER TABLE %s ENGINE=InnoDB", t.Name), "%s changes %s, whose engine %s has no transactions: what it changes stays when the rest is undone", op.target, t.Name, tab.engine)
+			}
+		}
+	}
+}
