@@ -66,11 +66,12 @@ func (s *source) nextStart(off int) int {
 
 // startWithin gives the first such directive among the lines that begin in text[off:end].
 func (s *source) startWithin(off, end int) (int, bool) {
-	if !strings.Contains(s.text[off:end], "\n") {
-		return 0, false
+	for off = s.nextLine(off); off < end; off = s.nextLine(off) {
+		if startsAt(s.text, off) {
+			return off, true
+		}
 	}
-	at := s.nextStart(off)
-	return at, at < end
+	return 0, false
 }
 
 // checkWord reports a comment that looks like a directive and is none. It tells whether the word may be acted on.

@@ -80,10 +80,10 @@ func (o *outliner) aliasStart(i, end int) int {
 			return end - 1
 		}
 	case lexWord:
-		if last.kind == lexString || (isOperatorWord(prev.text) && o.at(end-3).kind != lexDot) {
-			return end
+		column := o.at(end-3).kind == lexDot
+		if column || !isOperatorWord(prev.text) && (last.kind != lexString || !isIntroducer(prev.text)) {
+			return end - 1
 		}
-		return end - 1
 	}
 	return end
 }

@@ -13,6 +13,15 @@ func isOperatorWord(word string) bool {
 	return false
 }
 
+// isIntroducer tells whether a word before a string belongs to it: _utf8mb4'…', DATE '2020-01-01'.
+func isIntroducer(word string) bool {
+	switch strings.ToUpper(word) {
+	case "DATE", "TIME", "TIMESTAMP":
+		return true
+	}
+	return strings.HasPrefix(word, "_")
+}
+
 // isTableFollower tells whether a word behind a table's name is the start of something else than its alias.
 func isTableFollower(word string) bool {
 	switch strings.ToUpper(word) {
