@@ -161,9 +161,10 @@ const (
 	Given
 )
 
-// Line is one line of a statement's SQL, without its comments.
+// Line is one line of a statement's SQL, without its comments and without blanks around it. It is longer than a line of
+// the file when a string or a comment in it is.
 type Line struct {
-	Pos       fault.Pos
+	Pos       fault.Pos // of the first byte of Pieces
 	Condition Condition
 	If        string    // CEL source of If
 	IfPos     fault.Pos // where that source starts

@@ -74,15 +74,12 @@ func (p *parser) enumCode(d directive, i int) (EnumCode, int, bool) {
 	return code, end, true
 }
 
-// addCode adds a code; both directions must be clear, so neither names nor codes repeat.
+// addCode adds a code. Reading must be clear, so no code repeats; a name may have several, of which the first is
+// written.
 func (p *parser) addCode(e *Enum, code EnumCode, off int) {
 	for _, other := range e.Codes {
-		switch {
-		case other.Name == code.Name:
-			p.fault(off, "give each name one code", "a second code for %s", code.Name)
-			return
-		case other.Code == code.Code && other.Text == code.Text:
-			p.fault(off, "give each code one name: it is read back as that name", "%s and %s have the same code %s", other.Name, code.Name, quoted(code.Code))
+		if other.Code == code.Code && other.Text == code.Text {
+			p.fault(off, "give each code one name: it is read as that name", "%s and %s have the same code %s", other.Name, code.Name, quoted(code.Code))
 			return
 		}
 	}

@@ -1,6 +1,10 @@
 package annotated
 
-import "strings"
+import (
+	"strings"
+
+	"banyan.dev/banyan/internal/fault"
+)
 
 // kindNamed finds a kind as it is written, with its colon.
 func kindNamed(s string) (Kind, bool) {
@@ -98,13 +102,12 @@ func (p *parser) options(s *Statement, words []field) {
 			if !ok {
 				p.fault(at, "write a path of the request, as in each=order.lines", "%s is no path", quoted(value))
 			}
-			s.ensureEach().Path = path
-			s.Each.Pos = p.pos(w.off)
+			s.ensureEach(p.pos(w.off)).Path = path
 		case "as":
 			if !isIdent(value) || reserved(value) {
 				p.fault(at, "use letters, digits and _, a letter or _ first; auth, page and request are taken", "%s is no name for an element", quoted(value))
 			}
-			s.ensureEach().As = value
+			s.ensureEach(p.pos(w.off)).As = value
 		}
 	}
 	each, hasEach := seen["each"]
@@ -118,9 +121,9 @@ func (p *parser) options(s *Statement, words []field) {
 	p.checkOptions(s, seen)
 }
 
-func (s *Statement) ensureEach() *Each {
+func (s *Statement) ensureEach(at fault.Pos) *Each {
 	if s.Each == nil {
-		s.Each = &Each{}
+		s.Each = &Each{Pos: at}
 	}
 	return s.Each
 }
@@ -134,7 +137,7 @@ func (p *parser) checkOptions(s *Statement, seen map[string]field) {
 	case s.Kind != Exec && p.block.Kind == Put && !p.orphan && !discards:
 		p.faults.Add(s.Pos, "add into=- (its columns are still parameters of later statements)", "a query in a put fills nothing")
 	case s.Kind != Exec && s.Each != nil && !discards:
-		p.faults.Add(s.Each.Pos, "read all elements in one query with IN (:list), or add into=-", "each= on a query that fills the reply")
+		p.faults.Add(s.Pos, "read all elements in one query with IN (:list), or add into=-", "each= on a query that fills the reply")
 	}
 }
 

@@ -140,7 +140,7 @@ type Write struct {
 }
 
 // Outline reads the clauses of one statement: the pieces of the lines chosen, with "\n" between lines, no semicolon.
-// It fails on what no server would run: open quotes, unmatched parentheses, a clause given twice. What it does not
+// It fails on what no server would run: open quotes, unmatched parentheses, a clause given twice, and on `--` between operands. What it does not
 // know it leaves out. It takes any input.
 func Outline(pieces []Piece) (*Outlined, error) {
 	t, err := tokenize(pieces)

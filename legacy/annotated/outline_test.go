@@ -120,6 +120,7 @@ func TestOutlineRefuses(t *testing.T) {
 		"SELECT (1":     errParens,
 		"SELECT 1)":     errParens,
 		"SELECT 1;":     errSemicolon,
+		"SELECT 1--1":   errDashes,
 		"SELECT /*!1*/": errVersioned,
 	} {
 		if _, err := Outline([]Piece{{Text: sql}}); err != want {

@@ -128,7 +128,7 @@ func TestParseLineEndings(t *testing.T) {
 	unix := read(t, src)
 	dos := read(t, strings.ReplaceAll(src, "\n", "\r\n"))
 	bare := read(t, strings.TrimSuffix(src, "\n"))
-	const want = "\tSELECT 1,\n   :x\n\tFROM t WHERE a = :y"
+	const want = "SELECT 1,\n:x\nFROM t WHERE a = :y"
 	for name, f := range map[string]*File{"LF": unix, "CRLF": dos, "no line break at the end": bare} {
 		s := f.Blocks[0].Statements[0]
 		if got := render(s); got != want {
@@ -149,7 +149,7 @@ func strip(sql string) string {
 	var line strings.Builder
 	var quote byte
 	end := func() {
-		if text := strings.TrimRight(line.String(), " \t\r\v\f"); strings.Trim(text, " \t\r\v\f") != "" {
+		if text := strings.Trim(line.String(), " \t\r\v\f"); text != "" {
 			lines = append(lines, text)
 		}
 		line.Reset()
@@ -217,7 +217,7 @@ func seedSQL() []string {
 		"SELECT 1",
 		"SELECT a, -- c\n b /* d\n e */ f # g\n FROM t",
 		"SELECT /*+ HINT(:x) */ '-- ''no'' \\' :y /*', \"#\", `--` , :z.a FROM t",
-		"SELECT 1 - -1, 2--2, a:b, @x:=1, x'41', 1e-3, .5, 0x1F, 2fa",
+		"SELECT 1 - -1, 2 - -2, a:b, @x:=1, x'41', 1e-3, .5, 0x1F, 2fa",
 		"UPDATE t SET a = a\n  , b = :b -- ?\n  , c = :c -- if: x == 'it''s -- ?'\n WHERE id = :id",
 		"SELECT 'two\nlines' -- c\n\n\n, 1",
 		"\n-- prose\nSELECT 1\n-- prose\n",

@@ -106,6 +106,7 @@ func (p *parser) lexeme(l *line, start int, x lexeme) int {
 	}
 	if l.start < 0 {
 		l.start = start
+		l.text.Reset() // blanks before it
 		l.line.Pos = p.pos(start)
 	}
 	l.spans = l.spans || strings.Contains(p.text[start:x.end], "\n")
@@ -121,6 +122,12 @@ func (p *parser) lexeme(l *line, start int, x lexeme) int {
 		p.fault(start, "write :path for a parameter", "a ? outside of quotes")
 	case lexColon:
 		return p.addParam(l, start)
+	case lexOperator:
+		if strings.HasPrefix(p.text[start:], "--") {
+			p.fault(start, "write `-- ` for a comment, `- -` for a sum", "-- without a blank behind it: the server takes it for two minus signs")
+			p.i++
+			return start + len("--")
+		}
 	}
 	l.text.WriteString(p.text[start:x.end])
 	return x.end
@@ -150,7 +157,7 @@ func (p *parser) addParam(l *line, off int) int {
 	return end
 }
 
-// endLine adds the line to the statement, less the blanks at its end. A line without SQL is dropped.
+// endLine adds the line to the statement, less the blanks around it. A line without SQL is dropped.
 func (p *parser) endLine(l *line) {
 	if l.start < 0 {
 		return

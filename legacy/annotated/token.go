@@ -11,6 +11,7 @@ var (
 	errOpen      = errors.New("a string, identifier or comment never ends")
 	errParens    = errors.New("the parentheses don't match")
 	errSemicolon = errors.New("a `;` inside of the statement")
+	errDashes    = errors.New("two minus signs in a row, which a blank would make a comment")
 	errVersioned = errors.New("a versioned comment /*! … */")
 )
 
@@ -121,8 +122,11 @@ func tokenize(pieces []Piece) (tokens, error) {
 				kind: x.kind, text: piece.Text[i:x.end], spaced: spaced,
 				from: Offset{n, i}, to: Offset{n, x.end}, depth: len(open),
 			}
+			dashes := x.kind == lexOperator && strings.HasPrefix(piece.Text[i:], "--")
 			i = x.end
 			switch {
+			case dashes:
+				return nil, errDashes
 			case x.open:
 				return nil, errOpen
 			case x.kind == lexSemicolon:
