@@ -83,6 +83,9 @@ func (b *binder) elementParam(s *statement, p *param) {
 	e, rest := s.each, p.ast.Path[1:]
 	p.origin = fromElement
 	switch {
+	case len(rest) == 1 && rest[0] == elementNumber:
+		p.origin = fromNumber
+		b.noFunc(p)
 	case e.rows != nil:
 		if len(rest) == 0 {
 			b.faults.Add(p.ast.Pos, "name a column, as in :"+e.name+".id", "%s is a row", p.ast)
@@ -346,6 +349,14 @@ func circle(op *operation, way []string) []string {
 		}
 	}
 	return nil
+}
+
+// sqlPos is where the statement's SQL begins.
+func (s *statement) sqlPos() fault.Pos {
+	if len(s.ast.Lines) > 0 {
+		return s.ast.Lines[0].Pos
+	}
+	return s.ast.Pos
 }
 
 // at gives a fault position in a statement for the text of an identifier, or the statement's own.

@@ -15,7 +15,11 @@ type element struct {
 	scalar protoreflect.Value   // a scalar element, or a map entry's value
 	key    protoreflect.Value   // a map entry's key; invalid elsewhere
 	row    int                  // a row of an earlier statement
+	number int                  // its place in the list, from 1
 }
+
+// elementNumber is the name under which an element's place in its list is a parameter: :line._number.
+const elementNumber = "_number"
 
 // value gives a field of the element, or the element itself when path is empty. The descriptors of a map entry's key
 // and value lead to the entry's two halves.
@@ -40,6 +44,14 @@ func (e *element) value(path []protoreflect.FieldDescriptor) protoreflect.Value 
 
 // elements lists what e runs over in this run.
 func (e *each) elements(r *run) []element {
+	out := e.list(r)
+	for i := range out {
+		out[i].number = i + 1
+	}
+	return out
+}
+
+func (e *each) list(r *run) []element {
 	if e.rows != nil {
 		out := make([]element, r.results[e.rows.index].rows)
 		for i := range out {

@@ -112,6 +112,9 @@ func (b *binder) changes(s *statement) bool {
 	}
 	changes := s.ast.Kind == annotated.Exec
 	if o := v.outline; o != nil {
+		if o.Verb == annotated.VerbSet || o.Verb == annotated.VerbOther {
+			b.faults.Add(s.sqlPos(), "write SELECT, WITH, INSERT, REPLACE, UPDATE, DELETE or CALL", "statement %s is none that an operation may run: it could end the transaction or change the session for others", s.ast.Name)
+		}
 		reads := o.Main == annotated.VerbSelect
 		changes = changes || o.Locks || !reads
 		if s.ast.Kind == annotated.Exec && reads {

@@ -22,6 +22,7 @@ const (
 	fromMatched                // an earlier statement's .rows
 	fromClaim                  // a claim of the caller
 	fromPage                   // :page
+	fromNumber                 // the place of the element that each= is at
 )
 
 // param is a parameter bound to where its value comes from.
@@ -91,6 +92,8 @@ func (p *param) scalar(r *run) (driver.Value, error) {
 			return nil, nil
 		}
 		return res.captured(0, p.slot), nil
+	case fromNumber:
+		return int64(r.element.number), nil
 	case fromInsertID:
 		return r.results[p.from.index].insertID, nil
 	case fromMatched:
