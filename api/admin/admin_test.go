@@ -1,0 +1,40 @@
+package admin_test
+
+import (
+	"log/slog"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"banyan.dev/banyan/api/admin"
+	"banyan.dev/banyan/api/health"
+)
+
+func TestHandler(t *testing.T) {
+	reg := prometheus.NewRegistry()
+	counter := prometheus.NewCounter(prometheus.CounterOpts{Name: "banyan_test_total"})
+	reg.MustRegister(counter)
+	counter.Inc()
+	logger := slog.New(slog.DiscardHandler)
+	h := admin.NewHandler(reg, health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}), logger)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		body         string
+	}{
+		{"GET", "/metrics", 200, "banyan_test_total 1\n"},
+		{"GET", "/livez", 200, `{"live":true}`},
+		{"GET", "/readyz", 200, `{"ready":true,"parts":{}}`},
+		{"POST", "/metrics", 405, "Method Not Allowed"},
+		{"GET", "/", 404, "not found"},
+	} {
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest(c.method, c.path, nil))
+		if answer.Code != c.status || !strings.Contains(answer.Body.String(), c.body) {
+			t.Errorf("%s %s: %d %s", c.method, c.path, answer.Code, answer.Body)
+		}
+	}
+}
