@@ -1,10 +1,6 @@
 package value
 
-import (
-	"bytes"
-	"database/sql/driver"
-	"fmt"
-)
+import "database/sql/driver"
 
 // Arg copies a value that a row gave out of the driver's buffer, so that it can be an argument of a later statement.
 // It keeps the value, not what its column's type knows: where the column is known, ArgOf is right in comparisons too.
@@ -36,29 +32,4 @@ func ArgOf(col Column, v driver.Value) driver.Value {
 		}
 	}
 	return Arg(v)
-}
-
-// Same tells whether two values of one column are the same value, as rows of a parent and of its children are matched.
-// NULL is the same as nothing. Text is compared by its bytes, not by a collation.
-func Same(a, b driver.Value) bool {
-	if a == nil || b == nil {
-		return false
-	}
-	if x, ok := integerOfNumber(a); ok {
-		y, ok := integerOfNumber(b)
-		return ok && x == y
-	}
-	if x, ok := textOf(a); ok {
-		y, ok := textOf(b)
-		return ok && bytes.Equal(x, y)
-	}
-	return fmt.Sprint(Arg(a)) == fmt.Sprint(Arg(b))
-}
-
-func integerOfNumber(v driver.Value) (integer, bool) {
-	switch v.(type) {
-	case int64, uint64:
-		return integerOf(v)
-	}
-	return integer{}, false
 }

@@ -14,22 +14,17 @@ import (
 func (c *Codec) enumEncoder(col Column, fd protoreflect.FieldDescriptor, f field) (Encoder, error) {
 	switch classOf(col.Type) {
 	case classText, classEnum:
-		return enumTextEncoder(col, f, c.enumTexts(fd.Enum()), fd.Enum()), nil
+		return eachText(col, c.enumText(col, f, fd.Enum())), nil
 	case classInt:
 		return c.enumIntEncoder(col, f, fd.Enum())
 	}
 	return nil, refuseRead(col, fd)
 }
 
-func enumTextEncoder(col Column, f field, numbers map[string]protoreflect.EnumNumber, ed protoreflect.EnumDescriptor) Encoder {
-	return func(b []byte, v driver.Value) ([]byte, error) {
-		if v == nil {
-			return b, nil
-		}
-		s, ok := textOf(v)
-		if !ok {
-			return b, unexpected(col, v)
-		}
+// enumText appends the value that a text stands for.
+func (c *Codec) enumText(col Column, f field, ed protoreflect.EnumDescriptor) textAppender {
+	numbers := c.enumTexts(ed)
+	return func(b, s []byte) ([]byte, error) {
 		n, ok := numbers[string(s)]
 		if !ok {
 			return b, misfit(col, f, "%q is no code or name of %s; declare it with `-- enum:`, or map it in SQL", s, ed.FullName())
@@ -114,18 +109,11 @@ func upperSnake(camel string) string {
 // setEncoder appends a SET column's members as elements of a repeated string or enum field, in the column's order.
 func (c *Codec) setEncoder(col Column, fd protoreflect.FieldDescriptor) Encoder {
 	f := fieldOf(fd, false)
-	element := stringEncoder(col, classText, f)
+	element := validText(col, f)
 	if fd.Kind() == protoreflect.EnumKind {
-		element = enumTextEncoder(col, f, c.enumTexts(fd.Enum()), fd.Enum())
+		element = c.enumText(col, f, fd.Enum())
 	}
-	return func(b []byte, v driver.Value) ([]byte, error) {
-		if v == nil {
-			return b, nil
-		}
-		s, ok := textOf(v)
-		if !ok {
-			return b, unexpected(col, v)
-		}
+	return eachText(col, func(b, s []byte) ([]byte, error) {
 		at := len(b)
 		for len(s) > 0 {
 			member, rest, _ := bytes.Cut(s, []byte{','})
@@ -136,5 +124,5 @@ func (c *Codec) setEncoder(col Column, fd protoreflect.FieldDescriptor) Encoder 
 			s = rest
 		}
 		return b, nil
-	}
+	})
 }

@@ -30,14 +30,17 @@ func KeysetColumn(col Column) error {
 	return nil
 }
 
+// maxScale is how many decimals a DECIMAL has at most (38 in MariaDB, 30 in MySQL).
+const maxScale = 38
+
 // KeysetPlaceholder gives the placeholder that a token's value of this column is compared through: "?", or a CAST where
 // MySQL would else compare inexactly: a string argument makes the comparison with a DECIMAL one of doubles.
 func KeysetPlaceholder(col Column) string {
 	if classOf(col.Type) != classDecimal {
 		return "?"
 	}
-	if col.Known && col.Precision > 0 && col.Precision <= maxDigits && col.Scale >= 0 && col.Scale <= col.Precision {
-		return fmt.Sprintf("CAST(? AS DECIMAL(%d,%d))", col.Precision, col.Scale)
+	if col.Known && col.Scale >= 0 && col.Scale <= maxScale { // the precision that drivers tell is short by one for UNSIGNED
+		return fmt.Sprintf("CAST(? AS DECIMAL(65,%d))", col.Scale)
 	}
 	return "CAST(? AS DECIMAL(65,30))"
 }

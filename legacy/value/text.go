@@ -24,6 +24,14 @@ func stringEncoder(col Column, cl class, f field) Encoder {
 	default:
 		return nil
 	}
+	return eachText(col, validText(col, f))
+}
+
+// textAppender appends what a text stands for. The text belongs to the driver.
+type textAppender func(b, s []byte) ([]byte, error)
+
+// eachText makes an Encoder of an appender of text.
+func eachText(col Column, appendText textAppender) Encoder {
 	return func(b []byte, v driver.Value) ([]byte, error) {
 		if v == nil {
 			return b, nil
@@ -32,6 +40,12 @@ func stringEncoder(col Column, cl class, f field) Encoder {
 		if !ok {
 			return b, unexpected(col, v)
 		}
+		return appendText(b, s)
+	}
+}
+
+func validText(col Column, f field) textAppender {
+	return func(b, s []byte) ([]byte, error) {
 		if !utf8.Valid(s) {
 			return b, misfit(col, f, "the text is not valid UTF-8: its bytes are not in the character set that the column claims; "+
 				"use a bytes field, or CONVERT(CAST(col AS BINARY) USING latin1)")
@@ -61,14 +75,5 @@ func bytesEncoder(col Column, cl class, f field) Encoder {
 	default:
 		return nil
 	}
-	return func(b []byte, v driver.Value) ([]byte, error) {
-		if v == nil {
-			return b, nil
-		}
-		s, ok := textOf(v)
-		if !ok {
-			return b, unexpected(col, v)
-		}
-		return f.appendBytes(b, s), nil
-	}
+	return eachText(col, func(b, s []byte) ([]byte, error) { return f.appendBytes(b, s), nil })
 }
