@@ -5,6 +5,8 @@ import (
 	"database/sql"
 	"errors"
 	"os"
+	"path/filepath"
+	"strings"
 	"sync"
 	"testing"
 
@@ -156,6 +158,38 @@ func TestParallelStartsWithoutCache(t *testing.T) {
 		})
 	}
 	wait.Wait()
+}
+
+func TestHalfMadeCacheIsMadeAgain(t *testing.T) {
+	cache := t.TempDir()
+	t.Setenv("BANYAN_CACHE", cache)
+	start := func() {
+		t.Helper()
+		server, err := devstack.StartDatabase(t.Context(), devstack.DatabaseOptions{Relaxed: true})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := server.Stop(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	start()
+	locks, err := filepath.Glob(filepath.Join(cache, "mariadb", "*.lock"))
+	if err != nil || len(locks) != 1 {
+		t.Fatalf("the cache has %v, %v; want one lock", locks, err)
+	}
+	finished := strings.TrimSuffix(locks[0], ".lock")
+	// As a process leaves it that was killed while it made the directory.
+	if err := os.Rename(finished, finished+".making"); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(filepath.Join(finished+".making", "ibdata1")); err != nil {
+		t.Fatal(err)
+	}
+	start()
+	if _, err := os.Stat(filepath.Join(finished, "ibdata1")); err != nil {
+		t.Errorf("the cache is not whole: %v", err)
+	}
 }
 
 func TestFixedPortThatIsTaken(t *testing.T) {
