@@ -1,6 +1,8 @@
 package contract
 
 import (
+	"fmt"
+
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -56,10 +58,21 @@ func (p *Payload) Wire() ([]byte, error) {
 func (p *Payload) Message() (protoreflect.Message, error) {
 	if p.msg == nil {
 		m := dynamicpb.NewMessage(p.desc)
-		if err := proto.Unmarshal(p.wire, m); err != nil {
+		if err := Unmarshal(proto.UnmarshalOptions{}, p.wire, m); err != nil {
 			return nil, err
 		}
 		p.msg = m
 	}
 	return p.msg, nil
+}
+
+// Unmarshal decodes b into m, as opts.Unmarshal does but without its panics: for dynamic messages, a map entry with a
+// good key followed by a key of another wire type makes it panic, and bytes come from anyone.
+func Unmarshal(opts proto.UnmarshalOptions, b []byte, m proto.Message) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("decoding %s: %v", m.ProtoReflect().Descriptor().FullName(), p)
+		}
+	}()
+	return opts.Unmarshal(b, m)
 }
