@@ -208,7 +208,7 @@ func (c *Conn) failed(ctx context.Context, sql string, err error, attempt int) (
 	}
 	c.assess(err)
 	if attempt > 0 {
-		return false, Translate(err)
+		return false, c.told(err)
 	}
 	switch {
 	case errors.Is(err, driver.ErrBadConn) && !c.session.tx:
@@ -221,7 +221,16 @@ func (c *Conn) failed(ctx context.Context, sql string, err error, attempt int) (
 		c.session.statements.clear()
 		return true, nil
 	}
-	return false, Translate(err)
+	return false, c.told(err)
+}
+
+// told is what the caller is told of an error that assess has seen.
+func (c *Conn) told(err error) *strangler.Error {
+	e := Translate(err)
+	if c.lost && e.Code == codes.Internal {
+		return lostMessage(err)
+	}
+	return e
 }
 
 // assess marks what an error means for the connection.

@@ -52,6 +52,9 @@ func newDialer(t target, o Options) (*dialer, error) {
 func (d *dialer) open(ctx context.Context) (wire, net.Conn, error) {
 	var dialed net.Conn
 	conn, err := d.connector.Connect(context.WithValue(ctx, dialedKey{}, &dialed))
+	if errors.Is(err, context.DeadlineExceeded) {
+		return nil, nil, fmt.Errorf("the server did not answer in time: %w", err)
+	}
 	if err != nil {
 		return nil, nil, err
 	}

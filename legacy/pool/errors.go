@@ -53,7 +53,7 @@ func Translate(err error) *strangler.Error {
 		r := ruleOf(1153)
 		return strangler.Fail(r.code, r.reason, "%s", r.message).WithCause(err)
 	case connectionLost(err):
-		return unavailable("the connection to the legacy database was lost; if this call was to change something, read it back before repeating it").WithCause(err)
+		return lostMessage(err)
 	}
 	return strangler.AsError(err)
 }
@@ -96,6 +96,10 @@ func interrupted(err error) bool {
 // ctxError tells of a statement that was stopped because its context ended.
 func ctxError(ended, cause error) *strangler.Error {
 	return strangler.AsError(fmt.Errorf("%w: the statement was stopped: %w", ended, cause))
+}
+
+func lostMessage(err error) *strangler.Error {
+	return unavailable("the connection to the legacy database was lost; if this call was to change something, read it back before repeating it").WithCause(err)
 }
 
 func unavailable(message string) *strangler.Error {

@@ -67,7 +67,7 @@ func (r *Rows) finish(err error) error {
 		return r.end
 	}
 	c.assess(err)
-	r.end = Translate(err)
+	r.end = c.told(err)
 	return r.end
 }
 

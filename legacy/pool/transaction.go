@@ -68,7 +68,7 @@ func (c *Conn) Commit(ctx context.Context) error {
 	if ended == nil {
 		c.assess(err)
 		if errors.Is(err, driver.ErrBadConn) || !interrupted(err) {
-			return Translate(err)
+			return c.told(err)
 		}
 	}
 	return strangler.Fail(codes.Unavailable, "COMMIT_OUTCOME_UNKNOWN",
