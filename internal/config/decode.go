@@ -213,12 +213,12 @@ func (d *decoder) value(n ast.Node, k key) {
 	}
 	out := reflect.MakeSlice(k.field.Type(), 0, len(seq.Values))
 	for i, item := range seq.Values {
-		path := indexed(k.path, i)
+		path := Indexed(k.path, i)
 		v := reflect.New(k.field.Type().Elem()).Elem()
 		// A wrong item is left out, so the position goes by the place in the result.
 		if d.scalar(item, path, v) {
 			d.resolve(v, k.isPath)
-			d.positions[indexed(k.path, out.Len())] = d.at(item.GetToken())
+			d.positions[Indexed(k.path, out.Len())] = d.at(item.GetToken())
 			out = reflect.Append(out, v)
 		}
 	}
@@ -376,5 +376,5 @@ func (d *decoder) at(tk *token.Token) fault.Pos {
 	return pos
 }
 
-// indexed is the path of a list's item.
-func indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }
+// Indexed is the key of a list's item, for Pos: sql[0].
+func Indexed(path string, i int) string { return fmt.Sprintf("%s[%d]", path, i) }

@@ -92,7 +92,7 @@ func (c *Config) SQLFiles() ([]string, fault.List) {
 	var faults fault.List
 	var files []string
 	for i, glob := range c.SQL {
-		pos := c.Pos(indexed("sql", i))
+		pos := c.Pos(Indexed("sql", i))
 		matches, err := filepath.Glob(glob)
 		switch {
 		case err != nil:

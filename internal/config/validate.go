@@ -4,16 +4,12 @@ import (
 	"cmp"
 	"time"
 
-	"github.com/go-sql-driver/mysql"
-
 	"banyan.dev/banyan/internal/fault"
 )
 
 // validate checks what one key alone can't show: ranges, and keys that have to fit together.
 func validate(c *Config, faults *fault.List) {
 	v := validator{c, faults}
-	v.dsn()
-
 	atLeast(v, "legacy.pool.max_open", c.Legacy.Pool.MaxOpen, 1)
 	atLeast(v, "legacy.pool.max_queue", c.Legacy.Pool.MaxQueue, 0)
 	atLeast(v, "legacy.pool.queue_timeout", c.Legacy.Pool.QueueTimeout, time.Millisecond)
@@ -71,26 +67,10 @@ func atMost[T cmp.Ordered](v validator, key string, got, most T) {
 	}
 }
 
-// dsn never repeats the driver's own errors: they quote parts of the DSN, which has a password.
-func (v validator) dsn() {
-	text := v.c.Legacy.DSN.Reveal()
-	if text == "" { // missing, which is reported already
-		return
-	}
-	const shape = "write user:password@tcp(host:port)/schema; see docs/config.md"
-	parsed, err := mysql.ParseDSN(text)
-	switch {
-	case err != nil:
-		v.add("legacy.dsn", shape, "legacy.dsn is not a go-sql-driver DSN")
-	case parsed.DBName == "":
-		v.add("legacy.dsn", shape, "legacy.dsn names no schema")
-	}
-}
-
 func (v validator) pageKeys() {
 	seen := map[string]bool{}
 	for i, k := range v.c.Paging.Keys {
-		path := indexed("paging.keys", i)
+		path := Indexed("paging.keys", i)
 		switch text := k.Reveal(); {
 		case len(text) < minKey:
 			v.add(path, "make one with: openssl rand -base64 32", "%s is shorter than %d characters", path, minKey)

@@ -1,0 +1,168 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"banyan.dev/banyan/api/health"
+	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy/pool"
+)
+
+// Options are what an App takes from the program that runs it.
+type Options struct {
+	Logger *slog.Logger
+	// Version is this build's, for the metrics.
+	Version string
+	// Abort cancels calls that still drain, once it is closed. Nil: they have all of shutdown.drain.
+	Abort <-chan struct{}
+	// Ready is called once, when calls are taken. It may be nil.
+	Ready func(Addresses)
+}
+
+// Addresses are where an App listens, as host:port with the real port.
+type Addresses struct {
+	REST, GRPC, Admin string
+}
+
+// App serves a Project.
+type App struct {
+	project *Project
+	opts    Options
+	started time.Time
+}
+
+// New makes an App of a project that has no faults. Nothing runs yet.
+func New(p *Project, opts Options) *App { return &App{project: p, opts: opts, started: time.Now()} }
+
+const (
+	// readyFresh bounds how often probes reach the legacy, readyTimeout how long one may take.
+	readyFresh   = time.Second
+	readyTimeout = 2 * time.Second
+)
+
+// Run waits for the legacy, checks the project against it, and serves until ctx ends; then it drains. When it returns,
+// all is stopped. It returns nil after an orderly stop, a *fault.Errors when the project doesn't fit the legacy, and
+// else why it could not start or go on. An App runs once.
+func (a *App) Run(ctx context.Context) error {
+	cfg, logger := a.project.Config, a.opts.Logger
+	logger.Debug("loaded", a.project.timings...)
+	conns, err := pool.Open(poolOptions(cfg, logger))
+	if err != nil {
+		return fmt.Errorf("legacy: %w", err)
+	}
+	defer conns.Close()
+
+	begin := time.Now()
+	if err := waitForLegacy(ctx, conns.Ping, cfg.Legacy.StartTimeout, logger); err != nil {
+		return stoppedEarly(ctx, err)
+	}
+	connected := time.Now()
+	faults := a.project.verify(ctx, conns)
+	if err := faults.Err(); err != nil {
+		return stoppedEarly(ctx, err)
+	}
+	warn(logger, faults)
+	logger.Debug("checked", "connect", connected.Sub(begin).String(), "verify", time.Since(connected).String())
+
+	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},
+		health.Options{Fresh: readyFresh, Timeout: readyTimeout, Logger: logger})
+	s, err := a.listen(ctx, conns, probes)
+	if err != nil {
+		return err
+	}
+	return a.serve(ctx, s)
+}
+
+// serve runs the servers until ctx ends or one of them fails.
+func (a *App) serve(ctx context.Context, s *servers) error {
+	cfg, logger := a.project.Config, a.opts.Logger
+	failed := make(chan error, 3)
+	var running sync.WaitGroup
+	s.start(&running, failed)
+
+	stop := make(chan struct{})
+	running.Go(func() { followHealth(s, stop) })
+
+	at := s.addresses()
+	server, _ := s.conns.Server()
+	logger.Info("serving", "rest", at.REST, "grpc", at.GRPC, "admin", at.Admin, "version", a.opts.Version,
+		"operations", len(a.project.Contract.Operations()), "legacy", server.String(), "start_ms", time.Since(a.started).Milliseconds())
+	if a.opts.Ready != nil {
+		a.opts.Ready(at)
+	}
+
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		logger.Error("a server failed", "cause", err)
+	}
+	logger.Info("stopping", "in_flight", s.limits.InFlight(), "drain", cfg.Shutdown.Drain.String())
+	close(stop)
+	s.shutdown(context.WithoutCancel(ctx), cfg.Shutdown.Drain, a.opts.Abort)
+	running.Wait()
+	logger.Info("stopped")
+	return err
+}
+
+// followHealth lets gRPC's health service say what /readyz says.
+func followHealth(s *servers, stop <-chan struct{}) {
+	tick := time.NewTicker(readyFresh)
+	defer tick.Stop()
+	for {
+		s.grpc.SetServing(s.probes.Ready().Ready)
+		select {
+		case <-stop:
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// stoppedEarly tells a stop that was asked for from a failure.
+func stoppedEarly(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // whatever failed, it did so because it was told to stop
+	}
+	return err
+}
+
+func warn(logger *slog.Logger, faults fault.List) {
+	for _, f := range faults.All() {
+		logger.Warn(f.Message, "at", f.Pos.String(), "fix", f.Fix)
+	}
+}
+
+// waitEvery is the time between two looks at a legacy that is down.
+const waitEvery = time.Second
+
+// waitForLegacy returns nil as soon as ping does, and gives up after patience.
+func waitForLegacy(ctx context.Context, ping func(context.Context) error, patience time.Duration, logger *slog.Logger) error {
+	start := time.Now()
+	for {
+		err := ping(ctx)
+		if err == nil {
+			return nil
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		left := patience - time.Since(start)
+		if left <= 0 {
+			return errors.Join(fmt.Errorf("the legacy did not answer within legacy.start_timeout (%s); start it, or check legacy.dsn", patience), err)
+		}
+		logger.Warn("waiting for the legacy", "waited", time.Since(start).Round(time.Second).String(), "patience", patience.String(), "cause", err)
+		timer := time.NewTimer(min(waitEvery, left))
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return ctx.Err()
+		case <-timer.C:
+		}
+	}
+}

@@ -1,0 +1,56 @@
+package app
+
+import (
+	"context"
+	"net/http"
+
+	"banyan.dev/banyan/api/grpc"
+	"banyan.dev/banyan/api/limit"
+	"banyan.dev/banyan/api/telemetry"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/strangler"
+)
+
+// assemble puts the request path together, from the legacy outwards:
+//
+//	REST, gRPC → telemetry → limits → Router → legacy
+func (a *App) assemble(ctx context.Context, s *servers) error {
+	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
+	operations := c.Operations()
+	m := newMetrics(s.conns, a.opts.Version)
+
+	router := strangler.NewRouter(legacy.New(a.project.Program, s.conns, int(cfg.Limits.MaxReplyBytes)), a.unserved(operations))
+	s.limits = limit.New(limits(cfg), router)
+	over := func(transport string) strangler.Backend {
+		return telemetry.New(transport, operations, m.calls, logger, s.limits)
+	}
+
+	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
+		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
+	})
+	base := context.WithoutCancel(ctx)
+	calls, cancelCalls := context.WithCancelCause(base)
+	s.cancelCalls = cancelCalls
+	s.rest = s.httpServer(s.restHandler(http.NotFoundHandler()), calls)
+	s.admin = s.httpServer(s.adminHandler(m), base)
+	return nil
+}
+
+func (a *App) unserved(operations []*contract.Operation) []*contract.Operation {
+	var out []*contract.Operation
+	for _, op := range operations {
+		if !a.project.Program.Serves(op.Name) {
+			out = append(out, op)
+		}
+	}
+	return out
+}
+
+func limits(cfg *config.Config) limit.Options {
+	return limit.Options{
+		MaxInFlight: cfg.Limits.MaxInFlight,
+		Default:     cfg.Timeouts.Default, Max: cfg.Timeouts.Max, Stream: cfg.Timeouts.Stream,
+	}
+}

@@ -1,0 +1,163 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path"
+	"time"
+
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/pool"
+)
+
+// Project is what a team brings: config, contract and SQL, bound to each other.
+type Project struct {
+	Config   *config.Config
+	Contract *contract.Contract
+	Program  *legacy.Program
+
+	timings []any // how long each phase of loading took, as slog attributes
+}
+
+// Load reads the config file and all that it names, and reports everything that is wrong with any of it at once, as far
+// as that can be known without the legacy. A Project with faults.Failed() is not to be run; its Config is always there.
+func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fault.List) {
+	p := &Project{}
+	var faults fault.List
+	p.phase("config", func() {
+		cfg, found := config.Load(file, lookup)
+		faults.Append(found)
+		p.Config = cfg
+	})
+	p.phase("contract", func() {
+		if len(p.Config.Contract.Paths) == 0 {
+			return // a fault of the config's
+		}
+		c, found := loadContract(ctx, p.Config)
+		faults.Append(found)
+		p.Contract = c
+	})
+	p.phase("sql", func() {
+		files, found := readSQL(p.Config)
+		faults.Append(found)
+		if p.Contract == nil || len(files) == 0 {
+			return // without either, all that could be said is that nothing fits
+		}
+		faults.Append(checkUnserved(p.Config, p.Contract))
+		program, bound := legacy.Compile(p.Contract, files, compileOptions(p.Config))
+		faults.Append(bound)
+		p.Program = program
+	})
+	if p.Config.Legacy.DSN.Reveal() != "" {
+		if conns, err := pool.Open(poolOptions(p.Config, slog.New(slog.DiscardHandler))); err != nil {
+			faults.Add(p.Config.Pos("legacy.dsn"), "docs/config.md shows one", "%v", err)
+		} else {
+			conns.Close()
+		}
+	}
+	return p, faults
+}
+
+// Verify holds the project against the live legacy. That it can't be reached is a fault, too.
+func (p *Project) Verify(ctx context.Context) fault.List {
+	conns, err := pool.Open(poolOptions(p.Config, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		var faults fault.List
+		faults.Add(p.Config.Pos("legacy.dsn"), "docs/config.md shows one", "%v", err)
+		return faults
+	}
+	defer conns.Close()
+	return p.verify(ctx, conns)
+}
+
+func (p *Project) verify(ctx context.Context, conns *pool.Pool) fault.List {
+	faults, err := p.Program.Verify(ctx, conns)
+	if err != nil {
+		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check address and account", "the legacy can't be asked: %v", err)
+	}
+	return faults
+}
+
+// phase runs a part of loading and remembers how long it took.
+func (p *Project) phase(name string, run func()) {
+	start := time.Now()
+	run()
+	p.timings = append(p.timings, name, time.Since(start).Round(time.Microsecond).String())
+}
+
+func loadContract(ctx context.Context, cfg *config.Config) (*contract.Contract, fault.List) {
+	roots := make([]contract.Root, len(cfg.Contract.Paths))
+	for i, dir := range cfg.Contract.Paths {
+		roots[i] = contract.Dir(dir, "")
+	}
+	return contract.Load(ctx, roots)
+}
+
+func readSQL(cfg *config.Config) ([]*annotated.File, fault.List) {
+	if len(cfg.SQL) == 0 {
+		return nil, fault.List{} // a fault of the config's
+	}
+	names, faults := cfg.SQLFiles()
+	var files []*annotated.File
+	for _, name := range names {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			faults.Add(fault.Pos{File: name}, "", "can't read the SQL: %v", err)
+			continue
+		}
+		file, found := annotated.Parse(name, text)
+		faults.Append(found)
+		files = append(files, file)
+	}
+	return files, faults
+}
+
+// checkUnserved finds entries of contract.unserved that name nothing.
+func checkUnserved(cfg *config.Config, c *contract.Contract) fault.List {
+	var faults fault.List
+	for i, pattern := range cfg.Contract.Unserved {
+		key, matched := config.Indexed("contract.unserved", i), false
+		for _, op := range c.Operations() {
+			ok, err := path.Match(pattern, string(op.Name))
+			matched = matched || ok && err == nil
+		}
+		if !matched {
+			faults.Add(cfg.Pos(key), "write package.Service.Method, or package.Service.* for all of a service", "the contract has no operation %s", pattern)
+		}
+	}
+	return faults
+}
+
+func compileOptions(cfg *config.Config) legacy.Options {
+	return legacy.Options{
+		Zone:     cfg.Legacy.TimeZone.Location,
+		Paging:   legacy.Paging{DefaultSize: cfg.Paging.DefaultSize, MaxSize: cfg.Paging.MaxSize, Keys: reveal(cfg.Paging.Keys)},
+		Unserved: cfg.Contract.Unserved,
+	}
+}
+
+func poolOptions(cfg *config.Config, logger *slog.Logger) pool.Options {
+	l := cfg.Legacy
+	queue := l.Pool.MaxQueue
+	if queue == 0 {
+		queue = -1 // the pool takes 0 for its default
+	}
+	return pool.Options{
+		DSN: l.DSN.Reveal(), TimeZone: l.TimeZone.Name,
+		MaxOpen: l.Pool.MaxOpen, MaxQueue: queue, QueueTimeout: l.Pool.QueueTimeout, MaxIdleTime: l.Pool.MaxIdleTime,
+		ConnectTimeout: l.ConnectTimeout, Logger: logger,
+	}
+}
+
+func reveal(secrets []config.Secret) []string {
+	out := make([]string, len(secrets))
+	for i, s := range secrets {
+		out[i] = s.Reveal()
+	}
+	return out
+}

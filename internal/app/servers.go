@@ -1,0 +1,176 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"banyan.dev/banyan/api/admin"
+	"banyan.dev/banyan/api/grpc"
+	"banyan.dev/banyan/api/health"
+	"banyan.dev/banyan/api/limit"
+	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/strangler"
+)
+
+// Bounds on HTTP connections, whoever opens them.
+const (
+	headerTimeout = 10 * time.Second
+	bodyTimeout   = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	maxHeader     = 64 << 10 // bytes
+)
+
+// cancelGrace is how long calls have to end once they are cancelled.
+const cancelGrace = 5 * time.Second
+
+// servers are the listeners with what answers on them.
+type servers struct {
+	conns  *pool.Pool
+	limits *limit.Backend
+	probes *health.Health
+	logger *slog.Logger
+
+	rest, admin *http.Server
+	grpc        *grpc.Server
+	// cancelCalls ends the calls that came by REST; gRPC ends its own.
+	cancelCalls context.CancelCauseFunc
+
+	restOn, grpcOn, adminOn net.Listener
+}
+
+// listen takes the addresses and puts the servers together. Nothing is accepted yet.
+func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health) (*servers, error) {
+	cfg := a.project.Config
+	s := &servers{conns: conns, probes: probes, logger: a.opts.Logger}
+	for _, l := range []struct {
+		key string
+		at  string
+		to  *net.Listener
+	}{
+		{"listen.rest", string(cfg.Listen.REST), &s.restOn},
+		{"listen.grpc", string(cfg.Listen.GRPC), &s.grpcOn},
+		{"listen.admin", string(cfg.Listen.Admin), &s.adminOn},
+	} {
+		on, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.at)
+		if err != nil {
+			s.closeListeners()
+			return nil, fmt.Errorf("%s: %w; free the address or choose another", l.key, err)
+		}
+		*l.to = on
+	}
+	if err := a.assemble(ctx, s); err != nil {
+		s.closeListeners()
+		return nil, err
+	}
+	return s, nil
+}
+
+func (s *servers) closeListeners() {
+	for _, l := range []net.Listener{s.restOn, s.grpcOn, s.adminOn} {
+		if l != nil {
+			_ = l.Close() // it is given up because something else failed, which is reported
+		}
+	}
+}
+
+func (s *servers) addresses() Addresses {
+	return Addresses{REST: s.restOn.Addr().String(), GRPC: s.grpcOn.Addr().String(), Admin: s.adminOn.Addr().String()}
+}
+
+// start lets the servers accept. Each that stops by itself says why on failed.
+func (s *servers) start(running *sync.WaitGroup, failed chan<- error) {
+	for name, serve := range map[string]func() error{
+		"REST":  func() error { return s.rest.Serve(s.restOn) },
+		"gRPC":  func() error { return s.grpc.Serve(s.grpcOn) },
+		"admin": func() error { return s.admin.Serve(s.adminOn) },
+	} {
+		running.Go(func() {
+			if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
+				failed <- fmt.Errorf("the %s server stopped: %w", name, err)
+			}
+		})
+	}
+}
+
+// shutdown makes the process unready, takes no more calls, lets those in flight go on for as long as drain or until
+// abort, and cancels what is left. The admin listener goes last, so that it can be seen meanwhile.
+func (s *servers) shutdown(ctx context.Context, drain time.Duration, abort <-chan struct{}) {
+	s.probes.Drain()
+	draining, drained := context.WithTimeout(ctx, drain)
+	defer drained()
+	var all sync.WaitGroup
+	all.Go(func() {
+		select {
+		case <-abort:
+			drained()
+		case <-draining.Done():
+		}
+	})
+	var calls sync.WaitGroup
+	calls.Go(func() {
+		if err := s.grpc.Shutdown(draining); err != nil {
+			s.logger.Warn("gRPC calls were cancelled", "cause", err)
+		}
+	})
+	calls.Go(func() { s.shutdownREST(ctx, draining) })
+	calls.Wait()
+	drained()
+	all.Wait()
+	_ = s.admin.Close() // what it answers to has ended
+}
+
+func (s *servers) shutdownREST(ctx, draining context.Context) {
+	err := s.rest.Shutdown(draining)
+	s.cancelCalls(strangler.Fail(codes.Unavailable, "SHUTTING_DOWN", "the service is stopping; try again").WithRetry(time.Second))
+	if err == nil {
+		return
+	}
+	s.logger.Warn("REST calls were cancelled", "cause", err)
+	ending, cancel := context.WithTimeout(ctx, cancelGrace)
+	defer cancel()
+	if err := s.rest.Shutdown(ending); err != nil {
+		s.logger.Error("REST calls did not end", "cause", err)
+		_ = s.rest.Close() // nothing more can be done for them
+	}
+}
+
+// httpServer makes a server that no client can hold by being slow.
+func (s *servers) httpServer(h http.Handler, base context.Context) *http.Server { //nolint:revive // base is no context of this call
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeader,
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+		BaseContext:       func(net.Listener) context.Context { return base },
+	}
+}
+
+// restHandler puts the probes beside the contract's routes.
+func (s *servers) restHandler(contract http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /livez", s.probes.Livez)
+	mux.HandleFunc("GET /readyz", s.probes.Readyz)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch r.URL.Path {
+		case "/livez", "/readyz":
+			mux.ServeHTTP(w, r)
+		default:
+			boundBody(w, r)
+			contract.ServeHTTP(w, r)
+		}
+	})
+}
+
+// adminHandler serves operators.
+func (s *servers) adminHandler(m *metrics) http.Handler {
+	return admin.NewHandler(m.registry, s.probes, s.logger)
+}
