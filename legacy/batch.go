@@ -62,7 +62,7 @@ func (s *statement) batches(ctx context.Context, r *run, v *variant, elements []
 		if err != nil {
 			return err
 		}
-		if err := s.exec(ctx, r, sql); err != nil {
+		if err := s.exec(ctx, r, v, sql); err != nil {
 			return err
 		}
 		elements = elements[n:]

@@ -61,14 +61,20 @@ func (b *binder) fieldParam(s *statement, p *param, md protoreflect.MessageDescr
 	if m := s.op.mask; m != nil && path[0] == m.resource && len(names) > 1 {
 		p.maskPath = strings.Join(names[1:], ".")
 	}
-	b.bindLeaf(p, path[len(path)-1])
+	p.leaf = path[len(path)-1]
 }
 
-// bindLeaf chooses the conversion of a field.
-func (b *binder) bindLeaf(p *param, leaf protoreflect.FieldDescriptor) {
-	p.leaf = leaf
+// argument binds a parameter that becomes an argument of SQL, so that its value must have a form there.
+func (b *binder) argument(s *statement, ast *annotated.Param) *param {
+	p := b.param(s, ast)
+	if p.leaf == nil {
+		return p
+	}
+	leaf := p.leaf
 	var err error
-	if p.list = leaf.IsList() && p.ast.Func != "json"; p.list {
+	whole := len(p.path) == 0 // the element that an each= is at
+	p.list = !whole && leaf.IsList() && p.ast.Func != "json"
+	if p.list || whole {
 		p.bind, err = b.program.codec.ElementBinder(leaf, p.ast.Func, nil)
 	} else {
 		p.bind, err = b.program.codec.Binder(leaf, p.ast.Func, nil)
@@ -76,6 +82,7 @@ func (b *binder) bindLeaf(p *param, leaf protoreflect.FieldDescriptor) {
 	if err != nil {
 		b.faults.Add(p.ast.Pos, "", "%s: %s", p.ast, err)
 	}
+	return p
 }
 
 // elementParam binds the element of an each=, or a field of it.
@@ -100,11 +107,6 @@ func (b *binder) elementParam(s *statement, p *param) {
 			return
 		}
 		p.leaf = e.field
-		bind, err := b.program.codec.ElementBinder(e.field, p.ast.Func, nil)
-		if err != nil {
-			b.faults.Add(p.ast.Pos, "", "%s: %s", p.ast, err)
-		}
-		p.bind = bind
 	default:
 		md := e.field.Message()
 		if md == nil {
@@ -116,8 +118,7 @@ func (b *binder) elementParam(s *statement, p *param) {
 			b.faults.Add(p.ast.Pos, "", "%s: %s", p.ast, f)
 			return
 		}
-		p.path = path
-		b.bindLeaf(p, path[len(path)-1])
+		p.path, p.leaf = path, path[len(path)-1]
 	}
 }
 
@@ -257,7 +258,7 @@ func (b *binder) assignments(s *statement, md protoreflect.MessageDescriptor, ar
 		}
 		p := b.param(s, &args[i].Param)
 		leaf := path[len(path)-1]
-		if p.leaf != nil && !sameType(p.leaf, leaf) {
+		if p.leaf != nil && (len(p.path) == 0 || !sameType(p.leaf, leaf)) {
 			b.faults.Add(args[i].Pos, "take a field of the same type, or a column", "%s and %s differ in type", strings.Join(args[i].Field, "."), p.ast)
 			continue
 		}

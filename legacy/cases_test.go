@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"flag"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"sort"
@@ -72,7 +71,7 @@ func TestFaults(t *testing.T) {
 			l := newLab(t, server, ar)
 			var got strings.Builder
 			for _, f := range l.faults.All() {
-				got.WriteString(f.String() + "\n")
+				got.WriteString(strings.ReplaceAll(f.String(), l.schema+".", "") + "\n")
 			}
 			compare(t, file, ar, "faults", got.String())
 		})
@@ -123,6 +122,7 @@ type lab struct {
 	backend  *legacy.Backend
 	pool     *pool.Pool
 	db       *sql.DB
+	schema   string // the database's name
 	faults   fault.List
 }
 
@@ -130,10 +130,6 @@ func newLab(t *testing.T, server *devstack.Server, ar *txtar.Archive) *lab {
 	t.Helper()
 	ctx := t.Context()
 	l := &lab{}
-	root, err := txtar.FS(ar)
-	if err != nil {
-		t.Fatal(err)
-	}
 	protos := &txtar.Archive{}
 	var parsed []*annotated.File
 	for _, f := range ar.Files {
@@ -146,17 +142,21 @@ func newLab(t *testing.T, server *devstack.Server, ar *txtar.Archive) *lab {
 			parsed = append(parsed, file)
 		}
 	}
-	if root, err = txtar.FS(protos); err != nil {
+	root, err := txtar.FS(protos)
+	if err != nil {
 		t.Fatal(err)
 	}
 	var faults fault.List
-	l.contract, faults = contract.Load(ctx, []contract.Root{{Name: "", FS: root.(fs.FS)}})
+	l.contract, faults = contract.Load(ctx, []contract.Root{{Name: "", FS: root}})
 	l.faults.Append(faults)
 	if faults.Failed() {
 		t.Fatalf("contract: %v", faults.Err())
 	}
 	dsn := server.NewSchema(t)
 	l.db = openSchema(t, dsn, section(ar, "schema.sql"))
+	if err := l.db.QueryRowContext(ctx, "SELECT DATABASE()").Scan(&l.schema); err != nil {
+		t.Fatal(err)
+	}
 	zone, err := time.LoadLocation("UTC")
 	if err != nil {
 		t.Fatal(err)
@@ -227,7 +227,7 @@ func (l *lab) script(t *testing.T, script string) string {
 			}
 		case strings.HasPrefix(line, "= "):
 			out.WriteString(line + "\n" + l.rows(t, line[2:]) + "\n")
-		case strings.HasPrefix(line, "# "), line == "":
+		case strings.HasPrefix(line, "# "):
 			out.WriteString(line + "\n")
 		}
 	}
@@ -299,6 +299,9 @@ func errorLine(t *testing.T, err error) string {
 	if !errors.As(err, &e) {
 		t.Fatalf("not an *Error: %v", err)
 	}
+	if e.Cause != nil {
+		t.Logf("cause: %v", e.Cause)
+	}
 	line := "! " + e.Code.String() + " " + e.Reason + " " + e.Message
 	for _, v := range e.Violations {
 		line += " [" + v.Field + "]"
@@ -345,6 +348,9 @@ func (l *lab) rows(t *testing.T, query string) string {
 	}
 	if !strings.Contains(strings.ToUpper(query), "ORDER BY") {
 		sort.Strings(lines)
+	}
+	if len(lines) == 0 {
+		return "(none)"
 	}
 	return strings.Join(lines, "\n")
 }

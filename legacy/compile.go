@@ -111,6 +111,9 @@ func (b *binder) block(blk *annotated.Block) {
 		existing = b.program.puts[op.target]
 	}
 	if existing != nil {
+		if existing.pos.File == blk.Pos.File {
+			return // the parser has said so
+		}
 		b.faults.Add(blk.Pos, "keep one of the two", "%s has a block already, at %s", blk.Target, existing.pos)
 		return
 	}
@@ -149,7 +152,7 @@ func (b *binder) statement(s *statement) {
 		for _, p := range l.ast.Pieces {
 			bound := piece{text: p.Text}
 			if p.Param != nil {
-				bound.param = b.param(s, p.Param)
+				bound.param = b.argument(s, p.Param)
 			}
 			l.pieces = append(l.pieces, bound)
 		}
@@ -168,7 +171,7 @@ func (b *binder) statement(s *statement) {
 		for _, p := range s.ast.Expect.Message {
 			bound := piece{text: p.Text}
 			if p.Param != nil {
-				bound.param = b.param(s, p.Param)
+				bound.param = b.argument(s, p.Param)
 			}
 			s.expect.message = append(s.expect.message, bound)
 		}
@@ -240,6 +243,17 @@ func (b *binder) variants(s *statement) {
 			return
 		}
 	}
+}
+
+// checked gives the variants that are checked at start, without empty ones.
+func (s *statement) checked() []*variant {
+	var out []*variant
+	for _, mask := range s.masks() {
+		if v := s.variants[mask]; v != nil && !v.empty {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // masks gives the choices of optional lines that are checked at start: none, all, each alone; where ORDER BY lines are

@@ -213,10 +213,14 @@ func (b *binder) unused(op *operation) {
 			}
 		}
 	}
+	var names []string
 	for i := range op.input.Fields().Len() {
 		if name := string(op.input.Fields().Get(i).Name()); !used[name] {
-			b.faults.Warn(op.pos, "use :"+name+", or remove the field from the contract", "nothing uses the field %s of %s; what callers send in it is ignored", name, op.input.FullName())
+			names = append(names, name)
 		}
+	}
+	if len(names) > 0 {
+		b.faults.Warn(op.pos, "use them as parameters, or remove them from the contract", "nothing uses these fields of %s, so what callers send in them is ignored: %s", op.input.FullName(), strings.Join(names, ", "))
 	}
 }
 
@@ -231,6 +235,9 @@ func (b *binder) enum(ast *annotated.Enum) {
 		b.enums = map[protoreflect.FullName]fault.Pos{}
 	}
 	if at, twice := b.enums[md.FullName()]; twice {
+		if at.File == ast.Pos.File {
+			return // the parser has said so
+		}
 		b.faults.Add(ast.Pos, "keep one; a column that is written otherwise takes a CASE", "%s has its codes already, at %s", ast.Name, at)
 		return
 	}

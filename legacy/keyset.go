@@ -16,11 +16,7 @@ func (b *binder) keysets(s *statement, pos fault.Pos) {
 			b.faults.Add(pos, fix, "%s", msg)
 		}
 	}
-	for _, mask := range s.masks() {
-		v := s.variants[mask]
-		if v == nil || v.empty {
-			continue
-		}
+	for _, v := range s.checked() {
 		switch o := v.outline; {
 		case o.Opaque || o.Union || o.Locks || o.Main != annotated.VerbSelect:
 			report("read from one SELECT, without UNION and locks", "a statement with :page is no plain SELECT")

@@ -76,9 +76,43 @@ func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
 		if !slices.ContainsFunc(m.writable, func(w string) bool { return overlap(w, p) }) {
 			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call; leave it out of the mask", p)
 		}
+		if lost := m.lost(req.Get(m.resource).Message(), p); lost != "" {
+			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call, and the mask's %q covers it; leave it out of the request", lost, p)
+		}
 		g.paths = append(g.paths, p)
 	}
 	return g, nil
+}
+
+// lost finds a field below path that the request sets and no statement writes; "" when there is none.
+func (m *updateMask) lost(resource protoreflect.Message, path string) string {
+	msg := resource
+	for name := range strings.SplitSeq(path, ".") {
+		fd := msg.Descriptor().Fields().ByName(protoreflect.Name(name))
+		if fd.Message() == nil || fd.IsList() || fd.IsMap() || !msg.Has(fd) {
+			return ""
+		}
+		msg = msg.Get(fd).Message()
+	}
+	return m.unwritten(msg, path)
+}
+
+func (m *updateMask) unwritten(msg protoreflect.Message, path string) (lost string) {
+	if slices.Contains(m.writable, path) {
+		return ""
+	}
+	msg.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		sub := path + "." + string(fd.Name())
+		switch {
+		case slices.ContainsFunc(m.writable, func(w string) bool { return w == sub || strings.HasPrefix(sub, w+".") }):
+		case fd.Message() != nil && !fd.IsList() && !fd.IsMap():
+			lost = m.unwritten(v.Message(), sub)
+		default:
+			lost = sub
+		}
+		return lost == ""
+	})
+	return lost
 }
 
 // covers tells whether the mask has path, a message above it, or something below it.

@@ -6,9 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"sync"
 
+	"github.com/go-sql-driver/mysql"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -160,13 +162,13 @@ func (s *statement) step(ctx context.Context, r *run) error {
 	if s.isQuery() {
 		return s.query(ctx, r, v, sql)
 	}
-	return s.exec(ctx, r, sql)
+	return s.exec(ctx, r, v, sql)
 }
 
-func (s *statement) exec(ctx context.Context, r *run, sql string) error {
+func (s *statement) exec(ctx context.Context, r *run, v *variant, sql string) error {
 	done, err := r.conn.Exec(ctx, sql, r.args)
 	if err != nil {
-		return s.translate(err)
+		return s.blame(v, s.translate(err))
 	}
 	res := &r.results[s.index]
 	res.insertID = done.LastInsertID
@@ -293,10 +295,30 @@ func (s *statement) unrepresentable(err error) error {
 }
 
 // translate gives a server's error as the caller sees it, with the statement's place for the log.
-func (s *statement) translate(err error) error {
+func (s *statement) translate(err error) *strangler.Error {
 	e := pool.Translate(err)
 	if e.Cause != nil {
 		e.Cause = fmt.Errorf("%s, statement %s: %w", s.ast.Pos, s.ast.Name, e.Cause)
+	}
+	return e
+}
+
+// blame names the request's field in an INVALID_ARGUMENT that the server gave about a column, where that column takes
+// the field as it is.
+func (s *statement) blame(v *variant, e *strangler.Error) error {
+	var reply *mysql.MySQLError
+	if e.Code != codes.InvalidArgument || len(e.Violations) > 0 || !errors.As(e.Cause, &reply) {
+		return e
+	}
+	quoted := quotedNames(reply.Message)
+	for _, w := range v.outline.Writes {
+		if w.Param.Path[0] == "auth" || !slices.ContainsFunc(quoted, func(q string) bool { return strings.EqualFold(q, w.Column) }) {
+			continue
+		}
+		field := strings.Join(w.Param.Path, ".")
+		e.Violations = []strangler.Violation{{Field: field, Description: e.Message}}
+		e.Message = field + ": " + e.Message
+		break
 	}
 	return e
 }

@@ -25,7 +25,6 @@ type variant struct {
 	pieces  []piece
 	raw     []annotated.Piece // the same pieces, unbound
 	outline *annotated.Outlined
-	star    bool // it selects *, so its columns change with the table
 
 	// static is the text when nothing in it changes from call to call; params are then its arguments.
 	static string
@@ -35,7 +34,7 @@ type variant struct {
 	columns []value.Column // of a query, as the server described them at start
 	keyset  []keysetItem
 	batch   *batch
-	plan    atomic.Pointer[rowPlan]
+	plans   atomic.Pointer[[]*rowPlan]
 }
 
 // choose gives the variant for this request.
@@ -148,7 +147,6 @@ func (s *statement) build(mask uint64) (*variant, error) {
 		return nil, fmt.Errorf("statement %s: %w", s.ast.Name, err)
 	}
 	v.outline = out
-	v.star = len(out.Items) == 0 || slices.ContainsFunc(out.Items, func(i annotated.Item) bool { return i.Star })
 	if static {
 		var sb strings.Builder
 		for _, p := range v.pieces {
@@ -238,24 +236,37 @@ func (p *param) renderList(sb *strings.Builder, r *run) error {
 	return p.appendList(r, n, padded)
 }
 
-// planFor gives the plan for the rows of this variant, made from the first result's columns and kept. A statement that
-// selects * is compared each time, since an ALTER TABLE changes what * means.
+// maxPlans is how many plans a variant keeps. A column that is made of a parameter changes its type with the value.
+const maxPlans = 8
+
+// planFor gives the plan for the rows of this variant, made when columns like these are first met. The columns are
+// compared each time: an ALTER TABLE, or a parameter of another type, changes what they are.
 func (v *variant) planFor(codec *value.Codec, s *statement, rows *pool.Rows) (*rowPlan, error) {
-	plan := v.plan.Load()
-	if plan != nil && !v.star {
-		return plan, nil
-	}
 	cols := rows.Columns()
-	if plan != nil && slices.EqualFunc(cols, plan.columns, sameColumn) {
-		return plan, nil
+	known := v.plans.Load()
+	if known != nil {
+		for _, plan := range *known {
+			if slices.EqualFunc(cols, plan.columns, sameColumn) {
+				return plan, nil
+			}
+		}
 	}
-	plan, faults := s.planColumns(codec, cols)
+	plan, faults := s.planColumns(codec, slices.Clone(cols))
 	if len(faults) > 0 {
 		return nil, strangler.Fail(codes.Internal, "COLUMNS_CHANGED", "the reply could not be put together; the log names the cause under the request id").
-			WithCause(fmt.Errorf("statement %s: %w", s.ast.Name, faults[0]))
+			WithCause(fmt.Errorf("%s, statement %s: %w", s.ast.Pos, s.ast.Name, faults[0]))
 	}
-	v.plan.Store(plan)
+	v.remember(plan)
 	return plan, nil
+}
+
+// remember keeps a plan in front of the others. When two calls do so at once, one of the plans is made again later.
+func (v *variant) remember(plan *rowPlan) {
+	plans := []*rowPlan{plan}
+	if known := v.plans.Load(); known != nil {
+		plans = append(plans, (*known)[:min(len(*known), maxPlans-1)]...)
+	}
+	v.plans.Store(&plans)
 }
 
 func sameColumn(a, b value.Column) bool { return a.Name == b.Name && a.Type == b.Type }

@@ -66,10 +66,7 @@ func schemasOf(ops []*operation) []string {
 	var out []string
 	for _, op := range ops {
 		for _, s := range op.statements {
-			for _, v := range s.variants {
-				if v.outline == nil {
-					continue
-				}
+			for _, v := range s.checked() {
 				for _, t := range v.outline.Tables {
 					if t.Schema != "" && !slices.Contains(out, t.Schema) {
 						out = append(out, t.Schema)
@@ -91,19 +88,15 @@ type verifier struct {
 // statement checks the main variants of one statement.
 func (v *verifier) statement(ctx context.Context, s *statement) error {
 	reported := map[string]bool{}
-	for _, mask := range s.masks() {
-		va := s.variants[mask]
-		if va == nil || va.empty {
-			continue
-		}
+	for _, va := range s.checked() {
 		v.targets(s, va)
 		err := v.variant(ctx, s, va)
 		var reply *mysql.MySQLError
 		if errors.As(err, &reply) {
 			pos, fix := s.locate(va, reply)
-			if key := pos.String() + reply.Message; !reported[key] {
+			if key := pos.String() + strconv.Itoa(int(reply.Number)); !reported[key] {
 				reported[key] = true
-				v.faults.Add(pos, fix, "statement %s%s: the server says: %s", s.ast.Name, s.describe(mask), reply.Message)
+				v.faults.Add(pos, fix, "statement %s%s: the server says: %s", s.ast.Name, s.describe(va.mask), strings.Join(strings.Fields(reply.Message), " "))
 			}
 			continue
 		}
@@ -187,16 +180,13 @@ func (s *statement) faultsOf(va *variant, codec *value.Codec) []*columnFault {
 	}
 	plan, faults := s.planColumns(codec, va.columns)
 	if len(faults) == 0 {
-		va.plan.Store(plan)
+		va.remember(plan)
 	}
 	return faults
 }
 
 // targets binds parameters again that are stored in a column as they are, now that the column is known.
 func (v *verifier) targets(s *statement, va *variant) {
-	if va.outline == nil {
-		return
-	}
 	for _, w := range va.outline.Writes {
 		t := v.schema.table(w.Schema, w.Table)
 		if t == nil {

@@ -33,7 +33,7 @@ func (v *verifier) fields(f *fill) {
 		v.fields(c)
 	}
 	for _, s := range f.rows {
-		for _, va := range s.variants {
+		for _, va := range s.checked() {
 			for _, c := range va.columns {
 				name := firstSegment(c.Name)
 				if strings.HasPrefix(name, "_") || f.message == nil || f.message.Fields().ByName(protoreflect.Name(name)) == nil {
@@ -79,9 +79,8 @@ func (v *verifier) assigned(s *statement) {
 
 // order checks that pages end at rows that can be told apart: the ORDER BY holds a unique key of one of the tables.
 func (v *verifier) order(s *statement) {
-	for _, mask := range s.masks() {
-		va := s.variants[mask]
-		if va == nil || va.outline == nil || len(va.outline.OrderBy) == 0 || v.unique(va) {
+	for _, va := range s.checked() {
+		if len(va.outline.OrderBy) == 0 || v.unique(va) {
 			continue
 		}
 		pos := s.ast.Pos
@@ -134,10 +133,7 @@ func (v *verifier) engines(op *operation) {
 	}
 	seen := map[string]bool{}
 	for _, s := range op.statements {
-		for _, va := range s.variants {
-			if va.outline == nil {
-				continue
-			}
+		for _, va := range s.checked() {
 			for _, t := range va.outline.Tables {
 				tab := v.schema.table(t.Schema, t.Name)
 				if tab == nil || !t.Written || tab.transactional || seen[t.Name] {
