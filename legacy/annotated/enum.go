@@ -48,7 +48,7 @@ func (p *parser) enumCode(d directive, i int) (EnumCode, int, bool) {
 	}
 	at := eq + 1
 	if v[at] == '\'' {
-		l := lexQuotes(v, at, at, lexQuoted) // no backslashes: the code is taken as it stands
+		l := lexQuotes(v, at, lexQuoted) // no backslashes: the code is taken as it stands
 		if l.open {
 			p.fault(d.at+at, "end it with a quote", "a code whose quote never ends")
 			return code, 0, false

@@ -53,11 +53,11 @@ func lex(s string, i int) lexeme {
 	case strings.HasPrefix(s[i:], "/*"):
 		return lexComments(s, i)
 	case c == '\'' || c == '"':
-		return lexQuotes(s, i, i, lexString)
+		return lexQuotes(s, i, lexString)
 	case c == '`':
-		return lexQuotes(s, i, i, lexQuoted)
+		return lexQuotes(s, i, lexQuoted)
 	case strings.IndexByte("xXbBnN", c) >= 0 && i+1 < len(s) && s[i+1] == '\'':
-		return lexQuotes(s, i, i+1, lexString)
+		return lexQuotes(s, i+1, lexString)
 	case isDigit(c):
 		return lexNumbers(s, i)
 	case isWord(c):
@@ -115,9 +115,9 @@ func lexComments(s string, i int) lexeme {
 
 // lexQuotes reads what is quoted from s[at] on. A doubled quote is the quote itself; a backslash escapes in strings
 // only (the session never has NO_BACKSLASH_ESCAPES or ANSI_QUOTES).
-func lexQuotes(s string, i, at int, kind lexKind) lexeme {
+func lexQuotes(s string, at int, kind lexKind) lexeme {
 	quote := s[at]
-	for i = at + 1; i < len(s); i++ {
+	for i := at + 1; i < len(s); i++ {
 		switch {
 		case s[i] == '\\' && kind == lexString:
 			i++

@@ -179,9 +179,10 @@ func (l *Line) IsOrderBy() bool {
 // outliner walks over the tokens of one statement. main is the index of the main verb.
 type outliner struct {
 	tokens
-	out  *Outlined
-	main int
-	ctes []string // names of common table expressions
+	out   *Outlined
+	main  int
+	ctes  []string // names of common table expressions
+	inner int      // subqueries around what readTables is at
 }
 
 func verbAt(t tokens, i int) Verb {

@@ -1,6 +1,7 @@
 package annotated
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -277,7 +278,7 @@ func FuzzParse(f *testing.F) {
 				if (len(s.Lines) > 0) != s.Kind.hasSQL() || (s.Call != nil) != (s.Kind == CallRPC) {
 					t.Errorf("a faultless %s has %d lines", s.Kind, len(s.Lines))
 				}
-				if _, err := tokenize(join(s)); s.Kind.hasSQL() && err != nil && err != errParens && err != errEmpty {
+				if _, err := tokenize(join(s)); s.Kind.hasSQL() && err != nil && !errors.Is(err, errParens) && !errors.Is(err, errEmpty) {
 					t.Errorf("a faultless statement can't be read: %v\n%s", err, render(s))
 				}
 			}

@@ -31,9 +31,15 @@ func (o *outliner) readTables() {
 			query := o.queryAt(i + 1)
 			want = want && !query
 			levels = append(levels, level{query: query, from: want})
+			if query {
+				o.inner++
+			}
 		case t.kind == lexClose:
 			if len(levels) > 1 {
 				levels = levels[:len(levels)-1]
+				if now.query {
+					o.inner--
+				}
 			}
 			want = false
 		case t.kind == lexComma:
@@ -58,7 +64,6 @@ func (o *outliner) readTables() {
 			now.from = false
 		}
 	}
-	o.markWritten()
 }
 
 // queryAt tells whether a query starts at t[i].
@@ -102,6 +107,7 @@ func (o *outliner) tableName(i int) (Table, int) {
 	return table, i
 }
 
+// addTable takes in a table; those of an UPDATE's or DELETE's own list may be written.
 func (o *outliner) addTable(table Table) {
 	if table.Schema == "" {
 		for _, cte := range o.ctes {
@@ -110,6 +116,7 @@ func (o *outliner) addTable(table Table) {
 			}
 		}
 	}
+	table.Written = o.inner == 0 && (o.out.Main == VerbUpdate || o.out.Main == VerbDelete)
 	o.out.Tables = append(o.out.Tables, table)
 }
 
@@ -125,30 +132,4 @@ func (o *outliner) insertTarget(i int) int {
 	table.Written = true
 	o.out.Tables = append(o.out.Tables, table)
 	return last + 1
-}
-
-// markWritten marks the tables of an UPDATE's or DELETE's own list.
-func (o *outliner) markWritten() {
-	if o.out.Main != VerbUpdate && o.out.Main != VerbDelete {
-		return
-	}
-	at := map[Offset]int{}
-	for i, t := range o.tokens {
-		at[t.from] = i
-	}
-	for n := range o.out.Tables {
-		t := &o.out.Tables[n]
-		i := at[t.At]
-		t.Written = i > o.main && !o.inQuery(i)
-	}
-}
-
-// inQuery tells whether t[i] is inside of a subquery.
-func (o *outliner) inQuery(i int) bool {
-	for n := i; n >= 0 && o.tokens[i].depth > 0; n-- {
-		if t := o.tokens[n]; t.kind == lexOpen && t.mate > i && o.queryAt(n+1) {
-			return true
-		}
-	}
-	return false
 }
