@@ -110,29 +110,31 @@ func (c civil) moment(zone *time.Location) (seconds int64, twice bool, err error
 	return seconds, twice, nil
 }
 
-// instantOf looks for the instants whose local reading (seconds since 1970 as if the zone were UTC) is local. An offset
-// that could give it is in force within a day of it, as offsets are shorter than that.
+// instantOf looks for the instants whose local reading (seconds since 1970 as if the zone were UTC) is local: those
+// that an offset in force within a day of it gives, as offsets are shorter than that. (Time.ZoneBounds would give the
+// offsets' ends, but is wrong on the last day of leap years.)
 func instantOf(local int64, zone *time.Location) (first int64, twice, ok bool) {
-	if zone == nil || zone == time.UTC {
+	if zone == time.UTC {
 		return local, false, true
 	}
 	const day = 24 * 60 * 60
-	at := time.Unix(local-day, 0).In(zone)
-	for {
-		_, offset := at.Zone()
-		start, end := at.ZoneBounds()
-		candidate := local - int64(offset)
-		if (start.IsZero() || candidate >= start.Unix()) && (end.IsZero() || candidate < end.Unix()) {
-			if ok {
-				return first, true, true
-			}
-			first, ok = candidate, true
+	for _, near := range [...]int64{local - day, local, local + day} {
+		instant := local - offsetAt(near, zone)
+		if offsetAt(instant, zone) != local-instant || ok && instant == first {
+			continue
 		}
-		if end.IsZero() || end.Unix() > local+day {
-			return first, false, ok
+		twice = ok
+		if !ok || instant < first {
+			first = instant
 		}
-		at = end
+		ok = true
 	}
+	return first, twice, ok
+}
+
+func offsetAt(seconds int64, zone *time.Location) int64 {
+	_, offset := time.Unix(seconds, 0).In(zone).Zone()
+	return int64(offset)
 }
 
 func (c *Codec) zone() *time.Location {

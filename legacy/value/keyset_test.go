@@ -179,6 +179,25 @@ func (s *server) pageThrough(table string, rows int) {
 	}
 }
 
+// TestListOfDecimals: IN with several string arguments compares a DECIMAL column as doubles; the placeholder makes it exact.
+func TestListOfDecimals(t *testing.T) {
+	eachServer(t, func(t *testing.T, s *server) {
+		table := s.table("DECIMAL(30,10)")
+		s.exec("INSERT INTO " + table + " (c) VALUES (9007199254740993.0000000001), (9007199254740993.0000000002)")
+		col, v := s.value(true, "SELECT MAX(c) AS c FROM "+table)
+		place := KeysetPlaceholder(col)
+		stmt, err := s.db.PrepareContext(t.Context(), fmt.Sprintf("SELECT COUNT(*) FROM %s WHERE c IN (%s, %s)", table, place, place))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer stmt.Close() //nolint:errcheck // It has been read in full.
+		var n int
+		if err := stmt.QueryRowContext(t.Context(), ArgOf(col, v), "1").Scan(&n); err != nil || n != 1 {
+			t.Fatalf("%d rows are found, %v", n, err)
+		}
+	})
+}
+
 // TestKeysetUsesIndex looks at the plan: a CAST around the argument leaves the range scan in place.
 func TestKeysetUsesIndex(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
@@ -194,7 +213,7 @@ func TestKeysetUsesIndex(t *testing.T) {
 			}
 			s.exec("ANALYZE TABLE " + table)
 			col, _ := s.value(true, "SELECT c FROM "+table+" LIMIT 1")
-			plan := s.plan("EXPLAIN SELECT c FROM "+table+" WHERE c > "+KeysetPlaceholder(col)+" ORDER BY c LIMIT 5", arg)
+			plan := s.plan("EXPLAIN FORMAT=TRADITIONAL SELECT c FROM "+table+" WHERE c > "+KeysetPlaceholder(col)+" ORDER BY c LIMIT 5", arg)
 			if plan["type"] != "range" || plan["key"] != "by_c" {
 				t.Errorf("%s: the plan is %v", ddl, plan)
 			}

@@ -38,6 +38,8 @@ func TestLocalTime(t *testing.T) {
 		{zone: "Pacific/Apia", typ: "DATETIME", text: "2011-12-30 12:00:00", fails: "skip it"},
 		{zone: "Pacific/Apia", typ: "DATETIME", text: "2011-12-31 00:00:00", want: "2011-12-30T10:00:00Z"},
 		{zone: "America/New_York", typ: "DATETIME", text: "9999-12-31 23:59:59", fails: "years 1 to 9999"},
+		{zone: "Europe/Berlin", typ: "DATETIME", text: "2040-12-31 05:00:00", want: "2040-12-31T04:00:00Z"}, // where Time.ZoneBounds errs
+		{zone: "Europe/Berlin", typ: "DATETIME", text: "2400-07-01 05:00:00", want: "2400-07-01T03:00:00Z"},
 		{zone: "Europe/Berlin", typ: "DATETIME", text: "2023-02-29 00:00:00", fails: "no such day"},
 		{zone: "Europe/Berlin", typ: "DATETIME", text: "garbage", fails: "can't be carried"},
 	} {
