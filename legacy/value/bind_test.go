@@ -92,7 +92,7 @@ func TestBind(t *testing.T) {
 		{field: "money", message: `{"money":{"units":"1","nanos":1000000000}}`, fails: "999999999"},
 		{ddl: "DECIMAL(15,4)", field: "money", message: `{"money":{"nanos":123450000}}`, fails: "at most 4 decimals"},
 		{ddl: "DECIMAL(15,4)", field: "money", message: `{"money":{"nanos":123400000}}`, want: "0.1234"},
-		{ddl: "INT", field: "money", message: `{}`, refused: ":money * 100"},
+		{ddl: "INT", field: "money", message: `{}`, refused: "CAST(:money AS DECIMAL(20,2)) * 100"},
 
 		// Text.
 		{ddl: "CHAR(5)", field: "str", message: `{"str":"ab "}`, fails: "must not end in a space"},

@@ -153,7 +153,7 @@ func decimalTarget(fd protoreflect.FieldDescriptor, to target) error {
 	case to.is(classInt) && shapeOf(fd) == shapeDecimal:
 		return nil
 	case to.is(classInt):
-		return refuseWrite(fd, to, "say what the column counts: "+name+" * 100 for cents, CAST("+name+" AS SIGNED) for whole units")
+		return refuseWrite(fd, to, "say what the column counts: CAST("+name+" AS DECIMAL(20,2)) * 100 for cents")
 	case to.is(classFloat, classDouble):
 		return refuseWrite(fd, to, "it loses digits there: write CAST("+name+" AS DOUBLE) where that is meant")
 	case to.is(classText):

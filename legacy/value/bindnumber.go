@@ -112,7 +112,7 @@ func floatBinder(fd protoreflect.FieldDescriptor, to target) (Binder, error) {
 	case to.is(classDecimal, classInt, classBit, classYear):
 		return nil, refuseWrite(fd, to, "MySQL would round it: write ROUND(:"+name+", decimals), or use string or google.type.Decimal")
 	case to.is(classText):
-		return nil, refuseWrite(fd, to, "say how it is written: FORMAT(:"+name+", decimals) or CAST(:"+name+" AS CHAR)")
+		return nil, refuseWrite(fd, to, "say how it is written: CAST(:"+name+" AS CHAR)")
 	default:
 		return nil, refuseWrite(fd, to, "use a field of the column's own kind, or say in SQL how it is converted")
 	}

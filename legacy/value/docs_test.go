@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -86,6 +87,7 @@ func refusedTable(t *testing.T, heading string, try func(typ string, fd protoref
 	fmt.Fprintf(&b, "| Field | %s | Write instead |\n|---|---|---|\n", heading)
 	for _, f := range docFields {
 		fd := fieldNamed(t, f.field)
+		named := regexp.MustCompile(`(:json\(|:name\(|[:"])` + f.field + `\b`)
 		var advice []string
 		types := map[string][]string{}
 		for _, typ := range everyType {
@@ -97,7 +99,7 @@ func refusedTable(t *testing.T, heading string, try func(typ string, fd protoref
 			case !errors.As(err, &r):
 				t.Fatalf("%s and %s: %v is no refusal", typ, f.title, err)
 			}
-			instead := strings.NewReplacer(f.field, "field", "|", `\|`).Replace(r.Instead)
+			instead := named.ReplaceAllString(r.Instead, "${1}field")
 			if types[instead] == nil {
 				advice = append(advice, instead)
 			}

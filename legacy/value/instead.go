@@ -14,7 +14,7 @@ func insteadForBool(cl class) string {
 	case classDateTime, classTimestamp, classDate, classTime:
 		return "ask in SQL: col IS NOT NULL, or col <> 0 where zero dates mean never"
 	case classJSON:
-		return "compare in SQL: JSON_EXTRACT(col, '$.path') = TRUE"
+		return "compare in SQL: JSON_CONTAINS(col, 'true', '$.path')"
 	}
 	return "compare in SQL: col <> 0"
 }
@@ -26,15 +26,15 @@ func insteadForInt(cl class) string {
 	case classDateTime, classTimestamp:
 		return "use google.protobuf.Timestamp, or UNIX_TIMESTAMP(col) for epoch seconds"
 	case classDate:
-		return "use google.type.Date, or DATE_FORMAT(col, '%Y%m%d') + 0"
+		return "use google.type.Date, or CAST(DATE_FORMAT(col, '%Y%m%d') AS SIGNED)"
 	case classTime:
 		return "use google.protobuf.Duration, or TIME_TO_SEC(col)"
 	case classEnum:
-		return "use an enum or string field, or col + 0 for the index"
+		return "use an enum or string field, or CAST(col AS SIGNED) for the index"
 	case classSet:
-		return "use a repeated string field, or col + 0 for the bits"
+		return "use a repeated string field, or CAST(col AS UNSIGNED) for the bits"
 	case classBinary:
-		return "use a bytes field, or CONV(HEX(col), 16, 10) as text"
+		return "use a bytes field, or CAST(CONV(HEX(col), 16, 10) AS UNSIGNED)"
 	case classJSON:
 		return "take the number out: CAST(JSON_EXTRACT(col, '$.path') AS SIGNED)"
 	case classText:

@@ -15,7 +15,7 @@ func KeysetColumn(col Column) error {
 	what := "a list can't be paged by the " + col.Type + " column " + col.Name
 	switch classOf(col.Type) {
 	case classEnum, classSet:
-		return refuse(what+": it is ordered by index and compared as text", "order by col + 0, or by CAST(col AS CHAR)")
+		return refuse(what+": it is ordered by index and compared as text", "order by CAST(col AS UNSIGNED), or by CAST(col AS CHAR)")
 	case classJSON, classGeometry, classVector:
 		return refuse(what+": its values have no order of use", "order by another column, or by a value taken out of it")
 	case classText, classBinary:
