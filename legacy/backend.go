@@ -101,17 +101,17 @@ func retry(ctx context.Context, fn func() (again bool, err error)) error {
 
 // once runs an operation on a connection of its own, in the isolation that it needs.
 func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, req protoreflect.Message, send func(*strangler.Reply) error) (reply []byte, err error) {
+	r, err := b.start(op, call, req)
+	if err != nil {
+		return nil, err
+	}
+	defer r.free()
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer conn.Release() // rolls back what is open
-	r, err := b.start(op, call, req, conn)
-	if err != nil {
-		return nil, err
-	}
-	defer r.free()
-	r.send = send
+	r.conn, r.send = conn, send
 	switch op.isolation {
 	case snapshot:
 		err = conn.Command(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")

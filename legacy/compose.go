@@ -117,11 +117,12 @@ func (s *statement) runCall(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	sub, err := r.backend.start(s.call.op, r.call, req, r.conn)
+	sub, err := r.backend.start(s.call.op, r.call, req)
 	if err != nil {
 		return err
 	}
 	defer sub.free()
+	sub.conn = r.conn
 	if err := sub.statements(ctx); err != nil {
 		return err
 	}

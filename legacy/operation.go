@@ -31,10 +31,19 @@ type operation struct {
 
 	statements []*statement
 	isolation  isolation
-	reply      *fill       // the reply's tree; nil for a put
-	single     *statement  // the only statement, when its rows alone are the reply; nil otherwise
-	pager      *pager      // nil when nothing pages
-	mask       *updateMask // nil without an update_mask
+	reply      *fill        // the reply's tree; nil for a put
+	size       atomic.Int64 // what the last replies took, in bytes
+	single     *statement   // the only statement, when its rows alone are the reply; nil otherwise
+	pager      *pager       // nil when nothing pages
+	mask       *updateMask  // nil without an update_mask
+}
+
+// learnSize remembers about how large replies are, so that the next one's buffer need not grow.
+func (op *operation) learnSize(n int) {
+	const most = 256 << 10
+	if known := op.size.Load(); int64(n) > known && known < most {
+		op.size.Store(min(int64(n), most))
+	}
 }
 
 // statement is one step of an operation.

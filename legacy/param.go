@@ -95,7 +95,11 @@ func (p *param) scalar(r *run) (driver.Value, error) {
 	case fromNumber:
 		return int64(r.element.number), nil
 	case fromInsertID:
-		return r.results[p.from.index].insertID, nil
+		id := r.results[p.from.index].insertID
+		if id < 0 { // a BIGINT UNSIGNED above the largest int64
+			return uint64(id), nil
+		}
+		return id, nil
 	case fromMatched:
 		return r.results[p.from.index].matched, nil
 	default:

@@ -45,10 +45,14 @@ type run struct {
 
 var runs = sync.Pool{New: func() any { return new(run) }}
 
-// start readies a run of op over a request.
-func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Message, conn *pool.Conn) (*run, error) {
+// keepBuffers bounds what a run that waits for reuse holds on to, in bytes for each statement.
+const keepBuffers = 64 << 10
+
+// start readies a run of op over a request, and refuses requests whose page or mask is wrong before they take a
+// connection.
+func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Message) (*run, error) {
 	r := runs.Get().(*run)
-	r.backend, r.op, r.conn, r.call, r.request = b, op, conn, call, req
+	r.backend, r.op, r.call, r.request = b, op, call, req
 	if cap(r.results) < len(op.statements) {
 		r.results = make([]result, len(op.statements))
 	}
@@ -74,8 +78,15 @@ func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Me
 
 // free gives the run back for reuse. Nothing it handed out may still point into it.
 func (r *run) free() {
-	clear(r.args)
-	clear(r.dest)
+	clear(r.args[:cap(r.args)])
+	clear(r.dest[:cap(r.dest)])
+	for i := range r.results {
+		res := &r.results[i]
+		clear(res.captures)
+		if cap(res.buf) > keepBuffers || cap(res.captures) > keepBuffers/16 || cap(res.ends) > keepBuffers/8 {
+			*res = result{}
+		}
+	}
 	*r = run{results: r.results, args: r.args[:0], dest: r.dest[:0]}
 	runs.Put(r)
 }
@@ -101,6 +112,7 @@ func (r *run) reply() ([]byte, error) {
 		res := &r.results[s.index]
 		out := res.buf
 		res.buf = nil // it is the caller's now
+		r.op.learnSize(len(out))
 		return r.appendToken(out), nil
 	}
 	if err := r.op.reply.group(r); err != nil {
@@ -255,6 +267,9 @@ func (s *statement) keep(r *run, plan *rowPlan, row []driver.Value) error {
 	}
 	if plan.root == nil {
 		return nil
+	}
+	if res.buf == nil {
+		res.buf = make([]byte, 0, r.op.size.Load()+32)
 	}
 	before := len(res.buf)
 	var err error

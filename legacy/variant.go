@@ -17,6 +17,9 @@ import (
 // maxList is how many values a list parameter may stand for: a prepared statement has at most 65,535 parameters.
 const maxList = 32768
 
+// maxVariants bounds the choices of one statement's optional lines that are kept: callers could ask for all 2ⁿ.
+const maxVariants = 512
+
 // variant is a statement with one choice of its optional lines. It is made when the choice is first met and kept.
 type variant struct {
 	mask    uint64
@@ -103,6 +106,12 @@ func (s *statement) variant(mask uint64) (*variant, error) {
 	}
 	if s.variants == nil {
 		s.variants = map[uint64]*variant{}
+	}
+	if len(s.variants) >= maxVariants {
+		for m := range s.variants { // any: the common ones come back
+			delete(s.variants, m)
+			break
+		}
 	}
 	s.variants[mask] = v
 	return v, nil
