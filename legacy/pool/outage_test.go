@@ -50,6 +50,10 @@ func TestServerKilledUnderLoad(t *testing.T) {
 					t.Errorf("an error that is none for callers: %v", err)
 				case e.Code == codes.Unavailable, e.Code == codes.ResourceExhausted:
 					refused.Add(1)
+					select { // leave the server some of the processor
+					case <-ctx.Done():
+					case <-time.After(time.Millisecond):
+					}
 				default:
 					t.Errorf("got %v", err)
 				}
@@ -58,6 +62,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 	}
 	grows := func(n *atomic.Int64, by int64) {
 		t.Helper()
+		t.Logf("%v: served %d, refused %d", time.Now().Format(time.StampMilli), served.Load(), refused.Load())
 		target := n.Load() + by
 		eventually(t, func() error {
 			if n.Load() < target {
@@ -89,6 +94,7 @@ func TestServerKilledUnderLoad(t *testing.T) {
 		return nil
 	})
 	c := acquire(t, p)
+	t.Logf("%v: idle", time.Now().Format(time.StampMilli))
 	eventually(t, func() error { // the last callers' statements are still being ended
 		if got := len(table(t, c, "SELECT id FROM information_schema.processlist WHERE db = DATABASE()")); got > p.Stats().Open {
 			return fmt.Errorf("the server has %d connections, the pool %d", got, p.Stats().Open)

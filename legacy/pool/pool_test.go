@@ -45,6 +45,14 @@ func exec(t testing.TB, c *pool.Conn, sql string, args ...driver.Value) pool.Res
 	return r
 }
 
+// command runs what can't be prepared.
+func command(t testing.TB, c *pool.Conn, sql string) {
+	t.Helper()
+	if err := c.Command(t.Context(), sql); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+}
+
 // table reads all rows as copies.
 func table(t testing.TB, c *pool.Conn, sql string, args ...driver.Value) [][]driver.Value {
 	t.Helper()

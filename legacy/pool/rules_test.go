@@ -57,7 +57,7 @@ func TestErrorsOfRealStatements(t *testing.T) {
 			p := open(t, server, nil)
 			c := acquire(t, p)
 			for _, sql := range setup {
-				exec(t, c, sql)
+				command(t, c, sql)
 			}
 			for _, row := range rows {
 				t.Run(row.sql, func(t *testing.T) {

@@ -160,7 +160,7 @@ func TestProcedureResults(t *testing.T) {
 		t.Run(server.Name, func(t *testing.T) {
 			p := open(t, server, nil)
 			c := acquire(t, p)
-			exec(t, c, "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2, 3; END")
+			command(t, c, "CREATE PROCEDURE two() BEGIN SELECT 1; SELECT 2, 3; END")
 			for range 2 {
 				if got := table(t, c, "CALL two()"); len(got) != 1 || got[0][0] != int64(1) {
 					t.Errorf("got %v, want the first result", got)
