@@ -22,8 +22,7 @@ type Conn struct {
 	// rows is the result that is being read.
 	rows *Rows
 	// lost says that the connection is of no more use.
-	lost  bool
-	watch watch
+	lost bool
 }
 
 // Result is what a statement without rows says.
@@ -115,7 +114,7 @@ func (c *Conn) Release() {
 	if c.rows != nil {
 		_ = c.rows.Close() // what failed has marked the connection lost
 	}
-	c.watch.stop()
+	s.watch.stop()
 	if !c.lost && !s.retire && (s.tx || s.unsure) {
 		if err := s.rollback(rollbackLimit); err != nil {
 			c.pool.log.Warn("an open transaction could not be rolled back; its connection is closed, which ends it", "error", err)
@@ -171,18 +170,14 @@ func (c *Conn) enter(ctx context.Context, grace time.Duration) error {
 	case c.lost:
 		return unavailable("the connection to the legacy database was lost; try again")
 	}
-	c.watch.start(ctx, grace, c.session, c.pool.killer)
-	if err := ctx.Err(); err != nil { // it may have ended just before the watch could see it
-		c.leave()
-		return Translate(err)
-	}
+	c.session.watch.start(ctx, grace)
 	return nil
 }
 
 // leave ends the watched time of a statement that has come to its end. When the context ended just now, the connection
 // was cut all the same; the statement's success stands.
 func (c *Conn) leave() {
-	if c.watch.leave() != nil {
+	if c.session.watch.leave() != nil {
 		c.lost = true
 	}
 }
@@ -190,7 +185,7 @@ func (c *Conn) leave() {
 // abandon cuts the connection and ends what runs on it.
 func (c *Conn) abandon() {
 	c.lost = true
-	if c.watch.leave() == nil {
+	if c.session.watch.leave() == nil {
 		abort(c.session, c.pool.killer)
 	}
 }
@@ -202,7 +197,7 @@ func (c *Conn) failed(ctx context.Context, sql string, err error, attempt int) (
 	if errors.As(err, &known) { // refused here, before anything was sent
 		return false, err
 	}
-	if ended := c.watch.leave(); ended != nil {
+	if ended := c.session.watch.leave(); ended != nil {
 		c.lost = true
 		return false, ctxError(ended, err)
 	}
@@ -245,7 +240,7 @@ func (c *Conn) assess(err error) {
 
 // renew swaps a lost connection, on which nothing was sent, for another.
 func (c *Conn) renew(ctx context.Context) (bool, error) {
-	c.watch.stop()
+	c.session.watch.stop()
 	c.pool.discard(c.session)
 	c.session = nil
 	s, err := c.pool.acquire(ctx)

@@ -32,12 +32,16 @@ type Pool struct {
 	open    int        // connections that are there or being made
 	dialing int
 	queue   queue
-	probe   *time.Timer
-	reaper  *time.Timer
-	down    *strangler.Error // why connecting last failed
-	server  *Server
-	closed  bool
-	counts  counts
+	// sessions are those that exist, lent or idle; the patrol goes through them.
+	sessions   map[*session]struct{}
+	patrol     *time.Timer
+	patrolling bool
+	probe      *time.Timer
+	reaper     *time.Timer
+	down       *strangler.Error // why connecting last failed
+	server     *Server
+	closed     bool
+	counts     counts
 }
 
 // probeEvery is how often connecting is tried while it fails.
@@ -56,7 +60,7 @@ func Open(options Options) (*Pool, error) {
 		return nil, err
 	}
 	p := &Pool{
-		options: o, log: o.Logger, dialer: d,
+		options: o, log: o.Logger, dialer: d, sessions: make(map[*session]struct{}),
 		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(1).WithDelay(probeEvery / 2).Build(),
 	}
 	p.base, p.cancel = context.WithCancel(context.Background())
@@ -101,6 +105,9 @@ func (p *Pool) Close() {
 	p.closed = true
 	idle := p.idle
 	p.idle, p.open = nil, p.open-len(p.idle)
+	for _, s := range idle {
+		delete(p.sessions, s)
+	}
 	p.queue.failAll(closing())
 	for _, timer := range []*time.Timer{p.probe, p.reaper} {
 		if timer != nil {
@@ -162,6 +169,7 @@ func (p *Pool) discard(s *session) {
 	s.close()
 	p.mu.Lock()
 	p.open--
+	delete(p.sessions, s)
 	p.settle()
 	p.mu.Unlock()
 }
@@ -169,6 +177,7 @@ func (p *Pool) discard(s *session) {
 // give hands a session to who has waited longest, or keeps it. p.mu is held.
 func (p *Pool) give(s *session) {
 	if p.queue.hand(s) {
+		p.arm()
 		return
 	}
 	p.idle = append(p.idle, s)
@@ -186,6 +195,7 @@ func (p *Pool) popIdle() *session {
 	s := p.idle[n-1]
 	p.idle[n-1] = nil
 	p.idle = p.idle[:n-1]
+	p.arm()
 	return s
 }
 
@@ -200,6 +210,9 @@ func (p *Pool) reap() {
 	old := append([]*session(nil), p.idle[:n]...)
 	p.idle = append(p.idle[:0], p.idle[n:]...)
 	p.open -= n
+	for _, s := range old {
+		delete(p.sessions, s)
+	}
 	if len(p.idle) > 0 && !p.closed {
 		p.reaper = time.AfterFunc(p.options.MaxIdleTime-now.Sub(p.idle[0].idleSince), p.reap)
 	}

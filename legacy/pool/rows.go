@@ -61,7 +61,7 @@ func (r *Rows) finish(err error) error {
 		r.end = io.EOF
 		return r.end
 	}
-	if ended := c.watch.leave(); ended != nil {
+	if ended := c.session.watch.leave(); ended != nil {
 		c.lost = true
 		r.end = ctxError(ended, err)
 		return r.end

@@ -30,6 +30,7 @@ type session struct {
 	// maxPacket is the most bytes that one statement's arguments can have.
 	maxPacket  int
 	statements *statements
+	watch      watch
 	expires    time.Time
 	idleSince  time.Time
 	// tx says that a transaction was begun and not ended.

@@ -59,7 +59,7 @@ func (c *Conn) Commit(ctx context.Context) error {
 		return err
 	}
 	_, err = c.session.wire.Exec("COMMIT", nil)
-	ended := c.watch.leave()
+	ended := c.session.watch.leave()
 	c.lost = c.lost || ended != nil
 	if err == nil {
 		c.session.tx, c.session.unsure = false, false
