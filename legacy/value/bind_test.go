@@ -103,6 +103,7 @@ func TestBind(t *testing.T) {
 		{ddl: "ENUM('Y','N')", field: "str", message: `{"str":"1"}`, fails: "one of Y, N"},
 		{ddl: "ENUM('1','2')", field: "str", message: `{"str":"2"}`, want: "2"},
 		{ddl: "ENUM", field: "str", message: `{"str":"2"}`, fails: "taken for an index"},
+		{ddl: "ENUM", field: "str", message: `{"str":"Y "}`, fails: "end in a space"},
 		{ddl: "SET", field: "str", message: `{"str":"2"}`, fails: "taken for bits"},
 		{ddl: "SET('x','y')", field: "str", message: `{"str":"y,x"}`, fails: "in this order"},
 		{ddl: "SET('x','y')", field: "str", message: `{"str":"x,x"}`, fails: "each value once"},

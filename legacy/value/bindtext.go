@@ -124,6 +124,9 @@ func (t *target) checkMember(s string) error {
 	if isIndex(s) {
 		return errors.New("must be one of the column's values: digits are taken for an index")
 	}
+	if strings.HasSuffix(s, " ") {
+		return errors.New("must not end in a space: the column drops it")
+	}
 	return nil
 }
 
