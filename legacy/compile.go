@@ -181,7 +181,7 @@ func (b *binder) statement(s *statement) {
 
 // condition compiles what an optional line depends on.
 func (b *binder) condition(s *statement, l *line) {
-	l.orderBy = len(l.ast.Pieces) > 0 && isOrderBy(l.ast.Pieces[0].Text)
+	l.orderBy = l.ast.IsOrderBy()
 	if l.ast.Condition == annotated.Given {
 		for _, p := range l.pieces {
 			if p.param != nil && p.param.origin != fromPage {
@@ -202,11 +202,6 @@ func (b *binder) condition(s *statement, l *line) {
 		}
 	}
 	l.cel = c
-}
-
-func isOrderBy(text string) bool {
-	f := strings.Fields(text)
-	return len(f) >= 2 && strings.EqualFold(f[0], "ORDER") && strings.EqualFold(f[1], "BY")
 }
 
 // finish settles what shows only when all of an operation's statements are bound.

@@ -263,7 +263,7 @@ func (s *statement) keep(r *run, plan *rowPlan, row []driver.Value) error {
 	}
 	res.rows++
 	for _, c := range plan.captures {
-		res.captures = append(res.captures, value.Arg(row[c]))
+		res.captures = append(res.captures, value.ArgOf(plan.columns[c], row[c]))
 	}
 	if plan.root == nil {
 		return nil

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/legacy/annotated"
+	"banyan.dev/banyan/legacy/value"
 )
 
 // operation checks what concerns several statements, or what the schema says of one.
@@ -77,15 +78,26 @@ func (v *verifier) assigned(s *statement) {
 	}
 }
 
-// order checks that pages end at rows that can be told apart: the ORDER BY holds a unique key of one of the tables.
+// order checks that pages end at rows that can be told apart, and whose place can be compared: the ORDER BY holds a
+// unique key of one of the tables, and its columns compare as they are ordered.
 func (v *verifier) order(s *statement) {
+	seen := map[int]bool{}
+	for _, va := range s.checked() {
+		for _, item := range va.keyset {
+			column := s.captureColumn(item.slot)
+			if err := value.KeysetColumn(column); err != nil && column.Type != "" && !seen[item.slot] {
+				seen[item.slot] = true
+				v.faults.Add(s.at(item.expr), "", "statement %s: %s", s.ast.Name, err)
+			}
+		}
+	}
 	for _, va := range s.checked() {
 		if len(va.outline.OrderBy) == 0 || v.unique(va) {
 			continue
 		}
 		pos := s.ast.Pos
 		for _, l := range va.lines {
-			if l.orderBy || len(l.ast.Pieces) > 0 && isOrderBy(l.ast.Pieces[0].Text) {
+			if l.ast.IsOrderBy() {
 				pos = l.ast.Pos
 			}
 		}
