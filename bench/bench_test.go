@@ -1,0 +1,154 @@
+package main
+
+import (
+	"context"
+	"io"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"banyan.dev/banyan/internal/devstack"
+)
+
+// The test binary is also what it starts as a side.
+func TestMain(m *testing.M) {
+	if name, child := os.LookupEnv(sideVariable); child {
+		exit(serve(context.Background(), name, os.Stdin, os.Stdout))
+	}
+	os.Exit(m.Run())
+}
+
+// Both sides answer alike, and a row of each workload and transport can be measured.
+func TestBothSides(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database and two services")
+	}
+	db := devstack.MariaDB(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dsn := db.NewSchema(t)
+	if err := seed(ctx, dsn); err != nil {
+		t.Fatal(err)
+	}
+	sides, err := startSides(ctx, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := stopSides(sides); err != nil {
+			t.Error(err)
+		}
+	}()
+	items := &newItems{}
+	if err := verify(ctx, sides, workloads(items), 3); err != nil {
+		t.Fatal(err)
+	}
+	p := plan{workers: 2, rounds: 1, duration: 20 * time.Millisecond}
+	rows := 0
+	err = measureAll(ctx, p, sides, items, func(r row) {
+		rows++
+		for i, s := range sides {
+			if got := r.samples[i]; len(got) != 1 || got[0].rate <= 0 || got[0].cpu <= 0 || got[0].allocations <= 0 || got[0].p99 < got[0].p50 {
+				t.Errorf("%s of %s: %+v", r.name, s.name, got)
+			}
+		}
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if rows != 6 {
+		t.Errorf("%d rows, want 6", rows)
+	}
+}
+
+// A difference between the sides is noticed: here one of them reads other data.
+func TestVerifyNoticesDifferences(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database and two services")
+	}
+	db := devstack.MariaDB(t)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dsns := []string{db.NewSchema(t), db.NewSchema(t)}
+	for i, dsn := range dsns {
+		if err := seed(ctx, dsn); err != nil {
+			t.Fatal(err)
+		}
+		if err := script(ctx, dsn, "UPDATE items SET name = CONCAT(name, ' of warehouse "+string('A'+rune(i))+"')", "SELECT 1", new(int)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var sides []*side
+	for i, name := range []string{baselineSide, baselineSide} {
+		s, err := startSide(ctx, name, dsns[i])
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer func() {
+			if err := s.stop(); err != nil {
+				t.Error(err)
+			}
+		}()
+		sides = append(sides, s)
+	}
+	if err := verify(ctx, sides, workloads(&newItems{})[:1], 1); err == nil || !strings.Contains(err.Error(), "over gRPC baseline answers") {
+		t.Errorf("got %v, want the difference", err)
+	}
+}
+
+// A child ends when its parent is gone.
+func TestChildEndsWithItsParent(t *testing.T) {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	dsn := devstack.MariaDB(t).NewSchema(t)
+	if err := seed(ctx, dsn); err != nil {
+		t.Fatal(err)
+	}
+	in, parent := io.Pipe()
+	out, child := io.Pipe()
+	ended := make(chan error, 1)
+	t.Setenv(dsnVariable, dsn)
+	go func() { ended <- serve(ctx, baselineSide, in, child) }()
+	if _, err := out.Read(make([]byte, 1)); err != nil {
+		t.Fatal(err)
+	}
+	go func() { _, _ = io.Copy(io.Discard, out) }()
+	defer out.Close()
+	if err := parent.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestReport(t *testing.T) {
+	var text strings.Builder
+	r := report{out: &text, sides: []*side{{name: banyanSide}, {name: baselineSide}}}
+	r.begin(plan{workers: 16, rounds: 3, duration: time.Second}, "MariaDB")
+	r.row(row{name: "point read, gRPC", samples: [][]sample{
+		{{rate: 1000, p50: 1}, {rate: 3000, p50: 1}, {rate: 2000, p50: 1}},
+		{{rate: 1000, p50: 2}, {rate: 1500, p50: 2}, {rate: 2500, p50: 4}},
+	}})
+	r.end()
+	for _, want := range []string{
+		"| point read, gRPC | Banyan | ", " | 2,000 (1,000–3,000) | ", "|  | baseline | ", " | 1,500 (1,000–2,500) | ",
+		" | **1.00** (0.80–2.00) | **0.50** (0.25–0.50) | ", "Least ratio of requests/s: 1.00 (point read, gRPC). The bar of 0.90 holds.",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}
+
+func TestNumber(t *testing.T) {
+	for want, v := range map[string]float64{"0": 0, "999": 999, "1,000": 1000, "12,345": 12345, "1,234,567": 1234567} {
+		if got := number(v, 0); got != want {
+			t.Errorf("%v: %q, want %q", v, got, want)
+		}
+	}
+	if got := number(1234.5678, 2); got != "1,234.57" {
+		t.Errorf("%q", got)
+	}
+}

@@ -1,0 +1,59 @@
+// Bench compares Banyan with a hand-written service that answers the same contract from the same database, side by side
+// in one run: requests a second, latencies, and what a request costs the serving process. Run it from anywhere:
+//
+//	go run ./bench          a few minutes
+//	go run ./bench -quick   less than one
+//
+// docs/performance.md says how it measures and what that does and doesn't show.
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	if name, child := os.LookupEnv(sideVariable); child {
+		exit(serve(ctx, name, os.Stdin, os.Stdout))
+	}
+	p := full()
+	flag.BoolFunc("quick", "a short run, for a first look; flags after it change it", func(string) error {
+		p.rounds, p.warmUp, p.duration = 3, 200*time.Millisecond, 700*time.Millisecond
+		return nil
+	})
+	flag.IntVar(&p.workers, "workers", p.workers, "requests under way at once")
+	flag.IntVar(&p.rounds, "rounds", p.rounds, "measurements of each side, by turns")
+	flag.DurationVar(&p.warmUp, "warm-up", p.warmUp, "before each measurement")
+	flag.DurationVar(&p.duration, "duration", p.duration, "of each measurement")
+	flag.StringVar(&p.only, "only", "", "measure rows whose name contains this, such as \"list\" or \"point read, gRPC\"")
+	flag.StringVar(&p.profiles, "profiles", "", "write CPU and allocation profiles into this directory, which makes the figures worse")
+	flag.Parse()
+	exit(run(ctx, p, os.Stdout))
+}
+
+func exit(err error) {
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// plan is how long and how often is measured.
+type plan struct {
+	workers          int
+	rounds           int
+	warmUp, duration time.Duration
+	only, profiles   string
+}
+
+func full() plan {
+	return plan{workers: 16, rounds: 5, warmUp: time.Second, duration: 3 * time.Second}
+}
