@@ -2,10 +2,11 @@ package app
 
 import (
 	"context"
-	"net/http"
+	"fmt"
 
 	"banyan.dev/banyan/api/grpc"
 	"banyan.dev/banyan/api/limit"
+	"banyan.dev/banyan/api/rest"
 	"banyan.dev/banyan/api/telemetry"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
@@ -33,7 +34,13 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	base := context.WithoutCancel(ctx)
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
-	s.rest = s.httpServer(s.restHandler(http.NotFoundHandler()), calls)
+	routes, err := rest.New(c, over("rest"), rest.Options{
+		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
+	})
+	if err != nil {
+		return fmt.Errorf("REST: %w", err)
+	}
+	s.rest = s.httpServer(s.restHandler(routes), calls)
 	s.admin = s.httpServer(s.adminHandler(m), base)
 	return nil
 }

@@ -1,0 +1,156 @@
+package demo
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"sync"
+	"time"
+
+	"banyan.dev/banyan/internal/app"
+	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/internal/devstack"
+)
+
+// Options say what to run.
+type Options struct {
+	// Dir keeps everything: servers' data, the shop's files, banyan.yaml. What is in it is used again.
+	Dir string
+	// ReadyFile is written when all is ready, and removed at the end. Empty: none.
+	ReadyFile string
+	// Customers and Orders are how many are made, when Dir has no data yet; zero: the generator's default.
+	Customers, Orders int
+	// FreePorts takes any free ports, even where the usual ones are free.
+	FreePorts bool
+	// Out gets what a person reads, Log the logs.
+	Out, Log  io.Writer
+	LookupEnv config.Lookup
+	Version   string
+	// Abort, once it is closed, cuts the stopping short.
+	Abort <-chan struct{}
+}
+
+// stopTimeout bounds how long the servers have to stop by themselves.
+const stopTimeout = 20 * time.Second
+
+// Run runs the demo until ctx ends, or something that it needs fails. When it returns, all is stopped.
+func Run(ctx context.Context, o Options) (err error) {
+	if o.Dir, err = filepath.Abs(o.Dir); err != nil {
+		return fmt.Errorf("find the directory: %w", err)
+	}
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return fmt.Errorf("make the directory: %w", err)
+	}
+	if err := removeReady(o.ReadyFile); err != nil {
+		return err
+	}
+	fmt.Fprintln(o.Out, "Starting MariaDB and RabbitMQ …")
+	servers, err := startServers(ctx, o.Dir)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, servers.stop(o.Abort)) }()
+	s, err := openShop(ctx, servers.database, o)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	return serve(ctx, o, servers, s)
+}
+
+// serve runs Banyan and the old shop.
+func serve(ctx context.Context, o Options, servers *servers, s *shop) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	project, faults := app.Load(ctx, s.config, o.LookupEnv)
+	if err := faults.Err(); err != nil {
+		return err
+	}
+	logger := slog.New(project.Config.Log.Handler(o.Log))
+	var running sync.WaitGroup
+	var oldErr, readyErr error
+	ready := func(at app.Addresses) {
+		running.Go(func() {
+			if oldErr = s.goOn(ctx, logger); oldErr != nil {
+				cancel()
+			}
+		})
+		r := newReady(at, servers, s)
+		if readyErr = r.write(o.ReadyFile); readyErr != nil {
+			cancel()
+			return
+		}
+		r.print(o.Out, o.ReadyFile)
+	}
+	err := app.New(project, app.Options{Logger: logger, Version: o.Version, Abort: o.Abort, Ready: ready}).Run(ctx)
+	cancel()
+	running.Wait()
+	return errors.Join(err, oldErr, readyErr, removeReady(o.ReadyFile))
+}
+
+// interrupted gives nil for a failure that comes from being told to stop.
+func interrupted(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return nil //nolint:nilerr // the end was asked for
+	}
+	return err
+}
+
+// servers are the private servers.
+type servers struct {
+	database *devstack.Database
+	broker   *devstack.Broker
+}
+
+// startServers starts both at once; when one fails, none is left.
+func startServers(ctx context.Context, dir string) (*servers, error) {
+	s := &servers{}
+	var both sync.WaitGroup
+	var databaseErr, brokerErr error
+	both.Go(func() {
+		s.database, databaseErr = devstack.StartDatabase(ctx, devstack.DatabaseOptions{Dir: filepath.Join(dir, "mariadb")})
+	})
+	both.Go(func() {
+		s.broker, brokerErr = devstack.StartBroker(ctx, devstack.BrokerOptions{Dir: filepath.Join(dir, "rabbitmq")})
+	})
+	both.Wait()
+	if err := errors.Join(databaseErr, brokerErr); err != nil {
+		if databaseErr != nil {
+			s.database = nil
+		}
+		if brokerErr != nil {
+			s.broker = nil
+		}
+		return nil, errors.Join(err, s.stop(nil))
+	}
+	return s, nil
+}
+
+// stop stops both at once, by force once abort is closed or it takes too long.
+func (s *servers) stop(abort <-chan struct{}) error {
+	ctx, cancel := context.WithTimeout(context.Background(), stopTimeout)
+	defer cancel()
+	var both, watcher sync.WaitGroup
+	var databaseErr, brokerErr error
+	if s.database != nil {
+		both.Go(func() { databaseErr = s.database.Stop(ctx) })
+	}
+	if s.broker != nil {
+		both.Go(func() { brokerErr = s.broker.Stop(ctx) })
+	}
+	watcher.Go(func() {
+		select {
+		case <-abort:
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	both.Wait()
+	cancel()
+	watcher.Wait()
+	return errors.Join(databaseErr, brokerErr)
+}

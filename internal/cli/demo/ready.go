@@ -1,0 +1,57 @@
+package demo
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"banyan.dev/banyan/internal/app"
+)
+
+// ready is what the ready file holds.
+type ready struct {
+	// REST, GRPC and Admin are host:port.
+	REST  string `json:"rest"`
+	GRPC  string `json:"grpc"`
+	Admin string `json:"admin"`
+	// LegacyDSN is a go-sql-driver DSN of the old shop's database, with all rights.
+	LegacyDSN string `json:"legacy_dsn"`
+	AMQPURL   string `json:"amqp_url"`
+	// Config is the path of banyan.yaml.
+	Config string `json:"config"`
+}
+
+func newReady(at app.Addresses, servers *servers, s *shop) ready {
+	return ready{
+		REST: at.REST, GRPC: at.GRPC, Admin: at.Admin,
+		LegacyDSN: s.dsn, AMQPURL: servers.broker.URL(""), Config: s.config,
+	}
+}
+
+// write writes the ready file.
+func (r ready) write(path string) error {
+	if path == "" {
+		return nil
+	}
+	text, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
+		return fmt.Errorf("make the ready file's directory: %w", err)
+	}
+	return writeWhole(path, append(text, '\n'))
+}
+
+func removeReady(path string) error {
+	if path == "" {
+		return nil
+	}
+	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("remove the ready file: %w", err)
+	}
+	return nil
+}

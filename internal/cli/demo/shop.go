@@ -1,0 +1,170 @@
+package demo
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+
+	"github.com/go-sql-driver/mysql"
+
+	example "banyan.dev/banyan/examples/shop"
+	"banyan.dev/banyan/examples/shop/generate"
+	"banyan.dev/banyan/examples/shop/oldshop"
+	"banyan.dev/banyan/examples/shop/schema"
+	"banyan.dev/banyan/internal/devstack"
+)
+
+// database is the name of the old shop's database.
+const database = "shop"
+
+// shop is the old shop, with Banyan's files for it laid out in a directory.
+type shop struct {
+	dsn    string
+	config string // path of banyan.yaml
+	db     *sql.DB
+}
+
+// filled is kept in a directory whose database is complete.
+type filled struct {
+	Customers int `json:"customers"`
+	Orders    int `json:"orders"`
+}
+
+// openShop makes the shop's database unless it is there, and lays the files out.
+func openShop(ctx context.Context, server *devstack.Database, o Options) (*shop, error) {
+	if err := fillOnce(ctx, server, o); err != nil {
+		return nil, err
+	}
+	s := &shop{dsn: server.DSN(database)}
+	var err error
+	if s.config, err = layOut(o.Dir, s.dsn, o.FreePorts); err != nil {
+		return nil, err
+	}
+	if s.db, err = sql.Open("mysql", s.dsn); err != nil {
+		return nil, fmt.Errorf("use the shop's database: %w", err)
+	}
+	return s, nil
+}
+
+func (s *shop) close() error { return s.db.Close() }
+
+// goOn does what the old application does, until ctx ends.
+func (s *shop) goOn(ctx context.Context, log *slog.Logger) error {
+	return oldshop.Run(ctx, s.db, oldshop.Options{Seed: rand.Uint64(), Rate: actionsPerSecond, Log: log})
+}
+
+// actionsPerSecond is how busy the old application is: enough to see rows change, little enough to read along.
+const actionsPerSecond = 1
+
+// fillOnce makes and fills the database. A mark in the directory says that it was done; half a database is made anew.
+func fillOnce(ctx context.Context, server *devstack.Database, o Options) error {
+	mark := filepath.Join(o.Dir, "filled.json")
+	want := filled{Customers: o.Customers, Orders: o.Orders}
+	if text, err := os.ReadFile(mark); err == nil {
+		var have filled
+		if err := json.Unmarshal(text, &have); err != nil {
+			return fmt.Errorf("%s: %w; remove %s to begin anew", mark, err, o.Dir)
+		}
+		if (want.Customers != 0 || want.Orders != 0) && want != have {
+			fmt.Fprintf(o.Out, "Using the data in %s, whatever --customers and --orders say; remove the directory to begin anew.\n", o.Dir)
+		}
+		return nil
+	} else if !errors.Is(err, fs.ErrNotExist) {
+		return fmt.Errorf("look for earlier data: %w", err)
+	}
+	fmt.Fprintln(o.Out, "Making the old shop's database …")
+	if err := remake(ctx, server.DSN("")); err != nil {
+		return err
+	}
+	db, err := sql.Open("mysql", server.DSN(database))
+	if err != nil {
+		return fmt.Errorf("use the shop's database: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // all that it did has been answered
+	if err := schema.Create(ctx, db); err != nil {
+		return err
+	}
+	if err := generate.Generate(ctx, db, generate.Options{Customers: o.Customers, Orders: o.Orders}); err != nil {
+		return err
+	}
+	text, err := json.Marshal(want)
+	if err != nil {
+		return err
+	}
+	return writeWhole(mark, text)
+}
+
+// remake gives an empty database.
+func remake(ctx context.Context, dsn string) error {
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		return fmt.Errorf("use the server: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // all that it did has been answered
+	for _, statement := range []string{"DROP DATABASE IF EXISTS " + database, "CREATE DATABASE " + database + " CHARACTER SET utf8mb4"} {
+		if _, err := db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make the shop's database: %w", err)
+		}
+	}
+	return nil
+}
+
+// layOut copies the example's contract and SQL into dir and writes a banyan.yaml for them.
+func layOut(dir, dsn string, freePorts bool) (file string, err error) {
+	err = fs.WalkDir(example.Files(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		to := filepath.Join(dir, "project", filepath.FromSlash(path))
+		if d.IsDir() {
+			return os.MkdirAll(to, 0o755)
+		}
+		text, err := fs.ReadFile(example.Files(), path)
+		if err != nil {
+			return err
+		}
+		return writeWhole(to, text)
+	})
+	if err != nil {
+		return "", fmt.Errorf("lay the example out: %w", err)
+	}
+	text, err := configFor(dsn, freePorts)
+	if err != nil {
+		return "", err
+	}
+	file = filepath.Join(dir, "project", "banyan.yaml")
+	return file, writeWhole(file, text)
+}
+
+// configFor writes the demo's banyan.yaml, which also works without the demo as long as its servers run.
+func configFor(dsn string, freePorts bool) ([]byte, error) {
+	parsed, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		return nil, fmt.Errorf("read the server's DSN: %w", err)
+	}
+	quoted, err := json.Marshal(parsed.FormatDSN()) // JSON's strings are YAML's
+	if err != nil {
+		return nil, err
+	}
+	ports, err := choosePorts(freePorts)
+	if err != nil {
+		return nil, err
+	}
+	return fmt.Appendf(nil, `# Written by banyan demo at each start.
+contract:
+  paths: [contract]
+sql: [sql/*.sql]
+legacy:
+  dsn: %s
+listen: {rest: "127.0.0.1:%d", grpc: "127.0.0.1:%d", admin: "127.0.0.1:%d"}
+log: {level: warn}
+shutdown: {drain: 5s}
+`, quoted, ports[0], ports[1], ports[2]), nil
+}
