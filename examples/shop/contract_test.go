@@ -5,8 +5,8 @@ import (
 	"slices"
 	"testing"
 
-	shop "banyan.dev/banyan/examples/shop"
 	"banyan.dev/banyan/contract"
+	shop "banyan.dev/banyan/examples/shop"
 	"banyan.dev/banyan/legacy/annotated"
 )
 

@@ -275,7 +275,6 @@ CREATE TABLE orders (
   KEY customer (orders_customer, orders_id),
   KEY status (orders_status, orders_id),
   KEY purchased (orders_purchased, orders_id),
-  KEY ship_name (orders_ship_name),
   KEY email (orders_email)
 ) ENGINE=InnoDB DEFAULT CHARSET=latin1;
 
@@ -304,8 +303,7 @@ CREATE TABLE orders_total (
   total_value decimal(15,4) NOT NULL DEFAULT 0.0000,
   order_ int(11) NOT NULL DEFAULT 0,
   PRIMARY KEY (total_id),
-  KEY `order` (orders_id, order_),
-  KEY value (total_class, total_value, orders_id)
+  KEY `order` (orders_id, order_)
 ) ENGINE=InnoDB DEFAULT CHARSET=latin1;
 
 CREATE TABLE orders_log (
