@@ -55,6 +55,31 @@ func BenchmarkPointRead(b *testing.B) {
 	}
 }
 
+// BenchmarkPointReadRatio takes turns between this package and database/sql, so that a busy machine disturbs both alike,
+// and reports this package's processor time as a share of database/sql's.
+func BenchmarkPointReadRatio(b *testing.B) {
+	dsn := ordersTable(b)
+	ways := []func(context.Context, int64) error{readThroughPool(b, dsn), readThroughSQL(b, dsn)}
+	var spent [2]time.Duration
+	const turn = 200
+	for range b.N {
+		for i, read := range ways {
+			before := cpu()
+			for range turn {
+				ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+				if err := read(ctx, 42); err != nil {
+					b.Fatal(err)
+				}
+				cancel()
+			}
+			spent[i] += cpu() - before
+		}
+	}
+	b.ReportMetric(float64(spent[0])/float64(spent[1]), "pool/databasesql")
+	b.ReportMetric(float64(spent[0])/float64(b.N*turn), "pool-cpu-ns/read")
+	b.ReportMetric(float64(spent[1])/float64(b.N*turn), "databasesql-cpu-ns/read")
+}
+
 func run(b *testing.B, read func(context.Context, int64) error, parallel bool) {
 	b.ReportAllocs()
 	one := func() error {
