@@ -38,7 +38,9 @@ const (
 
 // Echo answers Echo, UpdateChild and OnlyGRPC with the request, Watch with as many copies as f_int32 says, Fail with
 // errors. Seen, when set, gets each call.
-type Echo struct{ Seen func(context.Context, *strangler.Call) }
+type Echo struct {
+	Seen func(context.Context, *strangler.Call)
+}
 
 // Call implements strangler.Backend.
 func (e Echo) Call(ctx context.Context, call *strangler.Call, send func(*strangler.Reply) error) error {

@@ -1,0 +1,95 @@
+package rest
+
+import (
+	"bytes"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+
+	"google.golang.org/protobuf/encoding/protojson"
+
+	"banyan.dev/banyan/api/edge"
+	"banyan.dev/banyan/api/rest/jsonwire"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/strangler"
+)
+
+// Options set the handler up. The zero value is ready: each field says what its zero means.
+type Options struct {
+	// Logger gets failed calls; nil logs nothing.
+	Logger *slog.Logger
+	// MaxRequestBytes bounds a request's body, in bytes; 0 means 4 MiB.
+	MaxRequestBytes int
+	// MaxReplyBytes bounds a reply message, in bytes of its wire form; 0 means 64 MiB.
+	MaxReplyBytes int
+	// JSON says how replies are written. Its zero is as grpc-gateway writes them: unset fields too, in lowerCamelCase.
+	JSON jsonwire.Options
+}
+
+const (
+	defaultMaxRequestBytes = 4 << 20
+	defaultMaxReplyBytes   = 64 << 20
+	// keptBuffer bounds the buffers that are kept for the next request.
+	keptBuffer = 1 << 20
+)
+
+// server is the handler. It is safe for concurrent use.
+type server struct {
+	edge            *edge.Edge
+	maxRequestBytes int
+	routes          tree
+	decode          protojson.UnmarshalOptions
+	lower           map[string]string // canonical header names in lower case
+	buffers         sync.Pool         // of *bytes.Buffer
+}
+
+// New makes a handler of the contract's HTTP rules that answers by way of b. It fails when rules contradict each other,
+// which contract.Load reports before as faults.
+func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler, error) {
+	if opts.MaxRequestBytes == 0 {
+		opts.MaxRequestBytes = defaultMaxRequestBytes
+	}
+	if opts.MaxReplyBytes == 0 {
+		opts.MaxReplyBytes = defaultMaxReplyBytes
+	}
+	s := &server{
+		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
+		maxRequestBytes: opts.MaxRequestBytes,
+		decode:          protojson.UnmarshalOptions{Resolver: c.Types},
+		lower:           lowerNames(),
+		buffers:         sync.Pool{New: func() any { return &bytes.Buffer{} }},
+	}
+	plans := jsonwire.New(c.Types, opts.JSON)
+	for _, op := range c.Operations() {
+		for _, rule := range op.Rules {
+			tmpl, err := contract.ParseTemplate(rule.Template)
+			if err != nil {
+				return nil, fmt.Errorf("%s: template %q: %w", op.Name, rule.Template, err)
+			}
+			r, err := newRoute(op, rule, tmpl, plans)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", op.Name, err)
+			}
+			if err := s.routes.add(tmpl, r); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return s, nil
+}
+
+func (s *server) buffer() *bytes.Buffer {
+	b, ok := s.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		return &bytes.Buffer{}
+	}
+	b.Reset()
+	return b
+}
+
+func (s *server) release(b *bytes.Buffer) {
+	if b.Cap() <= keptBuffer {
+		s.buffers.Put(b)
+	}
+}
