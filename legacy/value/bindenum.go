@@ -114,7 +114,7 @@ func (c *Codec) setBinder(fd protoreflect.FieldDescriptor, to target) (Binder, e
 	var member func(v protoreflect.Value) (string, error)
 	switch shapeOf(fd) {
 	case shapeString:
-		member = func(v protoreflect.Value) (string, error) { return v.String(), nil }
+		member = func(v protoreflect.Value) (string, error) { return v.String(), nil } //nolint:unparam // The other one can fail.
 	case shapeEnum:
 		text, err := c.memberBinder(fd)
 		if err != nil {

@@ -199,7 +199,7 @@ func (c clock) canonical(s []byte) bool {
 func (t *target) checkTemporalText(s []byte) error {
 	var decimals int
 	var ok bool
-	form := ""
+	var form string
 	switch t.class {
 	case classDate:
 		form = "YYYY-MM-DD"

@@ -6,15 +6,14 @@ import (
 	"testing"
 
 	"github.com/bufbuild/protocompile"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/reflect/protoregistry"
-	"google.golang.org/protobuf/types/dynamicpb"
-
 	_ "google.golang.org/genproto/googleapis/type/date"      // Registers google/type/date.proto.
 	_ "google.golang.org/genproto/googleapis/type/decimal"   // Registers google/type/decimal.proto.
 	_ "google.golang.org/genproto/googleapis/type/money"     // Registers google/type/money.proto.
 	_ "google.golang.org/genproto/googleapis/type/timeofday" // Registers google/type/timeofday.proto.
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/dynamicpb"
 )
 
 // contractSource has a field of each shape: plain, with presence (o…), in a oneof, repeated (r…) and in maps (m…).

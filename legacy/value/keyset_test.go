@@ -1,6 +1,7 @@
 package value
 
 import (
+	"database/sql"
 	"database/sql/driver"
 	"errors"
 	"fmt"
@@ -47,9 +48,21 @@ func TestTokens(t *testing.T) {
 
 func TestTokensOfOtherColumns(t *testing.T) {
 	for _, tc := range []struct{ typ, token string }{
-		{"INT", ""}, {"INT", "s1"}, {"INT", "i"}, {"INT", "i\x02x"}, {"INT", "x"}, {"INT", "nx"},
-		{"VARCHAR", "i\x02"}, {"VARCHAR", "s\xff"}, {"VARBINARY", "sabc"}, {"DECIMAL", "s1e5"}, {"DECIMAL", "s"},
-		{"DATETIME", "s2024-01-01"}, {"DATE", "s2024-01-01 00:00:00"}, {"TIME", "snoon"}, {"DOUBLE", "d1234567"},
+		{"INT", ""},
+		{"INT", "s1"},
+		{"INT", "i"},
+		{"INT", "i\x02x"},
+		{"INT", "x"},
+		{"INT", "nx"},
+		{"VARCHAR", "i\x02"},
+		{"VARCHAR", "s\xff"},
+		{"VARBINARY", "sabc"},
+		{"DECIMAL", "s1e5"},
+		{"DECIMAL", "s"},
+		{"DATETIME", "s2024-01-01"},
+		{"DATE", "s2024-01-01 00:00:00"},
+		{"TIME", "snoon"},
+		{"DOUBLE", "d1234567"},
 		{"UNSIGNED BIGINT", "u\x01"},
 	} {
 		if v, err := testCodec().FromToken(Column{Name: "c", Type: tc.typ}, []byte(tc.token)); err == nil {
@@ -154,17 +167,9 @@ func (s *server) pageThrough(table string, rows int) {
 			if err != nil {
 				s.t.Fatal(err)
 			}
-			place := KeysetPlaceholder(col)
-			stmt, err := s.db.PrepareContext(s.t.Context(), fmt.Sprintf("SELECT c, (SELECT COUNT(*) FROM %[1]s WHERE c = %[2]s) FROM %[1]s WHERE c %[3]s %[2]s ORDER BY c %[4]s LIMIT 1",
-				table, place, way.op, way.order))
-			if err != nil {
-				s.t.Fatal(err)
-			}
-			var next any
-			var same int
-			err = stmt.QueryRowContext(s.t.Context(), arg, arg).Scan(&next, &same)
-			_ = stmt.Close()
-			if err != nil {
+			next, same, ok := s.after(fmt.Sprintf("SELECT c, (SELECT COUNT(*) FROM %[1]s WHERE c = %[2]s) FROM %[1]s WHERE c %[3]s %[2]s ORDER BY c %[4]s LIMIT 1",
+				table, KeysetPlaceholder(col), way.op, way.order), arg)
+			if !ok {
 				break
 			}
 			if same != 1 {
@@ -179,6 +184,25 @@ func (s *server) pageThrough(table string, rows int) {
 	}
 }
 
+// after gives the next value, and how many rows equal the one before it. It is not ok where there is no next one.
+func (s *server) after(query string, arg driver.Value) (next driver.Value, same int, ok bool) {
+	s.t.Helper()
+	stmt, err := s.db.PrepareContext(s.t.Context(), query)
+	if err != nil {
+		s.t.Fatalf("%s: %v", query, err)
+	}
+	defer stmt.Close()
+	var v any
+	err = stmt.QueryRowContext(s.t.Context(), arg, arg).Scan(&v, &same)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, 0, false
+	}
+	if err != nil {
+		s.t.Fatalf("%s: %v", query, err)
+	}
+	return v, same, true
+}
+
 // TestListOfDecimals: IN with several string arguments compares a DECIMAL column as doubles; the placeholder makes it exact.
 func TestListOfDecimals(t *testing.T) {
 	eachServer(t, func(t *testing.T, s *server) {
@@ -190,7 +214,7 @@ func TestListOfDecimals(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer stmt.Close() //nolint:errcheck // It has been read in full.
+		defer stmt.Close()
 		var n int
 		if err := stmt.QueryRowContext(t.Context(), ArgOf(col, v), "1").Scan(&n); err != nil || n != 1 {
 			t.Fatalf("%d rows are found, %v", n, err)
@@ -238,7 +262,7 @@ func (s *server) plan(query string, arg any) map[string]string {
 	if err != nil {
 		s.t.Fatalf("%s: %v", query, err)
 	}
-	defer rows.Close() //nolint:errcheck // It has been read in full.
+	defer rows.Close()
 	names, err := rows.Columns()
 	if err != nil || !rows.Next() {
 		s.t.Fatalf("%s: no row: %v, %v", query, err, rows.Err())

@@ -91,7 +91,7 @@ func (s *server) value(binary bool, query string) (Column, driver.Value) {
 		if prepareErr != nil {
 			s.t.Fatalf("%s: %v", query, prepareErr)
 		}
-		defer stmt.Close() //nolint:errcheck // It has been read in full.
+		defer stmt.Close()
 		rows, err = stmt.QueryContext(s.t.Context())
 	} else {
 		rows, err = s.db.QueryContext(s.t.Context(), query)
@@ -99,7 +99,7 @@ func (s *server) value(binary bool, query string) (Column, driver.Value) {
 	if err != nil {
 		s.t.Fatalf("%s: %v", query, err)
 	}
-	defer rows.Close() //nolint:errcheck // It has been read in full.
+	defer rows.Close()
 	types, err := rows.ColumnTypes()
 	if err != nil || !rows.Next() {
 		s.t.Fatalf("%s: no row: %v, %v", query, err, rows.Err())

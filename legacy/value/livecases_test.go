@@ -77,8 +77,10 @@ var readCases = []readCase{
 
 	// DECIMAL.
 	{ddl: "DECIMAL(15,4)", literal: "12.5", field: "str", want: `{"str":"12.5000"}`},
-	{ddl: "DECIMAL(65,30)", literal: "-12345678901234567890123456789012345.123456789012345678901234567890", field: "decimal",
-		want: `{"decimal":{"value":"-12345678901234567890123456789012345.123456789012345678901234567890"}}`},
+	{
+		ddl: "DECIMAL(65,30)", literal: "-12345678901234567890123456789012345.123456789012345678901234567890", field: "decimal",
+		want: `{"decimal":{"value":"-12345678901234567890123456789012345.123456789012345678901234567890"}}`,
+	},
 	{ddl: "DECIMAL(15,4)", literal: "0", field: "decimal", want: `{"decimal":{"value":"0.0000"}}`},
 	{ddl: "DECIMAL(15,4)", literal: "-0.05", field: "money", want: `{"money":{"nanos":-50000000}}`},
 	{ddl: "DECIMAL(15,4)", literal: "-12.5", field: "money", want: `{"money":{"units":"-12","nanos":-500000000}}`},
@@ -214,7 +216,9 @@ var readCases = []readCase{
 	{ddl: "JSON", literal: `'{"a": 1}'`, field: "str", want: `{"str":"{\"a\": 1}"}`},
 	{ddl: "TEXT", literal: `'{"a": 1'`, field: "mstr", want: "error: not valid JSON"},
 	{ddl: "TEXT", literal: `'[],"str":"smuggled"'`, field: "rstr", want: "error: not valid JSON"},
-	{ddl: "TEXT", literal: `'{"@type":"type.googleapis.com/google.protobuf.Duration","value":"5s"}'`, field: "any",
-		want: `{"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"5s"}}`, back: ":json(any)"},
+	{
+		ddl: "TEXT", literal: `'{"@type":"type.googleapis.com/google.protobuf.Duration","value":"5s"}'`, field: "any",
+		want: `{"any":{"@type":"type.googleapis.com/google.protobuf.Duration","value":"5s"}}`, back: ":json(any)",
+	},
 	{ddl: "TEXT", literal: `'a:1:{i:0;}'`, field: "object", want: "error: the JSON text is no google.protobuf.Struct"},
 }

@@ -62,7 +62,7 @@ func readLocal(v driver.Value, zone *time.Location, stored bool) (int64, int32, 
 	return seconds, c.nanos, err
 }
 
-func readEpoch(v driver.Value) (int64, int32, error) {
+func readEpoch(v driver.Value) (int64, int32, error) { //nolint:unparam // The other readers give nanoseconds.
 	n, ok := integerOf(v)
 	if !ok {
 		return 0, 0, errGoType
