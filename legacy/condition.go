@@ -19,12 +19,19 @@ type conditions struct {
 func newConditions(c *contract.Contract) (*conditions, error) {
 	opts := []cel.EnvOption{cel.OptionalTypes()}
 	seen := map[string]bool{}
-	for _, op := range c.Operations() {
-		file := op.Descriptor.ParentFile()
-		if !seen[file.Path()] {
-			seen[file.Path()] = true
-			opts = append(opts, cel.TypeDescs(file))
+	var add func(file protoreflect.FileDescriptor)
+	add = func(file protoreflect.FileDescriptor) { // with all that its messages' fields may be
+		if seen[file.Path()] {
+			return
 		}
+		seen[file.Path()] = true
+		opts = append(opts, cel.TypeDescs(file))
+		for i := range file.Imports().Len() {
+			add(file.Imports().Get(i).FileDescriptor)
+		}
+	}
+	for _, op := range c.Operations() {
+		add(op.Descriptor.ParentFile())
 	}
 	base, err := cel.NewEnv(opts...)
 	if err != nil {
