@@ -99,6 +99,7 @@ func TestBind(t *testing.T) {
 		{ddl: "VARCHAR(3)", field: "str", message: `{"str":"abc "}`, fails: "too long"},
 		{ddl: "VARCHAR(3)", field: "str", message: `{"str":"ab "}`, want: "ab "},
 		{ddl: "TINYTEXT", field: "str", message: `{"str":"` + strings.Repeat("x", 255) + ` "}`, fails: "too long"},
+		{ddl: "LONGTEXT", field: "str", message: `{"str":"` + strings.Repeat("x", 70000) + ` "}`, want: strings.Repeat("x", 70000) + " "},
 		{ddl: "ENUM('Y','N')", field: "str", message: `{"str":"y"}`, fails: "one of Y, N"},
 		{ddl: "ENUM('Y','N')", field: "str", message: `{"str":"1"}`, fails: "one of Y, N"},
 		{ddl: "ENUM('1','2')", field: "str", message: `{"str":"2"}`, want: "2"},
@@ -211,7 +212,7 @@ func TestBind(t *testing.T) {
 		{field: "rstr", message: `{}`, refused: "IN (…)"},
 		{field: "mstr", message: `{}`, refused: ":json(mstr)"},
 	} {
-		t.Run(tc.ddl+" "+tc.fn+"("+tc.field+") "+tc.message, func(t *testing.T) {
+		t.Run(tc.ddl+" "+tc.fn+"("+tc.field+") "+tc.message[:min(len(tc.message), 60)], func(t *testing.T) {
 			fd := fieldNamed(t, tc.field)
 			var to *Column
 			if tc.ddl != "" {

@@ -106,11 +106,9 @@ func (c *Codec) oneBinder(fd protoreflect.FieldDescriptor, fn string, to target)
 	if err != nil {
 		return nil, err
 	}
+	isMessage := fd.Message() != nil // asking the value would allocate
 	return func(v protoreflect.Value) (driver.Value, error) {
-		if !v.IsValid() {
-			return nil, nil
-		}
-		if m, ok := v.Interface().(protoreflect.Message); ok && !m.IsValid() {
+		if !v.IsValid() || isMessage && !v.Message().IsValid() {
 			return nil, nil
 		}
 		arg, err := bind(v)

@@ -85,14 +85,17 @@ func (t *target) checkText(s []byte) error {
 	if t.Type == "CHAR" {
 		return errors.New("must not end in a space: the column drops it")
 	}
-	if most := t.textBytes(); most > 0 && len(s) > most || t.Type == "VARCHAR" && t.Length > 0 && utf8.RuneCount(s) > int(t.Length) {
+	if t.Type == "VARCHAR" && t.Length > 0 && int64(utf8.RuneCount(s)) > t.Length || t.Type != "VARCHAR" && int64(len(s)) > t.textBytes() {
 		return errors.New("is too long for the column, which would drop spaces at its end")
 	}
 	return nil
 }
 
-// textBytes gives the capacity of the TEXT types in bytes; 0 for others.
-func (t *target) textBytes() int {
+// textBytes gives the capacity of a TEXT column in bytes.
+func (t *target) textBytes() int64 {
+	if t.Length > 0 {
+		return t.Length
+	}
 	switch t.Type {
 	case "TINYTEXT":
 		return 1<<8 - 1
@@ -101,7 +104,7 @@ func (t *target) textBytes() int {
 	case "MEDIUMTEXT":
 		return 1<<24 - 1
 	}
-	return 0
+	return 1<<32 - 1
 }
 
 // checkBinary refuses bytes that a BINARY(n) column would pad with zeros.

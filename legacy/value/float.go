@@ -43,6 +43,9 @@ func floatEncoder(col Column, cl class, f field) Encoder {
 			return b, nil
 		}
 		d, ok := v.(float32)
+		if wide, isWide := v.(float64); isWide { // ArgOf has widened it
+			d, ok = float32(wide), float64(float32(wide)) == wide
+		}
 		if !ok {
 			return b, unexpected(col, v)
 		}

@@ -164,7 +164,7 @@ func boolEncoder(col Column, cl class, f field) Encoder {
 	}
 }
 
-// bitsOf reads a BIT column: up to eight bytes, the highest first.
+// bitsOf reads a BIT column: up to eight bytes, the highest first; or the number that ArgOf makes of them.
 func bitsOf(v driver.Value) (integer, bool) {
 	var raw []byte
 	switch v := v.(type) {
@@ -172,6 +172,10 @@ func bitsOf(v driver.Value) (integer, bool) {
 		raw = v
 	case string:
 		raw = []byte(v)
+	case int64:
+		return signed(v), v >= 0
+	case uint64:
+		return integer{bits: v}, true
 	default:
 		return integer{}, false
 	}

@@ -20,7 +20,8 @@ type Column struct {
 	// Known is false where neither is known.
 	Precision, Scale int64
 	Known            bool
-	// Length is the declared length of CHAR, VARCHAR, BINARY, VARBINARY and BIT columns; 0 where it is not known.
+	// Length is the declared length of CHAR, VARCHAR, BINARY, VARBINARY and BIT columns, and the capacity of TEXT columns in
+	// bytes; 0 where it is not known.
 	Length int64
 	// Members are the values of a table's ENUM or SET column, in their order; nil where they are not known.
 	Members []string

@@ -138,6 +138,24 @@ func TestForeignGoTypes(t *testing.T) {
 	}
 }
 
+// TestArgsAreReadToo: what ArgOf makes of a value is read as the value is.
+func TestArgsAreReadToo(t *testing.T) {
+	for _, tc := range scalars {
+		col := Column{Name: "c", Type: tc.typ}
+		enc, err := testCodec().Encoder(col, fieldNamed(t, tc.field))
+		if err != nil {
+			t.Fatal(err)
+		}
+		was, err := enc(nil, tc.value)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if is, err := enc(nil, ArgOf(col, tc.value)); err != nil || !bytes.Equal(is, was) {
+			t.Errorf("%s into %s: the argument is %x, %v, the value %x", tc.typ, tc.field, is, err, was)
+		}
+	}
+}
+
 // everyType is a DatabaseTypeName of each class.
 var everyType = []string{
 	"INT", "UNSIGNED BIGINT", "YEAR", "BIT", "DECIMAL", "FLOAT", "DOUBLE", "VARCHAR", "ENUM", "SET", "VARBINARY", "JSON",
