@@ -109,7 +109,7 @@ func (d *dialer) prepareSession(w wire, dialed net.Conn) (*session, Server, erro
 		return nil, Server{}, fmt.Errorf("the server's max_allowed_packet: %w", err)
 	}
 	now := time.Now()
-	age := d.lifetime - time.Duration(rand.Int64N(int64(d.lifetime)/10+1)) //nolint:gosec // spreads load, hides nothing
+	age := d.lifetime - time.Duration(rand.Int64N(int64(d.lifetime)/10+1))
 	return &session{
 		wire: w, net: dialed, id: id, maxPacket: min(packet, d.maxPacket), statements: newStatements(w, d.limit),
 		expires: now.Add(age), idleSince: now,

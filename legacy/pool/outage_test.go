@@ -153,7 +153,7 @@ func TestUnreachable(t *testing.T) {
 		t.Fatal(err)
 	}
 	addr := listener.Addr().String()
-	defer listener.Close() //nolint:errcheck // nothing can be wrong with it
+	defer listener.Close()
 
 	t.Run("silent", func(t *testing.T) { // accepts, and never says a word
 		leaks(t)
@@ -185,6 +185,45 @@ func TestUnreachable(t *testing.T) {
 		_, err = p.Acquire(t.Context())
 		wantCode(t, err, codes.Unavailable, "LEGACY_UNAVAILABLE")
 	})
+}
+
+// The server hangs: calls end by their deadlines, then callers are told at once; when it goes on, so does all else.
+func TestServerHangs(t *testing.T) {
+	leaks(t)
+	var mu sync.Mutex
+	p, _ := through(t, func([]byte) verdict {
+		mu.Lock() // held while it hangs
+		defer mu.Unlock()
+		return pass
+	}, func(o *pool.Options) { o.MaxOpen, o.ConnectTimeout = 4, 250*time.Millisecond })
+	call := func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		c, err := p.Acquire(ctx)
+		if err != nil {
+			return err
+		}
+		defer c.Release()
+		_, err = tryTable(ctx, c, "SELECT 1")
+		return err
+	}
+	eventually(t, call)
+	mu.Lock()
+	var once sync.Once
+	goOn := func() { once.Do(mu.Unlock) }
+	t.Cleanup(goOn)
+	wantCode(t, call(), codes.DeadlineExceeded, "DEADLINE_EXCEEDED")
+	eventually(t, func() error {
+		start := time.Now()
+		err := call()
+		var e *strangler.Error
+		if !errors.As(err, &e) || e.Code != codes.Unavailable || time.Since(start) > 40*time.Millisecond {
+			return fmt.Errorf("after %v: %w", time.Since(start), err)
+		}
+		return nil
+	})
+	goOn()
+	eventually(t, call)
 }
 
 func TestServerFull(t *testing.T) {

@@ -23,7 +23,7 @@ type Pool struct {
 	killer  *killer
 	// breaker is closed while connecting works. Only probes connect while it is not.
 	breaker circuitbreaker.CircuitBreaker[any]
-	base    context.Context //nolint:containedctx // the life of what the pool does by itself
+	base    context.Context // the life of what the pool does by itself
 	cancel  context.CancelFunc
 	dials   sync.WaitGroup
 

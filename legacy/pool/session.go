@@ -35,13 +35,15 @@ type session struct {
 	idleSince  time.Time
 	// tx says that a transaction was begun and not ended.
 	tx bool
+	// readOnly says that it can't have changed anything.
+	readOnly bool
 	// unsure says that a statement ran which may have begun a transaction unseen (CALL).
 	unsure bool
 	// retire says that the connection works but is to be given up, as one to a server that has become read-only.
 	retire bool
 }
 
-// A connection used a moment ago is taken to be alive: asking the kernel costs as much as a good part of a point read.
+// A connection used so lately is taken to be alive: under load that saves each caller a system call.
 const trusted = 20 * time.Millisecond
 
 // usable tells whether a session out of the idle ones can be given to a caller.

@@ -29,7 +29,7 @@ func (c *Conn) Command(ctx context.Context, sql string) error {
 				c.leave()
 				switch kind {
 				case commandBegin:
-					c.session.tx = true
+					c.session.tx, c.session.readOnly = true, strings.Contains(sql, "READ ONLY")
 				case commandRollback:
 					c.session.tx, c.session.unsure = false, false
 				case commandOther:
@@ -52,7 +52,7 @@ func (c *Conn) Rollback(ctx context.Context) error { return c.Command(ctx, "ROLL
 
 // Commit ends the open transaction, keeping it. Once begun it is not cut short by ctx, but goes on for as long as
 // Options.CommitGrace after ctx's end. Where the connection was lost meanwhile, the error's reason is
-// COMMIT_OUTCOME_UNKNOWN. After any other error nothing was kept.
+// COMMIT_OUTCOME_UNKNOWN, unless the transaction was begun as READ ONLY. After any other error nothing was kept.
 func (c *Conn) Commit(ctx context.Context) error {
 	err := c.enter(ctx, c.pool.options.CommitGrace)
 	if err != nil {
@@ -70,6 +70,9 @@ func (c *Conn) Commit(ctx context.Context) error {
 		if errors.Is(err, driver.ErrBadConn) || !interrupted(err) {
 			return c.told(err)
 		}
+	}
+	if c.session.readOnly {
+		return lostMessage(err)
 	}
 	return strangler.Fail(codes.Unavailable, "COMMIT_OUTCOME_UNKNOWN",
 		"the connection to the legacy database was lost while the change was being committed: it is not known whether it happened; read it back before repeating it").

@@ -76,6 +76,13 @@ func TestCommitLostIsUnknown(t *testing.T) {
 				t.Error("a commit of unknown outcome asks to be repeated")
 			}
 			conn.Release()
+			conn = acquire(t, p)
+			if err := conn.Command(t.Context(), "START TRANSACTION READ ONLY"); err != nil {
+				t.Fatal(err)
+			}
+			table(t, conn, "SELECT COUNT(*) FROM t")
+			wantCode(t, conn.Commit(t.Context()), codes.Unavailable, "LEGACY_UNAVAILABLE") // nothing to be unsure of
+			conn.Release()
 			eventually(t, func() error {
 				if got := count(t, direct); got != c.rows {
 					return fmt.Errorf("%v rows, want %d", got, c.rows)

@@ -15,7 +15,7 @@ type watch struct {
 	mu      sync.Mutex
 	running bool
 	// ctx is kept for the patrol, while an operation has the session.
-	ctx   context.Context //nolint:containedctx // see above
+	ctx   context.Context
 	grace time.Duration
 	// seen says that the patrol met this statement before.
 	seen bool
