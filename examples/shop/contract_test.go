@@ -32,12 +32,14 @@ func TestOperationsAreAnswered(t *testing.T) {
 	c := loadContract(t)
 	answered := map[string]int{}
 	var puts []string
-	for _, b := range blocks(t) {
-		if b.Kind == annotated.Put {
-			puts = append(puts, b.Target)
-			continue
+	for _, f := range files(t) {
+		for _, b := range f.Blocks {
+			if b.Kind == annotated.Put {
+				puts = append(puts, b.Target)
+				continue
+			}
+			answered[b.Target]++
 		}
-		answered[b.Target]++
 	}
 	for _, op := range c.Operations() {
 		if n := answered[string(op.Name)]; n != 1 {

@@ -19,7 +19,7 @@ CREATE TABLE countries (
   countries_eu char(1) NOT NULL DEFAULT '',
   PRIMARY KEY (countries_id),
   KEY iso (countries_iso),
-  KEY name (countries_name),
+  UNIQUE KEY name (countries_name),
   KEY oldname (countries_oldname)
 ) ENGINE=MyISAM DEFAULT CHARSET=latin1;
 

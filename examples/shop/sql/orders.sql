@@ -13,19 +13,19 @@ SELECT o.orders_id AS id,
        o.orders_cust_street AS "customer_address.street",
        o.orders_cust_zip AS "customer_address.postal_code",
        o.orders_cust_city AS "customer_address.city",
-       COALESCE(kc.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_cust_country AND x.countries_oldname <> '')) AS "customer_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_cust_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_cust_country AND x.countries_oldname <> '')) AS "customer_address.country_code",
        o.orders_ship_name AS "shipping_address.recipient",
        REPLACE(REPLACE(REPLACE(REPLACE(o.orders_ship_company, '&quot;', '"'), '&lt;', '<'), '&gt;', '>'), '&amp;', '&') AS "shipping_address.company",
        o.orders_ship_street AS "shipping_address.street",
        o.orders_ship_zip AS "shipping_address.postal_code",
        o.orders_ship_city AS "shipping_address.city",
-       COALESCE(ks.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "shipping_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_ship_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "shipping_address.country_code",
        o.orders_bill_name AS "billing_address.recipient",
        REPLACE(REPLACE(REPLACE(REPLACE(o.orders_bill_company, '&quot;', '"'), '&lt;', '<'), '&gt;', '>'), '&amp;', '&') AS "billing_address.company",
        o.orders_bill_street AS "billing_address.street",
        o.orders_bill_zip AS "billing_address.postal_code",
        o.orders_bill_city AS "billing_address.city",
-       COALESCE(kb.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_bill_country AND x.countries_oldname <> '')) AS "billing_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_bill_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_bill_country AND x.countries_oldname <> '')) AS "billing_address.country_code",
        o.orders_shipping AS shipping_method,
        IF(o.orders_payment = 'cc', o.orders_card_brand, NULL) AS "payment.card.brand",
        IF(o.orders_payment = 'cc', o.orders_card_holder, NULL) AS "payment.card.holder",
@@ -44,9 +44,6 @@ SELECT o.orders_id AS id,
        NULLIF(o.orders_shipped, '0000-00-00 00:00:00') AS ship_time
   FROM orders o
   LEFT JOIN orders_total g ON g.orders_id = o.orders_id AND g.total_class = 'total'
-  LEFT JOIN countries kc ON kc.countries_name = o.orders_cust_country
-  LEFT JOIN countries ks ON ks.countries_name = o.orders_ship_country
-  LEFT JOIN countries kb ON kb.countries_name = o.orders_bill_country
  WHERE o.orders_id = :id;
 -- name: lines :many into=lines
 SELECT l.positions_sku AS sku,
@@ -83,19 +80,19 @@ SELECT o.orders_id AS id,
        o.orders_cust_street AS "customer_address.street",
        o.orders_cust_zip AS "customer_address.postal_code",
        o.orders_cust_city AS "customer_address.city",
-       COALESCE(kc.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_cust_country AND x.countries_oldname <> '')) AS "customer_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_cust_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_cust_country AND x.countries_oldname <> '')) AS "customer_address.country_code",
        o.orders_ship_name AS "shipping_address.recipient",
        REPLACE(REPLACE(REPLACE(REPLACE(o.orders_ship_company, '&quot;', '"'), '&lt;', '<'), '&gt;', '>'), '&amp;', '&') AS "shipping_address.company",
        o.orders_ship_street AS "shipping_address.street",
        o.orders_ship_zip AS "shipping_address.postal_code",
        o.orders_ship_city AS "shipping_address.city",
-       COALESCE(ks.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "shipping_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_ship_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "shipping_address.country_code",
        o.orders_bill_name AS "billing_address.recipient",
        REPLACE(REPLACE(REPLACE(REPLACE(o.orders_bill_company, '&quot;', '"'), '&lt;', '<'), '&gt;', '>'), '&amp;', '&') AS "billing_address.company",
        o.orders_bill_street AS "billing_address.street",
        o.orders_bill_zip AS "billing_address.postal_code",
        o.orders_bill_city AS "billing_address.city",
-       COALESCE(kb.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_bill_country AND x.countries_oldname <> '')) AS "billing_address.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_bill_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_bill_country AND x.countries_oldname <> '')) AS "billing_address.country_code",
        o.orders_shipping AS shipping_method,
        IF(o.orders_payment = 'cc', o.orders_card_brand, NULL) AS "payment.card.brand",
        IF(o.orders_payment = 'cc', o.orders_card_holder, NULL) AS "payment.card.holder",
@@ -115,9 +112,6 @@ SELECT o.orders_id AS id,
        NULLIF(o.orders_shipped, '0000-00-00 00:00:00') AS ship_time
   FROM orders o
   LEFT JOIN orders_total g ON g.orders_id = o.orders_id AND g.total_class = 'total'
-  LEFT JOIN countries kc ON kc.countries_name = o.orders_cust_country
-  LEFT JOIN countries ks ON ks.countries_name = o.orders_ship_country
-  LEFT JOIN countries kb ON kb.countries_name = o.orders_bill_country
  WHERE :page
    AND o.orders_customer = :customer_id            -- ?
    AND o.orders_status = :state                    -- ?
@@ -173,12 +167,11 @@ SELECT o.orders_id AS "order.id",
        o.orders_status AS "order.state",
        g.total_value AS "order.grand_total",
        IF(g.total_value IS NULL, NULL, o.orders_currency) AS "order.grand_total.currency_code",
-       COALESCE(ks.countries_iso, (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "order.country_code",
+       COALESCE((SELECT x.countries_iso FROM countries x WHERE x.countries_name = o.orders_ship_country), (SELECT x.countries_iso FROM countries x WHERE x.countries_oldname = o.orders_ship_country AND x.countries_oldname <> '')) AS "order.country_code",
        NULLIF(o.orders_purchased, '0000-00-00 00:00:00') AS "order.create_time",
        NULLIF(o.orders_shipped, '0000-00-00 00:00:00') AS "order.ship_time"
   FROM orders o
   LEFT JOIN orders_total g ON g.orders_id = o.orders_id AND g.total_class = 'total'
-  LEFT JOIN countries ks ON ks.countries_name = o.orders_ship_country
  WHERE TRUE
    AND o.orders_purchased >= :created_after -- ?
    AND o.orders_purchased < :created_before -- ?
