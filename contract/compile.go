@@ -66,11 +66,15 @@ type compileReporter struct {
 
 // Error records an error; nil tells the compiler to go on.
 func (r *compileReporter) Error(err reporter.ErrorWithPos) error {
+	text := err.Unwrap().Error()
+	r.add(r.pos(err), advice(text), "%s", text)
+	return nil
+}
+
+func (r *compileReporter) add(pos fault.Pos, fix, format string, args ...any) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	text := err.Unwrap().Error()
-	r.faults.Add(r.pos(err), advice(text), "%s", text)
-	return nil
+	r.faults.Add(pos, fix, format, args...)
 }
 
 // Warning records a warning, but not about Google's own files.

@@ -18,7 +18,7 @@ import (
 )
 
 // parse gives the syntax tree of each file; files with syntax errors have none.
-func parse(ctx context.Context, files sources, rep reporter.Reporter) map[string]*ast.FileNode {
+func parse(ctx context.Context, files sources, rep *compileReporter) map[string]*ast.FileNode {
 	trees := make(map[string]*ast.FileNode, len(files))
 	var mu sync.Mutex
 	var workers sync.WaitGroup
@@ -26,14 +26,11 @@ func parse(ctx context.Context, files sources, rep reporter.Reporter) map[string
 	for range min(runtime.GOMAXPROCS(0), len(files)) {
 		workers.Go(func() {
 			for src := range work {
-				h := reporter.NewHandler(rep)
-				tree, err := parser.Parse(src.path, bytes.NewReader(src.text), h)
-				if err != nil || h.Error() != nil {
-					continue
+				if tree := parseFile(src, rep); tree != nil {
+					mu.Lock()
+					trees[src.path] = tree
+					mu.Unlock()
 				}
-				mu.Lock()
-				trees[src.path] = tree
-				mu.Unlock()
 			}
 		})
 	}
@@ -46,6 +43,22 @@ func parse(ctx context.Context, files sources, rep reporter.Reporter) map[string
 	close(work)
 	workers.Wait()
 	return trees
+}
+
+// parseFile gives nil when the file can't be parsed. A panic of the parser is a fault of that file.
+func parseFile(src *source, rep *compileReporter) (tree *ast.FileNode) {
+	defer func() {
+		if p := recover(); p != nil {
+			tree = nil
+			rep.add(fault.Pos{File: src.display}, "simplify the file, and report this as a bug of Banyan", "the .proto parser broke down: %v", p)
+		}
+	}()
+	h := reporter.NewHandler(rep)
+	tree, err := parser.Parse(src.path, bytes.NewReader(src.text), h)
+	if err != nil || h.Error() != nil {
+		return nil
+	}
+	return tree
 }
 
 // importCheck walks the imports before the compiler does, because that stops at the first one that it can't find.

@@ -1,7 +1,9 @@
 package contract
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -77,6 +79,7 @@ func build(files sources, compiled []protoreflect.FileDescriptor, faults *fault.
 			}
 		}
 	}
+	slices.SortStableFunc(c.Versions, func(a, b *Version) int { return cmp.Compare(a.Package, b.Package) })
 	return c
 }
 

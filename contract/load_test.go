@@ -170,3 +170,18 @@ func TestLoadStopsWithItsContext(t *testing.T) {
 		t.Errorf("Load of an ended context gives %v, %v", c, faults.All())
 	}
 }
+
+// Whatever is in a file, loading it ends with a contract or with faults.
+func FuzzLoad(f *testing.F) {
+	f.Add(shop)
+	f.Add(rpc(`get: "/v1/{id}" additional_bindings { post: "/v1/x:y" body: "n" response_body: "tags" }`))
+	f.Add("syntax = \"proto2\"; package p; message M { optional group G = 1 { required int32 x = 1; } extensions 5 to 9; } extend M { optional M m = 5; }")
+	f.Add("edition = \"2023\"; package e; option features.field_presence = IMPLICIT; message M { map<string, M> m = 1; oneof o { int32 a = 2; } }")
+	f.Add("import \"a.proto\"; service S { rpc R(stream X) returns (X); }")
+	f.Fuzz(func(t *testing.T, text string) {
+		c, faults := contract.Load(t.Context(), []contract.Root{root("a.proto", text)})
+		if c == nil && !faults.Failed() {
+			t.Error("neither a contract nor faults")
+		}
+	})
+}

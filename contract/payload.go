@@ -58,7 +58,8 @@ func (p *Payload) Wire() ([]byte, error) {
 func (p *Payload) Message() (protoreflect.Message, error) {
 	if p.msg == nil {
 		m := dynamicpb.NewMessage(p.desc)
-		if err := Unmarshal(proto.UnmarshalOptions{}, p.wire, m); err != nil {
+		// Merging into the new message spares it being made a second time, empty as it is.
+		if err := Unmarshal(proto.UnmarshalOptions{Merge: true}, p.wire, m); err != nil {
 			return nil, err
 		}
 		p.msg = m

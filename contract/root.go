@@ -55,6 +55,10 @@ func (s sources) paths() []string {
 func readRoots(ctx context.Context, roots []Root, faults *fault.List) sources {
 	files := sources{}
 	for i, root := range roots {
+		if root.FS == nil {
+			faults.Add(fault.Pos{File: root.Name}, "give the directory", "a root of the contract has no files")
+			continue
+		}
 		err := fs.WalkDir(root.FS, ".", func(p string, d fs.DirEntry, err error) error {
 			switch {
 			case err != nil:

@@ -89,6 +89,9 @@ func parseTimeout(s string) (time.Duration, bool) {
 	return d, err == nil && d > 0
 }
 
+// requestIDHeader is edge.RequestIDHeader in HTTP's canonical form.
+const requestIDHeader = "X-Request-Id"
+
 // lowerNames has the header names that most requests have.
 func lowerNames() map[string]string {
 	out := map[string]string{}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"slices"
+	"strconv"
 	"strings"
 
 	"google.golang.org/grpc/codes"
@@ -20,8 +21,8 @@ const pathSegments = 16
 
 // ServeHTTP answers a request.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	id := edge.RequestID(r.Header.Get(edge.RequestIDHeader))
-	w.Header().Set(edge.RequestIDHeader, id)
+	id := edge.RequestID(r.Header.Get(requestIDHeader))
+	w.Header()[requestIDHeader] = []string{id}
 	defer s.recovered(w, r, id)
 	var room [pathSegments]segment
 	segments, ok := splitPath(r.URL, room[:0])
@@ -97,7 +98,7 @@ func (s *server) unary(ctx context.Context, w http.ResponseWriter, rt *route, ca
 	}
 	h := w.Header()
 	h.Set("Content-Type", jsonType)
-	h.Set("Content-Length", fmt.Sprint(buf.Len()))
+	h.Set("Content-Length", strconv.Itoa(buf.Len()))
 	w.WriteHeader(http.StatusOK)
 	_, _ = w.Write(buf.Bytes()) // an error means that the caller is gone
 }

@@ -188,7 +188,7 @@ func TestWhatTheBackendSees(t *testing.T) {
 func TestHEADIsAGETWithoutBody(t *testing.T) {
 	srv := httptest.NewServer(handler(t, edgetest.Echo{}, omit()))
 	defer srv.Close()
-	r, err := http.Head(srv.URL + "/v1/echo?f_int32=5")
+	r, err := srv.Client().Head(srv.URL + "/v1/echo?f_int32=5")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -62,7 +62,7 @@ func TestStreamsFlushAndEndWithTheirCaller(t *testing.T) {
 		t.Fatal(err)
 	}
 	go func() { next <- struct{}{} }()
-	resp, err := http.DefaultClient.Do(req)
+	resp, err := srv.Client().Do(req)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -101,7 +101,7 @@ func TestAUnaryCallEndsWithItsCaller(t *testing.T) {
 		<-started
 		cancel()
 	}()
-	if resp, err := http.DefaultClient.Do(req); err == nil {
+	if resp, err := srv.Client().Do(req); err == nil {
 		_, _ = io.Copy(io.Discard, resp.Body)
 		_ = resp.Body.Close()
 		t.Error("a cancelled request is answered")

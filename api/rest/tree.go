@@ -189,6 +189,11 @@ func capture(segments []segment, single bool) string {
 		return segments[0].text
 	}
 	var b strings.Builder
+	size := len(segments)
+	for _, s := range segments {
+		size += len(s.raw)
+	}
+	b.Grow(size)
 	for i, s := range segments {
 		if i > 0 {
 			b.WriteByte('/')
