@@ -236,13 +236,26 @@ func (p *param) renderList(sb *strings.Builder, r *run) error {
 	for padded < n {
 		padded *= 2
 	}
+	hold := p.placeholder()
 	for i := range padded {
 		if i > 0 {
 			sb.WriteByte(',')
 		}
-		sb.WriteByte('?')
+		sb.WriteString(hold)
 	}
 	return p.appendList(r, n, padded)
+}
+
+// placeholder writes one value of a list. MySQL compares a DECIMAL with a list of strings as doubles, which loses
+// digits, unless they are cast.
+func (p *param) placeholder() string {
+	if p.origin == fromColumn {
+		return value.KeysetPlaceholder(p.column())
+	}
+	if md := p.leaf.Message(); md != nil && (md.FullName() == "google.type.Decimal" || md.FullName() == "google.type.Money") {
+		return "CAST(? AS DECIMAL(65,30))"
+	}
+	return "?"
 }
 
 // maxPlans is how many plans a variant keeps. A column that is made of a parameter changes its type with the value.
