@@ -44,20 +44,26 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 		return strangler.Fail(codes.InvalidArgument, "MALFORMED_REQUEST", "the request is no valid %s; send it encoded by the contract's own messages", op.input.FullName()).WithCause(err)
 	}
 	streamed := false
-	sender := func(r *strangler.Reply) error {
-		streamed = true
-		return send(r)
+	sender := send
+	if call.Operation.ServerStreaming {
+		sender = func(r *strangler.Reply) error {
+			streamed = true
+			return send(r)
+		}
 	}
-	var reply []byte
-	err = retry(ctx, func() (bool, error) {
-		var err error
-		reply, err = b.once(ctx, op, call, req, sender)
-		return !streamed, err
-	})
-	if err != nil || call.Operation.ServerStreaming {
-		return err
+	for try := 1; ; try++ {
+		reply, err := b.once(ctx, op, call, req, sender)
+		switch {
+		case err != nil:
+			if err = again(ctx, err, try, !streamed); err != nil {
+				return err
+			}
+		case call.Operation.ServerStreaming:
+			return nil
+		default:
+			return send(&strangler.Reply{Message: contract.FromWire(op.output, reply)})
+		}
 	}
-	return send(&strangler.Reply{Message: contract.FromWire(op.output, reply)})
 }
 
 // Put makes legacy's rows equal a message, by its put block, in a transaction of its own. Repeating it changes
@@ -72,30 +78,34 @@ func (b *Backend) Put(ctx context.Context, entity *contract.Payload) error {
 	if err != nil {
 		return fmt.Errorf("decoding %s: %w", name, err)
 	}
-	return retry(ctx, func() (bool, error) {
-		_, err := b.once(ctx, op, &strangler.Call{}, msg, nil)
-		return true, err
-	})
+	for try := 1; ; try++ {
+		if _, err = b.once(ctx, op, &strangler.Call{}, msg, nil); err == nil {
+			return nil
+		}
+		if err = again(ctx, err, try, true); err != nil {
+			return err
+		}
+	}
 }
 
-// retry runs fn again, whole, when the server ended its transaction to break a deadlock, as long as fn allows it.
-func retry(ctx context.Context, fn func() (again bool, err error)) error {
-	for try := 1; ; try++ {
-		again, err := fn()
-		if err == nil || !pool.Retryable(err) {
-			return err
-		}
-		if !again || try == attempts {
-			return strangler.Fail(codes.Aborted, "CONTENTION", "other calls kept changing the same rows; try again").
-				WithRetry(time.Second).WithCause(err)
-		}
-		wait := time.NewTimer(rand.N(retryWait * time.Duration(try)))
-		select {
-		case <-ctx.Done():
-			wait.Stop()
-			return err
-		case <-wait.C:
-		}
+// again gives nil, after a wait, where an operation that failed is to run once more, whole: the server ended its
+// transaction to break a deadlock, nothing was sent yet (repeatable), and it was not tried too often. Else it gives
+// what the caller is told.
+func again(ctx context.Context, err error, try int, repeatable bool) error {
+	if !pool.Retryable(err) {
+		return err
+	}
+	if !repeatable || try == attempts {
+		return strangler.Fail(codes.Aborted, "CONTENTION", "other calls kept changing the same rows; try again").
+			WithRetry(time.Second).WithCause(err)
+	}
+	wait := time.NewTimer(rand.N(retryWait * time.Duration(try)))
+	defer wait.Stop()
+	select {
+	case <-ctx.Done():
+		return err
+	case <-wait.C:
+		return nil
 	}
 }
 

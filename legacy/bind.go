@@ -236,6 +236,7 @@ func (b *binder) replyFields(s *statement) {
 		return
 	}
 	s.fields = b.assignments(s, s.op.output, s.ast.Fields)
+	b.encodeDirectly(s)
 	b.fillRoot(s)
 }
 

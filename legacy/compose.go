@@ -1,9 +1,11 @@
 package legacy
 
 import (
+	"cmp"
 	"context"
 	"database/sql/driver"
 	"fmt"
+	"slices"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -78,14 +80,18 @@ func (a *assignment) convert(codec *value.Codec, m protoreflect.Message, v drive
 	}
 	b, err := enc(nil, v)
 	if err != nil {
-		return strangler.Fail(codes.Internal, "UNREPRESENTABLE_VALUE", "a value can't be expressed in the contract; the log names it under the request id").
-			WithCause(fmt.Errorf("%s: %w", a.param.ast, err))
+		return a.unrepresentable(err)
 	}
 	for i := len(a.path) - 2; i >= 0 && len(b) > 0; i-- {
 		outer := protowire.AppendTag(nil, a.path[i].Number(), protowire.BytesType)
 		b = protowire.AppendBytes(outer, b)
 	}
 	return proto.UnmarshalOptions{Merge: true}.Unmarshal(b, m.Interface())
+}
+
+func (a *assignment) unrepresentable(err error) error {
+	return strangler.Fail(codes.Internal, "UNREPRESENTABLE_VALUE", "a value can't be expressed in the contract; the log names it under the request id").
+		WithCause(fmt.Errorf("%s: %w", a.param.ast, err))
 }
 
 // field gives the value of a parameter that is a field.
@@ -96,8 +102,53 @@ func (p *param) field(r *run) protoreflect.Value {
 	return fieldValue(r.request, p.path)
 }
 
+// encodeDirectly readies the fields of a :reply that need no message in between: values whose column is known now, each
+// into a field of the reply itself. It leaves the others as they are, and all where there is one of those.
+func (b *binder) encodeDirectly(s *statement) {
+	fields := slices.Clone(s.fields)
+	for i := range fields {
+		a := &fields[i]
+		switch a.param.origin {
+		case fromInsertID, fromMatched, fromNumber:
+		default:
+			return
+		}
+		if len(a.path) != 1 {
+			return
+		}
+		var err error
+		if a.encode, err = b.program.codec.Encoder(a.param.column(), a.path[0]); err != nil {
+			return // it is reported when the program is verified
+		}
+	}
+	slices.SortStableFunc(fields, func(a, b assignment) int { return cmp.Compare(a.path[0].Number(), b.path[0].Number()) })
+	s.fields, s.direct = fields, len(fields) > 0
+}
+
+// encodeReply fills the reply from parameters, straight into its wire form.
+func (s *statement) encodeReply(r *run) error {
+	res := &r.results[s.index]
+	b := res.buf[:0]
+	for i := range s.fields {
+		a := &s.fields[i]
+		v, err := a.param.scalar(r)
+		if err != nil {
+			return err
+		}
+		if b, err = a.encode(b, v); err != nil {
+			return a.unrepresentable(err)
+		}
+	}
+	res.rows, res.buf, res.ends = 1, b, append(res.ends[:0], len(b))
+	r.size += len(b)
+	return nil
+}
+
 // runReply fills the reply from parameters.
 func (s *statement) runReply(r *run) error {
+	if s.direct {
+		return s.encodeReply(r)
+	}
 	m, err := compose(r, s.op.output, s.fields)
 	if err != nil {
 		return err

@@ -58,6 +58,7 @@ type statement struct {
 	expect   *expectation
 	call     *call        // only for :call
 	fields   []assignment // only for :reply
+	direct   bool         // fields need no message in between
 	into     *fill        // where rows go; nil: nowhere
 	streams  bool         // each row is one reply of a stream
 	parents  *statement   // rows are needed only when this one gave some; nil otherwise
@@ -150,6 +151,7 @@ type call struct {
 
 // assignment sets a field of a message from a parameter.
 type assignment struct {
-	path  []protoreflect.FieldDescriptor
-	param *param
+	path   []protoreflect.FieldDescriptor
+	param  *param
+	encode value.Encoder // where the statement is direct
 }
