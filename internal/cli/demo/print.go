@@ -32,7 +32,7 @@ func (r ready) commands() []string {
 	return []string{
 		fmt.Sprintf("curl -s 'http://%s/v2/orders/1'", r.REST),
 		fmt.Sprintf("curl -s 'http://%s/v2/orders?page_size=3&order_by=create_time%%20desc'", r.REST),
-		fmt.Sprintf(`curl -s 'http://%s/v2/orders:search' -d '{"country_code": "DE", "order_by": "grand_total desc", "page_size": 2}'`, r.REST),
+		fmt.Sprintf(`curl -s 'http://%s/v2/orders:search' -H 'Content-Type: application/json' -d '{"country_code": "DE", "order_by": "grand_total desc", "page_size": 2}'`, r.REST),
 		fmt.Sprintf("grpcurl -plaintext %s describe shop.v2.OrderService", r.GRPC),
 		fmt.Sprintf(`grpcurl -plaintext -d '{"page_size": 2, "order_by": "price desc"}' %s shop.v2.ProductService/ListProducts`, r.GRPC),
 	}

@@ -164,7 +164,7 @@ sql: [sql/*.sql]
 legacy:
   dsn: %s
 listen: {rest: "127.0.0.1:%d", grpc: "127.0.0.1:%d", admin: "127.0.0.1:%d"}
-log: {level: warn}
+log: {level: error}
 shutdown: {drain: 5s}
 `, quoted, ports[0], ports[1], ports[2]), nil
 }
