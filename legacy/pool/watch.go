@@ -8,7 +8,7 @@ import (
 
 // watch stops a session's statement when its context ends.
 //
-// Registering with a context costs a tenth of a point read, and most statements end long before their context. So start
+// Registering with a context costs some five per cent of a point read, and most statements end long before their context. So start
 // only notes the context; the pool's patrol registers with those of statements that have been running for a while. An end
 // that comes before is acted upon when the patrol gets there: within two rounds.
 type watch struct {
