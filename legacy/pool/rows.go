@@ -35,7 +35,7 @@ func (r *Rows) Columns() []value.Column { return r.columns }
 
 // Next puts the next row into dest, which has an element for each column, and gives io.EOF after the last. Values are
 // int64, float32, float64, []byte or nil; []byte also for DECIMAL, for temporal types (as text, zero dates too) and for
-// BIGINT UNSIGNED above the largest int64. A []byte may be overwritten by the next call.
+// BIGINT UNSIGNED above the largest int64. A []byte is not to be written to, and may be overwritten by the next call.
 func (r *Rows) Next(dest []driver.Value) error {
 	if r.end != nil {
 		return r.end
