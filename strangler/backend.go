@@ -35,8 +35,10 @@ type Call struct {
 	Request *contract.Payload
 	// RequestID names the call in logs and errors.
 	RequestID string
-	// Header has the caller's headers or metadata, names in lower case. It may be nil.
-	Header map[string][]string
+	// Header gives the values of one of the caller's headers (metadata), whose name is asked for in lower case; none when
+	// it is absent. Most calls are asked for few, so that they are not collected beforehand. It may be nil, and is safe
+	// for concurrent use.
+	Header func(name string) []string
 	// Claims are what is known of the caller (JWT claims); nil when nothing is.
 	Claims map[string]any
 }

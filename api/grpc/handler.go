@@ -100,16 +100,16 @@ func (h handler) received(err error) error {
 }
 
 func newCall(ctx context.Context, op *contract.Operation, request *frame) *strangler.Call {
-	md, _ := metadata.FromIncomingContext(ctx)
+	header := func(name string) []string { return metadata.ValueFromIncomingContext(ctx, name) }
 	given := ""
-	if ids := md[edge.RequestIDHeader]; len(ids) > 0 {
+	if ids := header(edge.RequestIDHeader); len(ids) > 0 {
 		given = ids[0]
 	}
 	return &strangler.Call{
 		Operation: op,
 		Request:   contract.FromWire(op.Input, request.bytes),
 		RequestID: edge.RequestID(given),
-		Header:    md,
+		Header:    header,
 	}
 }
 

@@ -104,7 +104,7 @@ func TestUnary(t *testing.T) {
 	if seen.RequestID != "my-id" || strings.Join(header.Get("x-request-id"), ",") != "my-id" {
 		t.Errorf("request id: %q, in the header %q", seen.RequestID, header.Get("x-request-id"))
 	}
-	if got := strings.Join(seen.Header["x-tenant"], ","); got != "a,b" {
+	if got := strings.Join(seen.Header("x-tenant"), ","); got != "a,b" {
 		t.Errorf("header x-tenant: %q", got)
 	}
 	if seen.Operation.Name != "test.v1.AllService.OnlyGRPC" || !seen.Request.HasWire() {

@@ -92,29 +92,12 @@ func parseTimeout(s string) (time.Duration, bool) {
 // requestIDHeader is edge.RequestIDHeader in HTTP's canonical form.
 const requestIDHeader = "X-Request-Id"
 
-// lowerNames has the header names that most requests have.
-func lowerNames() map[string]string {
-	out := map[string]string{}
-	for _, name := range []string{
-		"Accept", "Accept-Encoding", "Accept-Language", "Authorization", "Cache-Control", "Connection", "Content-Length", "Content-Type",
-		"Cookie", "Forwarded", "Grpc-Timeout", "Idempotency-Key", "Origin", "Referer", "Traceparent", "Tracestate", "User-Agent", "Via",
-		"X-Forwarded-For", "X-Forwarded-Host", "X-Forwarded-Proto", "X-Real-Ip", "X-Request-Id", "X-Request-Timeout",
-	} {
-		out[name] = strings.ToLower(name)
-	}
-	return out
-}
-
-// header gives the request's headers with names in lower case, as gRPC has them; the host is ":authority".
-func (s *server) header(r *http.Request) map[string][]string {
-	out := make(map[string][]string, len(r.Header)+1)
-	for name, values := range r.Header {
-		lower, ok := s.lower[name]
-		if !ok {
-			lower = strings.ToLower(name)
+// header gives one of the request's headers, as gRPC has them: the host is ":authority".
+func header(r *http.Request) func(name string) []string {
+	return func(name string) []string {
+		if name == ":authority" {
+			return []string{r.Host}
 		}
-		out[lower] = values
+		return r.Header.Values(name)
 	}
-	out[":authority"] = []string{r.Host}
-	return out
 }

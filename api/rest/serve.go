@@ -77,7 +77,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 		Operation: rt.op,
 		Request:   contract.FromMessage(request),
 		RequestID: id,
-		Header:    s.header(r),
+		Header:    header(r),
 	}
 	if rt.op.ServerStreaming {
 		s.stream(ctx, w, rt, call)

@@ -40,8 +40,7 @@ type server struct {
 	maxRequestBytes int
 	routes          tree
 	decode          protojson.UnmarshalOptions
-	lower           map[string]string // canonical header names in lower case
-	buffers         sync.Pool         // of *bytes.Buffer
+	buffers         sync.Pool // of *bytes.Buffer
 }
 
 // New makes a handler of the contract's HTTP rules that answers by way of b. It fails when rules contradict each other,
@@ -57,7 +56,6 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler,
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
 		maxRequestBytes: opts.MaxRequestBytes,
 		decode:          protojson.UnmarshalOptions{Resolver: c.Types},
-		lower:           lowerNames(),
 		buffers:         sync.Pool{New: func() any { return &bytes.Buffer{} }},
 	}
 	plans := jsonwire.New(c.Types, opts.JSON)
