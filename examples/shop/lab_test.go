@@ -238,3 +238,43 @@ func (l *lab) value(t *testing.T, query string, args ...any) string {
 	}
 	return s
 }
+
+// with gives the message as JSON, with the fields of changes instead of its own. A field that occurs twice in changes
+// counts as it stands last.
+func (r reply) with(changes string) string {
+	r.t.Helper()
+	var was map[string]any
+	if err := errors.Join(json.Unmarshal([]byte(r.json()), &was), json.Unmarshal([]byte(changes), &was)); err != nil {
+		r.t.Fatalf("%s: %v", changes, err)
+	}
+	b, err := json.Marshal(was)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	return string(b)
+}
+
+// parse reads a message from JSON.
+func parse(t *testing.T, md protoreflect.MessageDescriptor, text string) protoreflect.Message {
+	t.Helper()
+	m := dynamicpb.NewMessage(md)
+	if err := protojson.Unmarshal([]byte(text), m); err != nil {
+		t.Fatalf("%s: %v", text, err)
+	}
+	return m
+}
+
+// mixesEngines tells whether the server lets one transaction change MyISAM tables beside InnoDB tables, as writes to the
+// catalogue do. A MySQL that enforces GTID consistency does not.
+func (l *lab) mixesEngines(t *testing.T) bool {
+	t.Helper()
+	var name, value string
+	err := l.db.QueryRowContext(t.Context(), "SHOW VARIABLES LIKE 'enforce_gtid_consistency'").Scan(&name, &value)
+	if errors.Is(err, sql.ErrNoRows) {
+		return true // MariaDB, which has no such variable
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return value == "OFF"
+}

@@ -76,7 +76,7 @@ UPDATE products_stock s
 INSERT INTO orders_total (orders_id, total_class, total_label, total_text, total_value, order_)
 SELECT :id, :total.kind,
        CASE :total.kind WHEN 'sub' THEN 'Zwischensumme:' WHEN 'ship' THEN 'Versand:' WHEN 'voucher' THEN 'Gutschein:' WHEN 'tax' THEN 'enth. MwSt.:' ELSE '<b>Summe:</b>' END,
-       COALESCE((SELECT CONCAT(c.currencies_left, CONVERT(FORMAT(v.amount, 2, IF(c.currencies_point = ',', 'de_DE', 'en_US')) USING latin1), c.currencies_right) FROM currencies c WHERE c.currencies_code = :currency_code), ''),
+       COALESCE((SELECT CONCAT(IF(:total.kind = 'total', '<b>', ''), CONCAT(c.currencies_left, CONVERT(FORMAT(v.amount, 2, IF(c.currencies_point = ',', 'de_DE', 'en_US')) USING latin1), c.currencies_right), IF(:total.kind = 'total', '</b>', '')) FROM currencies c WHERE c.currencies_code = :currency_code), ''),
        v.amount, v.place
   FROM (SELECT CAST(COALESCE(:total.amount, 0) AS DECIMAL(15,4)) AS amount,
                (SELECT COUNT(*) + 1 FROM orders_total t WHERE t.orders_id = :id) * 10 AS place) v;

@@ -44,7 +44,7 @@ SELECT :id, 'main', :attribute.key, :attribute.value FROM DUAL
 INSERT INTO products (products_id, products_sku, products_maker, products_price, products_weight, products_active, products_featured,
        products_download, products_image_md5, products_available, products_added, products_changed, products_removed)
 VALUES (:id, :sku, COALESCE((SELECT m.makers_id FROM makers m WHERE m.makers_name = :manufacturer LIMIT 1), 0), :price, COALESCE(:weight_kg, 0),
-       IF(:buyable, 'J', 'N'), IF(:featured, 'Y', 'N'), :digital, NULLIF(:image_digest, ''), COALESCE(:available_date, '0000-00-00'),
+       IF(:buyable, 'J', 'N'), IF(:featured, 'Y', 'N'), :digital, NULLIF(CAST(:image_digest AS BINARY), ''), COALESCE(:available_date, '0000-00-00'),
        COALESCE(:create_time, '0000-00-00 00:00:00'), COALESCE(:update_time, '0000-00-00 00:00:00'), COALESCE(:delete_time, '0000-00-00 00:00:00'))
     ON DUPLICATE KEY UPDATE products_sku = VALUES(products_sku), products_maker = VALUES(products_maker), products_price = VALUES(products_price),
        products_weight = VALUES(products_weight), products_active = VALUES(products_active), products_featured = VALUES(products_featured),

@@ -40,7 +40,7 @@ UPDATE products SET products_changed = NOW()
      , products_active = IF(:product.buyable, 'J', 'N')                        -- ?
      , products_featured = IF(:product.featured, 'Y', 'N')                     -- ?
      , products_download = :product.digital                                    -- ?
-     , products_image_md5 = NULLIF(:product.image_digest, '')                  -- ?
+     , products_image_md5 = NULLIF(CAST(:product.image_digest AS BINARY), '')                -- ?
      , products_available = COALESCE(:product.available_date, '0000-00-00')    -- ?
  WHERE products_id = :product.id;
 -- name: reply :call GetProduct id=:product.id language_code=:language_code
