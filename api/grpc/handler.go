@@ -55,13 +55,17 @@ func (h handler) unary(ctx context.Context, op *contract.Operation, decode func(
 			return nil, status.Errorf(codes.Internal, "an interceptor replaced the request by a %T", req)
 		}
 		call := newCall(ctx, op, request)
-		// A header that can't be set belongs to a call that has ended, which the Backend will see by ctx.
-		_ = grpc.SetHeader(ctx, metadata.MD{edge.RequestIDHeader: {call.RequestID}})
 		reply := &frame{}
 		err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
 			reply.bytes = wire
 			return nil
 		})
+		// The id goes back to who named one, and with a failure, whose cause the log has under it. A header
+		// with every reply would make a point read several percent dearer.
+		if err != nil || len(call.Header(edge.RequestIDHeader)) > 0 {
+			// A header that can't be set belongs to a call that has ended: nobody reads it.
+			_ = grpc.SetHeader(ctx, metadata.MD{edge.RequestIDHeader: {call.RequestID}})
+		}
 		if err != nil {
 			return nil, err.GRPCStatus().Err()
 		}
