@@ -278,3 +278,13 @@ func (l *lab) mixesEngines(t *testing.T) bool {
 	}
 	return value == "OFF"
 }
+
+// fields gives the message as the JSON object that it is.
+func (r reply) fields() map[string]any {
+	r.t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(r.json()), &v); err != nil {
+		r.t.Fatal(err)
+	}
+	return v
+}
