@@ -41,7 +41,15 @@ func compile(ctx context.Context, files sources, faults *fault.List) []protorefl
 			out = append(out, f)
 		}
 	}
-	return out
+	if faults.Failed() {
+		return out // to be looked at, not served
+	}
+	settled, err := settle(out)
+	if err != nil {
+		faults.Add(fault.Pos{}, "report this as a bug of Banyan, with the file", "the .proto files compile, but can't be used: %v", err)
+		return nil
+	}
+	return settled
 }
 
 // resolver gives the compiler the roots' parsed files first, then the built-in ones.

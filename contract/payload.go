@@ -58,8 +58,9 @@ func (p *Payload) Wire() ([]byte, error) {
 func (p *Payload) Message() (protoreflect.Message, error) {
 	if p.msg == nil {
 		m := dynamicpb.NewMessage(p.desc)
-		// Merging into the new message spares it being made a second time, empty as it is.
-		if err := Unmarshal(proto.UnmarshalOptions{Merge: true}, p.wire, m); err != nil {
+		// Merging into the new message spares it being made a second time, empty as it is. Nothing has to be looked for
+		// that is missing: Load refuses required fields.
+		if err := Unmarshal(proto.UnmarshalOptions{Merge: true, AllowPartial: true}, p.wire, m); err != nil {
 			return nil, err
 		}
 		p.msg = m
