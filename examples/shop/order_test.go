@@ -4,6 +4,10 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+
+	"google.golang.org/grpc/codes"
+
+	"banyan.dev/banyan/strangler"
 )
 
 // anOrder gives a request for PlaceOrder with these lines.
@@ -133,7 +137,7 @@ func TestPagesGiveEachOnce(t *testing.T) {
 			{"OrderService.ListOrders", "orders", "id", `, "customerId": 7`, "orders WHERE orders_customer = 7"},
 			{"OrderService.SearchOrders", "orders", "id", `, "orderBy": "grand_total desc"`, "orders"},
 			{"OrderService.SearchOrders", "orders", "id", `, "countryCode": "DE", "states": ["ORDER_STATE_DELIVERED", "ORDER_STATE_CANCELLED"]`, "orders WHERE orders_ship_country = 'Deutschland' AND orders_status IN (5, 9)"},
-			{"OrderService.SearchOrders", "orders", "id", `, "countryCode": "CZ"`, "orders WHERE orders_ship_country IN ('Tschechien', 'Tschechische Republik')"},
+			{"OrderService.SearchOrders", "orders", "id", `, "countryCode": "AT"`, "orders WHERE orders_ship_country = 'Österreich'"},
 			{"OrderService.SearchOrders", "orders", "id", `, "gift": false, "createdAfter": "2010-01-01T00:00:00Z"`, "orders WHERE orders_gift = '' AND orders_purchased >= '2010-01-01'"},
 			{"OrderService.SearchOrders", "orders", "id", `, "commentContains": "M > L"`, "orders WHERE orders_comment LIKE '%M &gt; L%'"},
 			{"OrderService.SearchOrders", "orders", "id", `, "commentContains": "100% wie immer _"`, "orders WHERE orders_comment LIKE '100%'"},
@@ -165,10 +169,11 @@ func TestPagesGiveEachOnce(t *testing.T) {
 				t.Errorf("%s %s gave %d, %d of them different, want %d", c.operation, c.fields, len(ids), len(seen), want)
 			}
 		}
-		// What latin1 can't hold is found nowhere, and is no error.
+		// What latin1 can't hold is found nowhere (MariaDB) or refused (MySQL), and is no fault of ours.
 		for _, c := range [][2]string{{"CustomerService.ListCustomers", "familyNamePrefix"}, {"CustomerService.ListCustomers", "email"}, {"ProductService.SearchProducts", "query"}, {"ProductService.SearchProducts", "manufacturer"}, {"OrderService.SearchOrders", "recipientPrefix"}, {"OrderService.SearchOrders", "sku"}} {
-			if got := l.one(t, c[0], fmt.Sprintf(`{%q: "Łódź 🌳"}`, c[1])); got.json() != "{}" {
-				t.Errorf("%s by a foreign %s gave %s", c[0], c[1], got.json())
+			got, err := l.call(t, c[0], fmt.Sprintf(`{%q: "Łódź 🌳"}`, c[1]))
+			if err == nil && (reply{t, got[0]}).json() != "{}" || err != nil && strangler.AsError(err).Code != codes.InvalidArgument {
+				t.Errorf("%s by a foreign %s gave %v and %v", c[0], c[1], got, err)
 			}
 		}
 		l.fails(t, "OrderService.ListOrders", `{"orderBy": "weight"}`, "InvalidArgument INVALID_FIELD")
@@ -197,6 +202,22 @@ func TestListsShowWhatGetsShow(t *testing.T) {
 			if len(elements) != 40 {
 				t.Errorf("%s gave %d", c.list, len(elements))
 			}
+		}
+	})
+}
+
+// An order that names a country as it was called then is found and shown by the country's code.
+func TestOldNamesOfCountries(t *testing.T) {
+	eachLab(t, func(t *testing.T, l *lab) {
+		if _, err := l.db.ExecContext(t.Context(), "UPDATE orders SET orders_ship_country = 'Holland' WHERE orders_id = 5"); err != nil {
+			t.Fatal(err)
+		}
+		if got := l.one(t, "OrderService.GetOrder", `{"id": 5}`).text("shippingAddress.countryCode"); got != "NL" {
+			t.Errorf("the country is %q", got)
+		}
+		want := l.number(t, "SELECT COUNT(*) FROM orders WHERE orders_ship_country IN ('Holland', 'Niederlande')")
+		if got := l.pages(t, "OrderService.SearchOrders", "orders", "id", `, "countryCode": "NL"`, 2); len(got) != want {
+			t.Errorf("found %v, want %d", got, want)
 		}
 	})
 }

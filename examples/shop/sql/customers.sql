@@ -77,9 +77,9 @@ SELECT c.customers_id AS id,
   LEFT JOIN countries k ON k.countries_id = a.addresses_country
  WHERE :page
    AND c.customers_group = :group                              -- ?
-   AND c.customers_lastname LIKE :prefix(family_name_prefix)   -- ?
-   AND c.customers_login = :email                              -- ?
-   AND k.countries_iso = :country_code                         -- ?
+   AND c.customers_lastname LIKE CONVERT(:prefix(family_name_prefix) USING latin1)   -- ?
+   AND c.customers_login = CONVERT(:email USING latin1)                              -- ?
+   AND k.countries_iso = CONVERT(:country_code USING latin1)                         -- ?
    AND c.customers_newsletter = IF(:newsletter, 'Y', 'N')      -- ?
  ORDER BY c.customers_id                                       -- if: order_by == ""
  ORDER BY c.customers_lastname, c.customers_id                 -- if: order_by == "family_name"

@@ -4,7 +4,7 @@
 -- put: shop.v2.Customer
 -- name: taken :opt into=-
 -- expect: 0 else ALREADY_EXISTS EMAIL_TAKEN "another customer than {id} has the address {email}"
-SELECT customers_id AS _id FROM customers WHERE customers_login = :email AND customers_id <> :id FOR UPDATE;
+SELECT customers_id AS _id FROM customers WHERE customers_login = CONVERT(:email USING latin1) AND customers_id <> :id FOR UPDATE;
 -- name: counter :exec
 UPDATE counters SET counters_value = GREATEST(counters_value, :id) WHERE counters_name = 'customers';
 -- name: clear :exec
@@ -14,14 +14,14 @@ INSERT INTO customers_addresses (customers_id, addresses_name, addresses_company
 SELECT :id, :address.recipient,
        REPLACE(REPLACE(REPLACE(REPLACE(:address.company, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
        :address.street, :address.postal_code, :address.city,
-       COALESCE((SELECT k.countries_id FROM countries k WHERE k.countries_iso = :address.country_code), 0)
+       COALESCE((SELECT k.countries_id FROM countries k WHERE k.countries_iso = CONVERT(:address.country_code USING latin1)), 0)
   FROM DUAL WHERE :address.recipient IS NOT NULL;
 -- name: others :exec each=other_addresses as=other
 INSERT INTO customers_addresses (customers_id, addresses_name, addresses_company, addresses_street, addresses_zip, addresses_city, addresses_country)
 VALUES (:id, :other.recipient,
        REPLACE(REPLACE(REPLACE(REPLACE(:other.company, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
        :other.street, :other.postal_code, :other.city,
-       COALESCE((SELECT k.countries_id FROM countries k WHERE k.countries_iso = :other.country_code), 0));
+       COALESCE((SELECT k.countries_id FROM countries k WHERE k.countries_iso = CONVERT(:other.country_code USING latin1)), 0));
 -- name: row :exec
 INSERT INTO customers (customers_id, customers_login, customers_password, customers_title, customers_firstname, customers_lastname,
        customers_company, customers_phone, customers_birthday, customers_group, customers_newsletter, customers_locked,

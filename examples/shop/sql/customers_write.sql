@@ -4,12 +4,12 @@
 -- rpc: shop.v2.CustomerService.CreateCustomer
 -- name: taken :opt into=-
 -- expect: 0 else ALREADY_EXISTS EMAIL_TAKEN "there is an account with {customer.email} already; update that one, or use another address"
-SELECT customers_id AS _id FROM customers WHERE customers_login = :customer.email FOR UPDATE;
+SELECT customers_id AS _id FROM customers WHERE customers_login = CONVERT(:customer.email USING latin1) FOR UPDATE;
 -- name: country :opt into=-
 -- expect: 0 else INVALID_ARGUMENT UNKNOWN_COUNTRY "address.country_code: {customer.address.country_code} is no country that the shop delivers to"
 SELECT 1 AS _unknown FROM DUAL
  WHERE :customer.address.country_code IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM countries k WHERE k.countries_iso = :customer.address.country_code);
+   AND NOT EXISTS (SELECT 1 FROM countries k WHERE k.countries_iso = CONVERT(:customer.address.country_code USING latin1));
 -- name: next :exec
 UPDATE counters SET counters_value = LAST_INSERT_ID(counters_value + 1) WHERE counters_name = 'customers';
 -- name: home :exec
@@ -17,14 +17,14 @@ INSERT INTO customers_addresses (customers_id, addresses_name, addresses_company
 SELECT :next.last_insert_id, :customer.address.recipient,
        REPLACE(REPLACE(REPLACE(REPLACE(:customer.address.company, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
        :customer.address.street, :customer.address.postal_code, :customer.address.city, k.countries_id
-  FROM countries k WHERE k.countries_iso = :customer.address.country_code;
+  FROM countries k WHERE k.countries_iso = CONVERT(:customer.address.country_code USING latin1);
 -- name: others :exec each=customer.other_addresses as=other
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_COUNTRY "other_addresses: {other.country_code} is no country that the shop delivers to"
 INSERT INTO customers_addresses (customers_id, addresses_name, addresses_company, addresses_street, addresses_zip, addresses_city, addresses_country)
 SELECT :next.last_insert_id, :other.recipient,
        REPLACE(REPLACE(REPLACE(REPLACE(:other.company, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
        :other.street, :other.postal_code, :other.city, k.countries_id
-  FROM countries k WHERE k.countries_iso = :other.country_code;
+  FROM countries k WHERE k.countries_iso = CONVERT(:other.country_code USING latin1);
 -- name: insert :exec
 INSERT INTO customers (customers_id, customers_login, customers_password, customers_title, customers_firstname, customers_lastname,
        customers_company, customers_phone, customers_birthday, customers_group, customers_newsletter, customers_locked, customers_address, customers_since)
@@ -59,7 +59,7 @@ UPDATE customers SET customers_changed = NOW()
 -- name: country :opt into=-
 -- expect: 0 else INVALID_ARGUMENT UNKNOWN_COUNTRY "address.country_code: {customer.address.country_code} is no country that the shop delivers to"
 SELECT 1 AS _unknown FROM DUAL WHERE FALSE
-    OR :customer.address.country_code NOT IN (SELECT k.countries_iso FROM countries k) -- ?
+    OR CONVERT(:customer.address.country_code USING latin1) NOT IN (SELECT k.countries_iso FROM countries k) -- ?
 ;
 -- A customer without an address gets a row for it first.
 -- name: first :exec

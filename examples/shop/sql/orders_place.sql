@@ -16,16 +16,16 @@ SELECT c.customers_login AS _email, CONCAT(c.customers_firstname, ' ', c.custome
 SELECT c.customers_id AS _id FROM customers c WHERE c.customers_id = :order.customer_id AND c.customers_locked <> 0;
 -- name: destination :one into=-
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.shipping_address.country_code: {order.shipping_address.country_code} is no country that the shop delivers to"
-SELECT k.countries_name AS _country FROM countries k WHERE k.countries_iso = :order.shipping_address.country_code;
+SELECT k.countries_name AS _country FROM countries k WHERE k.countries_iso = CONVERT(:order.shipping_address.country_code USING latin1);
 -- name: payer :opt into=-
 -- expect: 0 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.billing_address.country_code: {order.billing_address.country_code} is no country that the shop knows"
 SELECT 1 AS _unknown FROM DUAL
  WHERE :order.billing_address.country_code IS NOT NULL
-   AND NOT EXISTS (SELECT 1 FROM countries k WHERE k.countries_iso = :order.billing_address.country_code);
+   AND NOT EXISTS (SELECT 1 FROM countries k WHERE k.countries_iso = CONVERT(:order.billing_address.country_code USING latin1));
 -- name: currency :one into=-
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_CURRENCY "order.currency_code: the shop does not sell in {order.currency_code}; leave it empty for its own currency"
 SELECT c.currencies_code AS _code, c.currencies_rate AS _rate FROM currencies c
- WHERE c.currencies_code = COALESCE(NULLIF(:order.currency_code, ''), (SELECT f.`value` FROM configuration f WHERE f.`key` = 'SHOP_CURRENCY'));
+ WHERE c.currencies_code = COALESCE(NULLIF(CONVERT(:order.currency_code USING latin1), ''), (SELECT f.`value` FROM configuration f WHERE f.`key` = 'SHOP_CURRENCY'));
 -- The fees of a method are a PHP array by country, such as a:2:{s:2:"DE";d:4.9;s:1:"*";d:19.9;}; "*" stands for the rest.
 -- name: fee :one into=-
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_SHIPPING_METHOD "order.shipping_method: say how the parcel shall go"
@@ -41,7 +41,7 @@ SELECT :next.last_insert_id, p.products_id, p.products_sku,
        :line.quantity, ROUND(p.products_price * CAST(:currency._rate AS DECIMAL(14,6)), 2),
        COALESCE((SELECT MAX(r.tax_percent) FROM tax_rates r WHERE r.tax_class = p.products_taxclass), 0)
   FROM products p
- WHERE p.products_sku = :line.sku AND p.products_active = 'J' AND p.products_removed = '0000-00-00 00:00:00';
+ WHERE p.products_sku = CONVERT(:line.sku USING latin1) AND p.products_active = 'J' AND p.products_removed = '0000-00-00 00:00:00';
 -- name: some :many into=-
 -- expect: > 0 else INVALID_ARGUMENT EMPTY_ORDER "order.lines: an order needs at least one line"
 SELECT l.positions_id AS _id FROM orders_positions l WHERE l.orders_id = :next.last_insert_id;
@@ -65,7 +65,7 @@ VALUES (:next.last_insert_id, :order.customer_id, COALESCE(NULLIF(:order.email, 
        COALESCE(:order.billing_address.street, :order.shipping_address.street),
        COALESCE(:order.billing_address.postal_code, :order.shipping_address.postal_code),
        COALESCE(:order.billing_address.city, :order.shipping_address.city),
-       COALESCE((SELECT k.countries_name FROM countries k WHERE k.countries_iso = :order.billing_address.country_code), :destination._country),
+       COALESCE((SELECT k.countries_name FROM countries k WHERE k.countries_iso = CONVERT(:order.billing_address.country_code USING latin1)), :destination._country),
        :order.shipping_method,
        CASE WHEN :order.payment.card.last_four IS NOT NULL THEN 'cc' WHEN :order.payment.bank_transfer.reference IS NOT NULL THEN 'prepay' WHEN :order.payment.invoice.due_days > 0 THEN 'invoice' ELSE 'cod' END,
        COALESCE(:order.payment.bank_transfer.reference, ''), COALESCE(:order.payment.invoice.due_days, 0),

@@ -45,18 +45,18 @@ SELECT o.orders_id AS id,
   FROM orders o
   LEFT JOIN orders_total g ON g.orders_id = o.orders_id AND g.total_class = 'total'
  WHERE :page
-   AND (o.orders_ship_name LIKE :prefix(recipient_prefix) OR o.orders_cust_name LIKE :prefix(recipient_prefix) OR o.orders_bill_name LIKE :prefix(recipient_prefix)) -- ?
-   AND o.orders_email = :email                           -- ?
-   AND o.orders_ship_zip LIKE :prefix(postal_code_prefix) -- ?
-   AND EXISTS (SELECT 1 FROM countries x WHERE x.countries_iso = :country_code AND o.orders_ship_country IN (x.countries_name, NULLIF(x.countries_oldname, ''))) -- ?
+   AND (o.orders_ship_name LIKE CONVERT(:prefix(recipient_prefix) USING latin1) OR o.orders_cust_name LIKE CONVERT(:prefix(recipient_prefix) USING latin1) OR o.orders_bill_name LIKE CONVERT(:prefix(recipient_prefix) USING latin1)) -- ?
+   AND o.orders_email = CONVERT(:email USING latin1)                           -- ?
+   AND o.orders_ship_zip LIKE CONVERT(:prefix(postal_code_prefix) USING latin1) -- ?
+   AND EXISTS (SELECT 1 FROM countries x WHERE x.countries_iso = CONVERT(:country_code USING latin1) AND o.orders_ship_country IN (x.countries_name, NULLIF(x.countries_oldname, ''))) -- ?
    AND o.orders_status IN (:states)                      -- ?
-   AND o.orders_id IN (SELECT l.orders_id FROM orders_positions l WHERE l.positions_sku = :sku) -- ?
+   AND o.orders_id IN (SELECT l.orders_id FROM orders_positions l WHERE l.positions_sku = CONVERT(:sku USING latin1)) -- ?
    AND g.total_value >= :min_total                       -- ?
    AND o.orders_currency = :min_total.currency_code      -- ?
    AND o.orders_purchased >= :created_after              -- ?
    AND o.orders_purchased < :created_before              -- ?
    AND (o.orders_gift = '1') = :gift                     -- ?
-   AND o.orders_comment LIKE REPLACE(REPLACE(REPLACE(REPLACE(:contains(comment_contains), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') -- ?
+   AND o.orders_comment LIKE REPLACE(REPLACE(REPLACE(REPLACE(CONVERT(:contains(comment_contains) USING latin1), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') -- ?
  ORDER BY o.orders_purchased DESC, o.orders_id DESC      -- if: order_by == "" || order_by == "create_time desc"
  ORDER BY o.orders_purchased, o.orders_id                -- if: order_by == "create_time"
  ORDER BY _worth DESC, o.orders_id DESC                  -- if: order_by == "grand_total desc"

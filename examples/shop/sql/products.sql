@@ -6,7 +6,7 @@
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_LANGUAGE "language_code: the shop has no texts in {language_code}; leave it empty for its own language"
 SELECT l.languages_id AS _id FROM languages l
  WHERE TRUE
-   AND l.languages_code = :language_code -- ?
+   AND l.languages_code = CONVERT(:language_code USING latin1) -- ?
    AND l.languages_default = 1           -- if: language_code == ""
 ;
 -- name: product :one
@@ -48,7 +48,7 @@ SELECT a.`key` AS "key", a.`value` AS "value" FROM products_attributes a WHERE a
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_LANGUAGE "language_code: the shop has no texts in {language_code}; leave it empty for its own language"
 SELECT l.languages_id AS _id FROM languages l
  WHERE TRUE
-   AND l.languages_code = :language_code -- ?
+   AND l.languages_code = CONVERT(:language_code USING latin1) -- ?
    AND l.languages_default = 1           -- if: language_code == ""
 ;
 -- name: products :many into=products

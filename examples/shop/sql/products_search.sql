@@ -5,15 +5,15 @@
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_LANGUAGE "language_code: the shop has no texts in {language_code}; leave it empty for its own language"
 SELECT l.languages_id AS _id FROM languages l
  WHERE TRUE
-   AND l.languages_code = :language_code -- ?
+   AND l.languages_code = CONVERT(:language_code USING latin1) -- ?
    AND l.languages_default = 1           -- if: language_code == ""
 ;
 -- name: currency :opt into=-
 -- expect: 0 else INVALID_ARGUMENT OTHER_CURRENCY "min_price, max_price: give them in the shop's own currency, which is that of every product's price"
 SELECT f.`value` AS _code FROM configuration f
  WHERE f.`key` = 'SHOP_CURRENCY' AND (FALSE
-       OR f.`value` <> :min_price.currency_code -- ?
-       OR f.`value` <> :max_price.currency_code -- ?
+       OR f.`value` <> CONVERT(:min_price.currency_code USING latin1) -- ?
+       OR f.`value` <> CONVERT(:max_price.currency_code USING latin1) -- ?
        );
 -- name: products :many into=products
 SELECT p.products_id AS id,
@@ -40,10 +40,10 @@ SELECT p.products_id AS id,
   LEFT JOIN products_stock s ON s.stock_sku = p.products_sku
  WHERE :page
    AND p.products_removed = '0000-00-00 00:00:00'
-   AND t.products_name LIKE REPLACE(REPLACE(REPLACE(REPLACE(:contains(query), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') -- ?
+   AND t.products_name LIKE REPLACE(REPLACE(REPLACE(REPLACE(CONVERT(:contains(query) USING latin1), '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;') -- ?
    AND p.products_sku IN (:skus)                                       -- ?
-   AND m.makers_name = :manufacturer                                   -- ?
-   AND p.products_id IN (SELECT pc.products_id FROM categories_texts ct JOIN products_categories pc ON pc.categories_id = ct.categories_id WHERE ct.language_id = :language._id AND ct.categories_name = :category) -- ?
+   AND m.makers_name = CONVERT(:manufacturer USING latin1)                                   -- ?
+   AND p.products_id IN (SELECT pc.products_id FROM categories_texts ct JOIN products_categories pc ON pc.categories_id = ct.categories_id WHERE ct.language_id = :language._id AND ct.categories_name = CONVERT(:category USING latin1)) -- ?
    AND p.products_price >= :min_price                                  -- ?
    AND p.products_price <= :max_price                                  -- ?
    AND s.stock_count > 0                                               -- if: in_stock

@@ -6,7 +6,7 @@
 -- expect: 1 else INVALID_ARGUMENT UNKNOWN_LANGUAGE "language_code: the shop has no texts in {language_code}; leave it empty for its own language"
 SELECT l.languages_id AS _id FROM languages l
  WHERE TRUE
-   AND l.languages_code = :language_code -- ?
+   AND l.languages_code = CONVERT(:language_code USING latin1) -- ?
    AND l.languages_default = 1           -- if: language_code == ""
 ;
 -- name: current :one into=-
@@ -16,12 +16,12 @@ SELECT p.products_sku AS _sku FROM products p WHERE p.products_id = :product.id;
 -- expect: 0 else INVALID_ARGUMENT OTHER_CURRENCY "product.price: give it in the shop's own currency, which is that of every product's price"
 SELECT f.`value` AS _code FROM configuration f
  WHERE f.`key` = 'SHOP_CURRENCY' AND (FALSE
-       OR f.`value` <> :product.price.currency_code -- ?
+       OR f.`value` <> CONVERT(:product.price.currency_code USING latin1) -- ?
        );
 -- name: maker :opt into=-
 -- expect: 0 else INVALID_ARGUMENT UNKNOWN_MANUFACTURER "product.manufacturer: the shop knows no {product.manufacturer}"
 SELECT 1 AS _unknown FROM DUAL WHERE FALSE
-    OR :product.manufacturer NOT IN (SELECT m.makers_name FROM makers m) -- ?
+    OR CONVERT(:product.manufacturer USING latin1) NOT IN (SELECT m.makers_name FROM makers m) -- ?
 ;
 -- name: stock :exec
 UPDATE products_stock SET stock_sku = stock_sku
