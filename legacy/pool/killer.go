@@ -109,12 +109,16 @@ func (k *killer) end(ctx context.Context, id uint64) {
 			err = k.try(ctx, id)
 		}
 	}
-	if err != nil {
+	switch {
+	case err == nil:
+		k.killed.Add(1)
+	case ctx.Err() != nil: // the pool was closed meanwhile: drain tries once more
+		k.disconnect()
+		k.kill(id)
+	default:
 		k.disconnect()
 		k.gaveUp(id, err)
-		return
 	}
-	k.killed.Add(1)
 }
 
 func (k *killer) gaveUp(id uint64, err error) {
