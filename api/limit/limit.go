@@ -51,7 +51,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	allowed := byDefault
 	if deadline, ok := ctx.Deadline(); ok {
 		if time.Until(deadline) <= most {
-			return b.next.Call(ctx, call, send)
+			return stopped(ctx, b.next.Call(ctx, call, send))
 		}
 		allowed = most
 	}
@@ -61,7 +61,20 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	if err != nil && ctx.Err() == nil && errors.Is(limited.Err(), context.DeadlineExceeded) {
 		return timedOut(err, allowed, most)
 	}
-	return err
+	return stopped(ctx, err)
+}
+
+// stopped tells a caller whose call was ended from here why, where the context's cause is an error for callers.
+func stopped(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	var why *strangler.Error
+	if !errors.As(context.Cause(ctx), &why) {
+		return err
+	}
+	told := *why // many calls may have the same cause
+	return told.WithCause(err)
 }
 
 // timedOut tells a caller who didn't choose the deadline what it was.

@@ -101,3 +101,24 @@ func TestOtherErrorsPassThroughATimeout(t *testing.T) {
 		}
 	})
 }
+
+func TestACallThatIsEndedFromHereIsToldWhy(t *testing.T) {
+	b := limit.New(opts, strangler.BackendFunc(func(ctx context.Context, _ *strangler.Call, _ func(*strangler.Reply) error) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}))
+	why := strangler.Fail(codes.Unavailable, "SHUTTING_DOWN", "stopping")
+	for _, withDeadline := range []bool{false, true} {
+		ctx, end := context.WithCancelCause(t.Context())
+		if withDeadline {
+			var cancel context.CancelFunc
+			ctx, cancel = context.WithTimeout(ctx, opts.Max/2)
+			defer cancel()
+		}
+		end(why)
+		err := strangler.AsError(b.Call(ctx, call(false), nil))
+		if err == nil || err.Reason != "SHUTTING_DOWN" || err == why || why.Cause != nil {
+			t.Errorf("error: %v", err)
+		}
+	}
+}
