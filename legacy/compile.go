@@ -47,7 +47,7 @@ func Compile(c *contract.Contract, files []*annotated.File, o Options) (*Program
 		},
 	}
 	var err error
-	if b.conditions, err = newConditions(c); err != nil {
+	if b.conditions, err = newConditions(c, files); err != nil {
 		b.faults.Add(fault.Pos{}, "", "the contract can't be used in CEL: %s", err)
 		return b.program, b.faults
 	}

@@ -8,6 +8,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/legacy/annotated"
 )
 
 // conditions compiles the CEL of `-- if:` lines for one contract.
@@ -16,7 +17,9 @@ type conditions struct {
 	envs map[protoreflect.FullName]*cel.Env // by message
 }
 
-func newConditions(c *contract.Contract) (*conditions, error) {
+// newConditions knows the messages of the contract's operations, and those that files put. All are registered at once:
+// CEL copies its whole registry whenever one comes later.
+func newConditions(c *contract.Contract, files []*annotated.File) (*conditions, error) {
 	opts := []cel.EnvOption{cel.OptionalTypes()}
 	seen := map[string]bool{}
 	var add func(file protoreflect.FileDescriptor)
@@ -33,6 +36,13 @@ func newConditions(c *contract.Contract) (*conditions, error) {
 	for _, op := range c.Operations() {
 		add(op.Descriptor.ParentFile())
 	}
+	for _, f := range files {
+		for _, b := range f.Blocks {
+			if md := c.Message(protoreflect.FullName(b.Target)); b.Kind == annotated.Put && md != nil {
+				add(md.ParentFile())
+			}
+		}
+	}
 	base, err := cel.NewEnv(opts...)
 	if err != nil {
 		return nil, fmt.Errorf("making the CEL environment: %w", err)
@@ -46,10 +56,7 @@ func (c *conditions) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
 	if env := c.envs[md.FullName()]; env != nil {
 		return env, nil
 	}
-	opts := []cel.EnvOption{
-		cel.TypeDescs(md.ParentFile()),
-		cel.Container(string(md.ParentFile().Package())),
-	}
+	opts := []cel.EnvOption{cel.Container(string(md.ParentFile().Package()))}
 	fields := md.Fields()
 	for i := range fields.Len() {
 		name := string(fields.Get(i).Name())

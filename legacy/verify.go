@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/go-sql-driver/mysql"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/internal/fault"
@@ -22,26 +23,58 @@ import (
 // and none. No row is read or changed. It binds what only the server knows, so it must have run, once, before a Backend
 // uses the program. The error tells that the server could not be asked.
 func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, error) {
-	v := &verifier{program: p}
+	ops := p.operations()
+	tables, err := readSchema(ctx, conns, schemasOf(ops))
+	if err != nil {
+		return fault.List{}, fmt.Errorf("reading the legacy's schema: %w", err)
+	}
+	next := make(chan *operation, len(ops))
+	for _, op := range ops {
+		next <- op
+	}
+	close(next)
+	workers := make([]*verifier, min(verifiers, conns.Stats().MaxOpen))
+	group, ctx := errgroup.WithContext(ctx)
+	for i := range workers {
+		v := &verifier{program: p, schema: tables}
+		workers[i] = v
+		group.Go(func() error { return v.run(ctx, conns, next) })
+	}
+	err = group.Wait()
+	var faults fault.List
+	for _, v := range workers {
+		faults.Append(v.faults)
+	}
+	return faults, err
+}
+
+// verifiers is how many connections ask the server at once. Its answers take longer than the questions.
+const verifiers = 4
+
+func readSchema(ctx context.Context, conns *pool.Pool, others []string) (*schema, error) {
 	conn, err := conns.Acquire(ctx)
 	if err != nil {
-		return v.faults, err
+		return nil, err
 	}
 	defer conn.Release()
-	v.conn = conn
-	ops := p.operations()
-	if v.schema, err = loadSchema(ctx, conn, schemasOf(ops)); err != nil {
-		return v.faults, fmt.Errorf("reading the legacy's schema: %w", err)
+	return loadSchema(ctx, conn, others)
+}
+
+// run checks operations until there are none left.
+func (v *verifier) run(ctx context.Context, conns *pool.Pool, next <-chan *operation) (err error) {
+	if v.conn, err = conns.Acquire(ctx); err != nil {
+		return err
 	}
-	for _, op := range ops {
+	defer v.conn.Release()
+	for op := range next {
 		for _, s := range op.statements {
 			if err := v.statement(ctx, s); err != nil {
-				return v.faults, err
+				return err
 			}
 		}
 		v.operation(op)
 	}
-	return v.faults, nil
+	return nil
 }
 
 // operations gives all operations and puts in the order of the files.
@@ -78,6 +111,7 @@ func schemasOf(ops []*operation) []string {
 	return out
 }
 
+// verifier checks operations one after the other, on a connection of its own.
 type verifier struct {
 	program *Program
 	conn    *pool.Conn
