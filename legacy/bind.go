@@ -28,7 +28,7 @@ func (b *binder) param(s *statement, ast *annotated.Param) *param {
 	case earlier != nil && field != nil:
 		b.faults.Add(ast.Pos, "rename the statement", "%q is both an earlier statement and a field of %s", first, s.op.input.FullName())
 	case earlier != nil:
-		b.resultParam(s, p, earlier)
+		b.resultParam(p, earlier)
 	case first == "auth":
 		b.claimParam(s, p)
 	case field != nil:
@@ -123,7 +123,7 @@ func (b *binder) elementParam(s *statement, p *param) {
 }
 
 // resultParam binds a column or the outcome of an earlier statement.
-func (b *binder) resultParam(s *statement, p *param, from *statement) {
+func (b *binder) resultParam(p *param, from *statement) {
 	p.from = from
 	b.noFunc(p)
 	rest := strings.Join(p.ast.Path[1:], ".")

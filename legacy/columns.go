@@ -1,7 +1,6 @@
 package legacy
 
 import (
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/legacy/value"
@@ -16,7 +15,7 @@ func (s *statement) planColumns(codec *value.Codec, cols []value.Column) (*rowPl
 	}
 	plan, faults := p.plan(cols, md, s.captures)
 	if s.into != nil && s.into.message == nil {
-		faults = append(faults, p.scalars(plan, s.into.field, cols, s.captures)...)
+		faults = append(faults, p.scalars(plan, s.into.field, cols)...)
 	}
 	if len(faults) > 0 {
 		return plan, faults
@@ -38,7 +37,7 @@ func (s *statement) captureColumn(slot int) value.Column {
 }
 
 // scalars plans rows that are elements of a repeated scalar: one column, named like the field, fills it.
-func (p *planner) scalars(plan *rowPlan, fd protoreflect.FieldDescriptor, cols []value.Column, captures []string) []*columnFault {
+func (p *planner) scalars(plan *rowPlan, fd protoreflect.FieldDescriptor, cols []value.Column) []*columnFault {
 	for i, c := range cols {
 		if c.Name != string(fd.Name()) {
 			continue
@@ -47,7 +46,7 @@ func (p *planner) scalars(plan *rowPlan, fd protoreflect.FieldDescriptor, cols [
 		if err != nil {
 			return []*columnFault{{Column: c.Name, Message: err.Error()}}
 		}
-		plan.root = &node{columns: []int{i}, members: []member{{number: protowire.Number(fd.Number()), column: i, encode: enc, name: c.Name}}}
+		plan.root = &node{columns: []int{i}, members: []member{{number: fd.Number(), column: i, encode: enc, name: c.Name}}}
 		return nil
 	}
 	return []*columnFault{{Column: string(fd.Name()), Message: "no column has this name, and the rows fill a list of single values", Fix: "give the column the field's name as its alias"}}

@@ -313,7 +313,7 @@ func (b *binder) named(op *contract.Operation) bool {
 
 // resembling suggests an operation by its last part.
 func (b *binder) resembling(name string) string {
-	_, method, _ := cutLast(name, ".")
+	method := lastPart(name, ".")
 	for _, op := range b.contract.Operations() {
 		if strings.EqualFold(string(op.Descriptor.Name()), method) {
 			return "; did you mean " + string(op.Name) + "?"
@@ -322,12 +322,12 @@ func (b *binder) resembling(name string) string {
 	return ""
 }
 
-func cutLast(s, sep string) (before, after string, ok bool) {
-	i := strings.LastIndex(s, sep)
-	if i < 0 {
-		return "", s, false
+// lastPart gives what follows the last separator; all of s without one.
+func lastPart(s, sep string) string {
+	if i := strings.LastIndex(s, sep); i >= 0 {
+		return s[i+len(sep):]
 	}
-	return s[:i], s[i+len(sep):], true
+	return s
 }
 
 // bodyField gives the request field that the first rule with a body names.

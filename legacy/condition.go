@@ -91,7 +91,7 @@ func (c *conditions) compile(md protoreflect.MessageDescriptor, src string) (*co
 		return nil, nil, err
 	}
 	ast, iss := env.Compile(src)
-	if iss.Err() != nil {
+	if len(iss.Errors()) > 0 {
 		return nil, iss, nil
 	}
 	if ast.OutputType() != cel.BoolType && ast.OutputType() != cel.DynType {

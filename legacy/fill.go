@@ -3,11 +3,11 @@ package legacy
 import (
 	"strconv"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/strangler"
-	"google.golang.org/grpc/codes"
 )
 
 // fill is a message of the reply and what fills it: rows, and messages below it. The tree of fills is the reply.

@@ -1,6 +1,7 @@
 package legacy
 
 import (
+	"database/sql/driver"
 	"slices"
 	"strings"
 
@@ -9,8 +10,6 @@ import (
 	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy/annotated"
 	"banyan.dev/banyan/legacy/value"
-
-	"database/sql/driver"
 )
 
 // pager finds the statement that pages and checks that the messages have what AIP-158 asks for.
@@ -42,8 +41,10 @@ func (b *binder) pager(op *operation) {
 			b.faults.Add(at.Pos, "page the list at the top of the reply", ":page in a statement that fills no list of the reply")
 			continue
 		}
-		op.pager = &pager{statement: s, size: size, token: token, next: next,
-			codec: b.program.codec, sealer: b.sealer, limits: b.options.Paging}
+		op.pager = &pager{
+			statement: s, size: size, token: token, next: next,
+			codec: b.program.codec, sealer: b.sealer, limits: b.options.Paging,
+		}
 		if op.pager.limits.DefaultSize <= 0 {
 			op.pager.limits.DefaultSize = 50
 		}

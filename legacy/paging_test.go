@@ -14,9 +14,17 @@ import (
 
 // pagingColumns are the columns that lists are ordered by: of every kind, with ties and with NULLs.
 var pagingColumns = []struct{ name, kind string }{
-	{"n", "INT NULL"}, {"big", "BIGINT UNSIGNED NOT NULL"}, {"dec_", "DECIMAL(30,10) NULL"}, {"txt", "VARCHAR(20) NULL"},
-	{"lat", "VARCHAR(10) CHARACTER SET latin1 NOT NULL"}, {"bin", "VARBINARY(8) NULL"}, {"at", "DATETIME(6) NULL"},
-	{"day", "DATE NOT NULL"}, {"dbl", "DOUBLE NULL"}, {"tm", "TIME(3) NULL"}, {"yr", "YEAR NOT NULL"},
+	{"n", "INT NULL"},
+	{"big", "BIGINT UNSIGNED NOT NULL"},
+	{"dec_", "DECIMAL(30,10) NULL"},
+	{"txt", "VARCHAR(20) NULL"},
+	{"lat", "VARCHAR(10) CHARACTER SET latin1 NOT NULL"},
+	{"bin", "VARBINARY(8) NULL"},
+	{"at", "DATETIME(6) NULL"},
+	{"day", "DATE NOT NULL"},
+	{"dbl", "DOUBLE NULL"},
+	{"tm", "TIME(3) NULL"},
+	{"yr", "YEAR NOT NULL"},
 }
 
 // TestPagesGiveEveryRowOnce walks lists in pages, in random orders over columns of every kind with ties and NULLs, and

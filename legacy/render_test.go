@@ -3,10 +3,10 @@ package legacy
 import (
 	"strings"
 	"testing"
+	"testing/fstest"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
-	"testing/fstest"
 
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/legacy/annotated"

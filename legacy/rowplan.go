@@ -113,8 +113,10 @@ func firstSegment(path string) string {
 func (p *planner) place(n *node, md protoreflect.MessageDescriptor, col int, c value.Column, path []string) *columnFault {
 	fd := md.Fields().ByName(protoreflect.Name(path[0]))
 	if fd == nil {
-		return &columnFault{c.Name, fmt.Sprintf("%s has no field %q%s", md.FullName(), path[0], near(md, path[0])),
-			"name a field by the alias, or start the alias with _ for a column that is not part of the reply"}
+		return &columnFault{
+			c.Name, fmt.Sprintf("%s has no field %q%s", md.FullName(), path[0], near(md, path[0])),
+			"name a field by the alias, or start the alias with _ for a column that is not part of the reply",
+		}
 	}
 	n.columns = append(n.columns, col)
 	existing := slices.IndexFunc(n.members, func(m member) bool { return m.number == fd.Number() })
@@ -128,12 +130,12 @@ func (p *planner) place(n *node, md protoreflect.MessageDescriptor, col int, c v
 	if existing >= 0 {
 		m := &n.members[existing]
 		if m.child != nil && isMoney(fd) {
-			return p.amount(m.child, fd, col, c)
+			return p.amount(m.child, col, c)
 		}
 		return &columnFault{c.Name, fmt.Sprintf("%s is filled twice", path[0]), "fill a message by one column or by columns for its fields, not both"}
 	}
 	if isMoney(fd) {
-		return p.amount(p.child(n, fd, existing), fd, col, c)
+		return p.amount(p.child(n, fd, existing), col, c)
 	}
 	enc, err := p.codec.Encoder(c, fd)
 	if err != nil {
@@ -154,7 +156,7 @@ func (p *planner) child(n *node, fd protoreflect.FieldDescriptor, existing int) 
 }
 
 // amount fills units and nanos of a Money from one column; its currency_code comes from another.
-func (p *planner) amount(money *node, fd protoreflect.FieldDescriptor, col int, c value.Column) *columnFault {
+func (p *planner) amount(money *node, col int, c value.Column) *columnFault {
 	enc, err := p.codec.MoneyAmount(c)
 	if err != nil {
 		return &columnFault{Column: c.Name, Message: err.Error()}

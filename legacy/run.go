@@ -43,7 +43,7 @@ type run struct {
 	dest []driver.Value
 }
 
-var runs = sync.Pool{New: func() any { return new(run) }}
+var runs sync.Pool
 
 // keepBuffers bounds what a run that waits for reuse holds on to, in bytes for each statement.
 const keepBuffers = 64 << 10
@@ -51,7 +51,10 @@ const keepBuffers = 64 << 10
 // start readies a run of op over a request, and refuses requests whose page or mask is wrong before they take a
 // connection.
 func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Message) (*run, error) {
-	r := runs.Get().(*run)
+	r, ok := runs.Get().(*run)
+	if !ok {
+		r = new(run)
+	}
 	r.backend, r.op, r.call, r.request = b, op, call, req
 	if cap(r.results) < len(op.statements) {
 		r.results = make([]result, len(op.statements))
@@ -209,8 +212,10 @@ func (s *statement) query(ctx context.Context, r *run, v *variant, sql string) e
 	case s.expect != nil && !s.expect.holds(int64(res.rows)):
 		return s.unexpected(r)
 	case s.expect == nil && s.ast.Kind == annotated.One && res.rows == 0:
-		return &strangler.Error{Code: codes.NotFound, Reason: "NOT_FOUND", Domain: strangler.Domain,
-			Message: r.op.what() + " not found; check what the request names"}
+		return &strangler.Error{
+			Code: codes.NotFound, Reason: "NOT_FOUND", Domain: strangler.Domain,
+			Message: r.op.what() + " not found; check what the request names",
+		}
 	}
 	if r.page != nil && s == r.op.pager.statement && r.page.more {
 		if r.token, err = r.op.pager.nextToken(r, v); err != nil {

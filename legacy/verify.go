@@ -123,7 +123,7 @@ type verifier struct {
 func (v *verifier) statement(ctx context.Context, s *statement) error {
 	reported := map[string]bool{}
 	for _, va := range s.checked() {
-		v.targets(s, va)
+		v.targets(va)
 		err := v.variant(ctx, s, va)
 		var reply *mysql.MySQLError
 		if errors.As(err, &reply) {
@@ -220,7 +220,7 @@ func (s *statement) faultsOf(va *variant, codec *value.Codec) []*columnFault {
 }
 
 // targets binds parameters again that are stored in a column as they are, now that the column is known.
-func (v *verifier) targets(s *statement, va *variant) {
+func (v *verifier) targets(va *variant) {
 	for _, w := range va.outline.Writes {
 		t := v.schema.table(w.Schema, w.Table)
 		if t == nil {
@@ -284,8 +284,8 @@ func (s *statement) locate(va *variant, reply *mysql.MySQLError) (fault.Pos, str
 	quoted := quotedNames(reply.Message)
 	switch reply.Number {
 	case 1064:
-		_, after, ok := cutLast(reply.Message, "at line ")
-		if n, err := strconv.Atoi(strings.TrimSpace(after)); ok && err == nil && n >= 1 && n <= len(va.lines) {
+		line := strings.TrimSpace(lastPart(reply.Message, "at line "))
+		if n, err := strconv.Atoi(line); err == nil && n >= 1 && n <= len(va.lines) {
 			return va.lines[n-1].ast.Pos, "the SQL is not what this server understands; where an optional line is left out, commas and ANDs must still fit"
 		}
 		return s.ast.Pos, "the SQL is not what this server understands"
@@ -295,15 +295,13 @@ func (s *statement) locate(va *variant, reply *mysql.MySQLError) (fault.Pos, str
 		}
 	case 1146, 1049:
 		if len(quoted) > 0 {
-			_, name, _ := cutLast(quoted[0], ".")
-			return s.at(name), "correct the table's name, or create it"
+			return s.at(lastPart(quoted[0], ".")), "correct the table's name, or create it"
 		}
 	case 1142, 1143, 1370, 1044:
 		return s.ast.Pos, "grant it to the user of legacy.dsn"
 	case 1305, 1630, 1128:
 		if len(quoted) > 0 {
-			_, name, _ := cutLast(quoted[0], ".")
-			return s.at(name), "correct the function's name"
+			return s.at(lastPart(quoted[0], ".")), "correct the function's name"
 		}
 	}
 	if len(quoted) > 0 {
