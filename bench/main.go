@@ -55,5 +55,5 @@ type plan struct {
 }
 
 func full() plan {
-	return plan{workers: 16, rounds: 5, warmUp: time.Second, duration: 3 * time.Second}
+	return plan{workers: 16, rounds: 7, warmUp: 500 * time.Millisecond, duration: 2 * time.Second}
 }

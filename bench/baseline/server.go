@@ -19,7 +19,6 @@ func NewGRPC(service *Service) *grpc.Server {
 	server := grpc.NewServer(
 		grpc.MaxConcurrentStreams(1000),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.SharedWriteBuffer(true),
 	)
 	benchv1.RegisterItemServiceServer(server, service)
 	return server

@@ -61,7 +61,7 @@ func OpenStore(ctx context.Context, dsn string) (*Store, error) {
 		query string
 		into  **sql.Stmt
 	}{{readItem, &s.read}, {listItems, &s.list}, {addItem, &s.add}} {
-		if *p.into, err = s.db.PrepareContext(ctx, p.query); err != nil {
+		if *p.into, err = s.db.PrepareContext(ctx, p.query); err != nil { //nolint:sqlclosecheck // Close closes them with the database
 			return nil, errors.Join(fmt.Errorf("prepare %q: %w", p.query, err), s.Close())
 		}
 	}

@@ -20,7 +20,7 @@ func GRPC(addr, method string, n int, next func() ([]byte, error)) ([]Worker, er
 	conns := make([]*grpc.ClientConn, min(n, connections))
 	for i := range conns {
 		conn, err := grpc.NewClient("passthrough:///"+addr, grpc.WithTransportCredentials(insecure.NewCredentials()),
-			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)), grpc.WithSharedWriteBuffer(true))
+			grpc.WithDefaultCallOptions(grpc.ForceCodecV2(rawCodec{}), grpc.MaxCallRecvMsgSize(64<<20)))
 		if err != nil {
 			return nil, fmt.Errorf("connect to %s: %w", addr, err)
 		}
