@@ -33,6 +33,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is what the log gets.
 	Cause error
+	// Logged says that the log has it already.
+	Logged bool
 }
 
 // Violation names a field of the request, as a dotted path, and what is wrong with it.

@@ -106,7 +106,7 @@ func TooLarge(limit int) *strangler.Error {
 
 // log writes what failed: faults of our own as errors, those of what we stand on as warnings, the rest only for debugging.
 func (e *Edge) log(ctx context.Context, call *strangler.Call, err *strangler.Error) {
-	if e.Logger == nil {
+	if e.Logger == nil || err.Logged {
 		return
 	}
 	level := slog.LevelDebug

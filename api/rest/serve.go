@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/api/edge"
@@ -27,7 +28,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var room [pathSegments]segment
 	segments, ok := splitPath(r.URL, room[:0])
 	if !ok {
-		s.refuse(w, strangler.Fail(codes.InvalidArgument, "INVALID_PATH", "the path is malformed; percent-encode it as RFC 3986 says"))
+		s.reject(w, r, id, strangler.Fail(codes.InvalidArgument, "INVALID_PATH", "the path is malformed; percent-encode it as RFC 3986 says"))
 		return
 	}
 	rt, segments, allowed := s.routes.find(r.Method, segments)
@@ -38,7 +39,7 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.write(w, http.StatusMethodNotAllowed, strangler.Fail(codes.Unimplemented, "METHOD_NOT_ALLOWED",
 			"%s is not served with %s; use %s", r.URL.Path, r.Method, strings.Join(allowed, " or ")))
 	case rt == nil:
-		s.refuse(w, strangler.Fail(codes.NotFound, "NO_SUCH_PATH",
+		s.reject(w, r, id, strangler.Fail(codes.NotFound, "NO_SUCH_PATH",
 			"there is nothing at %s %s; the contract's google.api.http rules say what there is", r.Method, r.URL.Path))
 	default:
 		s.answer(w, r, rt, segments, id)
@@ -64,13 +65,13 @@ func (s *server) recovered(w http.ResponseWriter, r *http.Request, id string) {
 func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segments []segment, id string) {
 	ctx, cancel, failed := deadline(r)
 	if failed != nil {
-		s.refuse(w, failed)
+		s.reject(w, r, id, failed)
 		return
 	}
 	defer cancel()
 	request, failed := s.request(w, r, rt, segments)
 	if failed != nil {
-		s.refuse(w, failed)
+		s.reject(w, r, id, failed)
 		return
 	}
 	call := &strangler.Call{
@@ -84,6 +85,15 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 		return
 	}
 	s.unary(ctx, w, rt, call)
+}
+
+// reject refuses what never became a call, and logs it: no Backend can.
+func (s *server) reject(w http.ResponseWriter, r *http.Request, id string, err *strangler.Error) {
+	if s.edge.Logger != nil {
+		s.edge.Logger.InfoContext(r.Context(), "request refused", "request_id", id, "method", r.Method, "path", r.URL.Path,
+			"code", code.Code(err.Code).String(), "reason", err.Reason, "message", err.Message)
+	}
+	s.refuse(w, err)
 }
 
 func (s *server) unary(ctx context.Context, w http.ResponseWriter, rt *route, call *strangler.Call) {

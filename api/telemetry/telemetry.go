@@ -56,7 +56,9 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	if failure == nil {
 		return nil
 	}
-	return failure
+	told := *failure // which may be another call's, too
+	told.Logged = true
+	return &told
 }
 
 // guarded turns a panic into an error.

@@ -53,6 +53,9 @@ func TestEachCallIsLoggedAndMeasured(t *testing.T) {
 				if err == nil && c.code != codes.OK || err != nil && err.Code != c.code {
 					t.Fatalf("error: %v", err)
 				}
+				if err != nil && !err.Logged {
+					t.Error("the error would be logged again")
+				}
 			}
 			var line map[string]any
 			if err := json.Unmarshal(log.Bytes(), &line); err != nil {

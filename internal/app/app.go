@@ -33,11 +33,10 @@ type Addresses struct {
 type App struct {
 	project *Project
 	opts    Options
-	started time.Time
 }
 
 // New makes an App of a project that has no faults. Nothing runs yet.
-func New(p *Project, opts Options) *App { return &App{project: p, opts: opts, started: time.Now()} }
+func New(p *Project, opts Options) *App { return &App{project: p, opts: opts} }
 
 const (
 	// readyFresh bounds how often probes reach the legacy, readyTimeout how long one may take.
@@ -91,7 +90,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	at := s.addresses()
 	server, _ := s.conns.Server()
 	logger.Info("serving", "rest", at.REST, "grpc", at.GRPC, "admin", at.Admin, "version", a.opts.Version,
-		"operations", len(a.project.Contract.Operations()), "legacy", server.String(), "start_ms", time.Since(a.started).Milliseconds())
+		"operations", len(a.project.Contract.Operations()), "legacy", server.String(), "start_ms", time.Since(a.project.began).Milliseconds())
 	if a.opts.Ready != nil {
 		a.opts.Ready(at)
 	}

@@ -54,10 +54,8 @@ func startNotes(t *testing.T, server *devstack.Server, changes ...string) *notes
 	if err != nil {
 		t.Fatal(err)
 	}
-	for statement := range strings.SplitSeq(strings.TrimSpace(string(schema)), ";\n") {
-		if _, err := n.db.Exec(strings.TrimSuffix(statement, ";")); err != nil {
-			t.Fatal(err)
-		}
+	if err := execute(n.dsn, string(schema)); err != nil {
+		t.Fatal(err)
 	}
 	n.Server = apptest.Start(t, dir, n.dsn)
 	return n
@@ -149,4 +147,19 @@ func problem(t *testing.T, body string) string {
 		t.Fatal(err)
 	}
 	return string(text)
+}
+
+// execute runs statements that each end with a line's last semicolon.
+func execute(dsn, statements string) error {
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	for statement := range strings.SplitSeq(strings.TrimSpace(statements), ";\n") {
+		if _, err := db.Exec(strings.TrimSuffix(statement, ";")); err != nil {
+			return err
+		}
+	}
+	return nil
 }

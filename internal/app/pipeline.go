@@ -29,12 +29,14 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	}
 
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
+		Logger:          logger,
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
 	})
 	base := context.WithoutCancel(ctx)
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
 	routes, err := rest.New(c, over("rest"), rest.Options{
+		Logger:          logger,
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
 	})
 	if err != nil {

@@ -21,13 +21,14 @@ type Project struct {
 	Contract *contract.Contract
 	Program  *legacy.Program
 
-	timings []any // how long each phase of loading took, as slog attributes
+	began   time.Time // when loading began
+	timings []any     // how long each phase of loading took, as slog attributes
 }
 
 // Load reads the config file and all that it names, and reports everything that is wrong with any of it at once, as far
 // as that can be known without the legacy. A Project with faults.Failed() is not to be run; its Config is always there.
 func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fault.List) {
-	p := &Project{}
+	p := &Project{began: time.Now()}
 	var faults fault.List
 	p.phase("config", func() {
 		cfg, found := config.Load(file, lookup)

@@ -91,6 +91,15 @@ func TestTelemetryOfARunningServer(t *testing.T) {
 	if err := n.LogLine(`"level":"INFO"`, `"request_id":"test-GetNote"`, `"transport":"grpc"`, `"code":"NOT_FOUND"`); err != nil {
 		t.Error(err)
 	}
+	if code, body, err := n.rest(t.Context(), "GET", "/v1/notes/one", ""); code != 400 || err != nil {
+		t.Errorf("REST: %d %s %v", code, body, err)
+	}
+	if err := n.LogLine(`"msg":"request refused"`, `"path":"/v1/notes/one"`, `"code":"INVALID_ARGUMENT"`); err != nil {
+		t.Error(err)
+	}
+	if lines := strings.Count(n.Logs(), "test-GetNote"); lines != 1 {
+		t.Errorf("one call has %d lines in the log", lines)
+	}
 	metrics := fetch(t, "http://"+n.Admin+"/metrics", 200)
 	for _, want := range []string{
 		`banyan_requests_total{code="NOT_FOUND",operation="notes.v1.NoteService.GetNote",transport="grpc"} 1`,
