@@ -123,6 +123,22 @@ func TestPutMakesRowsEqual(t *testing.T) {
 	})
 }
 
+// A message that contradicts itself is refused, and nothing of it is kept.
+func TestPutRefusesWrongTotals(t *testing.T) {
+	eachLab(t, func(t *testing.T, l *lab) {
+		before := l.untouched(t)
+		order := l.one(t, "OrderService.GetOrder", `{"id": 3}`)
+		wrong := parse(t, order.Descriptor(), order.with(`{"grandTotal": {"currencyCode": "EUR", "units": 1}, "history": []}`))
+		err := l.backend.Put(t.Context(), contract.FromMessage(wrong))
+		if err == nil || !strings.Contains(err.Error(), "TOTALS_DIFFER") {
+			t.Errorf("got %v", err)
+		}
+		if !maps.Equal(before, l.untouched(t)) {
+			t.Error("something was kept")
+		}
+	})
+}
+
 // The stock of an order's lines follows a put, however often it is repeated.
 func TestPutOfAnOrderMovesStock(t *testing.T) {
 	eachLab(t, func(t *testing.T, l *lab) {

@@ -4,7 +4,7 @@ import "strings"
 
 // fold gives the spelling of a name in a mail address.
 func fold(s string) string {
-	return strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "é", "e", "è", "e", "ç", "c", "ñ", "n", "ø", "oe", "å", "a", " ", ".", "'", "").
+	return strings.NewReplacer("ä", "ae", "ö", "oe", "ü", "ue", "ß", "ss", "é", "e", "è", "e", "ë", "e", "ç", "c", "ñ", "n", "ø", "oe", "å", "a", " ", ".", "'", "").
 		Replace(strings.ToLower(s))
 }
 

@@ -80,6 +80,11 @@ SELECT :id, :total.kind,
        v.amount, v.place
   FROM (SELECT CAST(COALESCE(:total.amount, 0) AS DECIMAL(15,4)) AS amount,
                (SELECT COUNT(*) + 1 FROM orders_total t WHERE t.orders_id = :id) * 10 AS place) v;
+-- name: sum :opt into=-
+-- expect: 0 else INVALID_ARGUMENT TOTALS_DIFFER "grand_total of order {id} is not the grand total among its totals"
+SELECT 1 AS _differs FROM DUAL
+ WHERE :grand_total IS NOT NULL
+   AND NOT CAST(:grand_total AS DECIMAL(15,4)) <=> (SELECT t.total_value FROM orders_total t WHERE t.orders_id = :id AND t.total_class = 'total');
 -- name: put_history :exec each=history as=event
 INSERT INTO orders_log (orders_id, log_nr, log_status, log_time, log_mailed, log_comment)
 SELECT :id, COALESCE(MAX(h.log_nr), 0) + 1, :event.state, COALESCE(FLOOR(UNIX_TIMESTAMP(:event.create_time)), ''), :event.customer_notified,
