@@ -28,18 +28,30 @@ func TestEachCallIsLoggedAndMeasured(t *testing.T) {
 		code   codes.Code
 		log    map[string]any
 	}{
-		{"ok", func() error { return nil }, codes.OK,
-			map[string]any{"level": "DEBUG", "msg": "call", "code": "OK"}},
-		{"caller's fault", func() error { return strangler.Fail(codes.NotFound, "NO_ROW", "no such order") }, codes.NotFound,
-			map[string]any{"level": "INFO", "code": "NOT_FOUND", "reason": "NO_ROW", "message": "no such order"}},
-		{"overload", func() error { return strangler.Fail(codes.ResourceExhausted, "X", "x") }, codes.ResourceExhausted,
-			map[string]any{"level": "WARN", "code": "RESOURCE_EXHAUSTED"}},
-		{"our fault", func() error { return private }, codes.Internal,
-			map[string]any{"level": "ERROR", "code": "INTERNAL", "cause": private.Error()}},
-		{"cancelled", func() error { return context.Canceled }, codes.Canceled,
-			map[string]any{"level": "INFO", "code": "CANCELLED"}},
-		{"panic", func() error { panic("oh") }, codes.Internal,
-			map[string]any{"level": "ERROR", "code": "INTERNAL", "reason": "INTERNAL"}},
+		{
+			"ok", func() error { return nil }, codes.OK,
+			map[string]any{"level": "DEBUG", "msg": "call", "code": "OK"},
+		},
+		{
+			"caller's fault", func() error { return strangler.Fail(codes.NotFound, "NO_ROW", "no such order") }, codes.NotFound,
+			map[string]any{"level": "INFO", "code": "NOT_FOUND", "reason": "NO_ROW", "message": "no such order"},
+		},
+		{
+			"overload", func() error { return strangler.Fail(codes.ResourceExhausted, "X", "x") }, codes.ResourceExhausted,
+			map[string]any{"level": "WARN", "code": "RESOURCE_EXHAUSTED"},
+		},
+		{
+			"our fault", func() error { return private }, codes.Internal,
+			map[string]any{"level": "ERROR", "code": "INTERNAL", "cause": private.Error()},
+		},
+		{
+			"cancelled", func() error { return context.Canceled }, codes.Canceled,
+			map[string]any{"level": "INFO", "code": "CANCELLED"},
+		},
+		{
+			"panic", func() error { panic("oh") }, codes.Internal,
+			map[string]any{"level": "ERROR", "code": "INTERNAL", "reason": "INTERNAL"},
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var log bytes.Buffer

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"path"
+	"slices"
 	"time"
 
 	"banyan.dev/banyan/contract"
@@ -42,6 +43,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		c, found := loadContract(ctx, p.Config)
 		faults.Append(found)
 		p.Contract = c
+		faults.Append(checkPaths(c))
 	})
 	p.phase("sql", func() {
 		files, found := readSQL(p.Config)
@@ -129,6 +131,25 @@ func checkUnserved(cfg *config.Config, c *contract.Contract) fault.List {
 		}
 		if !matched {
 			faults.Add(cfg.Pos(key), "write package.Service.Method, or package.Service.* for all of a service", "the contract has no operation %s", pattern)
+		}
+	}
+	return faults
+}
+
+// probePaths are served by Banyan itself beside the contract's.
+func probePaths() []string { return []string{"/livez", "/readyz"} }
+
+// checkPaths finds rules that the probes would hide.
+func checkPaths(c *contract.Contract) fault.List {
+	var faults fault.List
+	if c == nil {
+		return faults
+	}
+	for _, op := range c.Operations() {
+		for _, r := range op.Rules {
+			if slices.Contains(probePaths(), r.Template) {
+				faults.Add(op.Pos, "choose another path", "%s is bound to %s, which Banyan answers itself", op.Name, r.Template)
+			}
 		}
 	}
 	return faults

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -160,13 +161,12 @@ func (s *servers) restHandler(contract http.Handler) http.Handler {
 	mux.HandleFunc("GET /livez", s.probes.Livez)
 	mux.HandleFunc("GET /readyz", s.probes.Readyz)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.URL.Path {
-		case "/livez", "/readyz":
+		if slices.Contains(probePaths(), r.URL.Path) {
 			mux.ServeHTTP(w, r)
-		default:
-			boundBody(w, r)
-			contract.ServeHTTP(w, r)
+			return
 		}
+		boundBody(w, r)
+		contract.ServeHTTP(w, r)
 	})
 }
 
