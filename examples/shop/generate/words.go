@@ -64,11 +64,21 @@ type noun struct{ de, en, code string }
 
 func nouns() []noun {
 	return []noun{
-		{"Gartenschere", "Garden shears", "GS"}, {"Gießkanne", "Watering can", "GK"}, {"Blumentopf", "Flower pot", "BT"},
-		{"Schubkarre", "Wheelbarrow", "SK"}, {"Türklinke", "Door handle", "TK"}, {"Hängematte", "Hammock", "HM"},
-		{"Grillzange", "Barbecue tongs", "GZ"}, {"Säge", "Saw", "SA"}, {"Bohrmaschine", "Power drill", "BM"},
-		{"Fußmatte", "Doormat", "FM"}, {"Öllampe", "Oil lamp", "OL"}, {"Kräuterbeet", "Herb bed", "KB"},
-		{"Schraubenschlüssel", "Spanner", "SS"}, {"Vogelhäuschen", "Bird house", "VH"}, {"Pflanzanleitung (PDF)", "Planting guide (PDF)", "PA"},
+		{"Gartenschere", "Garden shears", "GS"},
+		{"Gießkanne", "Watering can", "GK"},
+		{"Blumentopf", "Flower pot", "BT"},
+		{"Schubkarre", "Wheelbarrow", "SK"},
+		{"Türklinke", "Door handle", "TK"},
+		{"Hängematte", "Hammock", "HM"},
+		{"Grillzange", "Barbecue tongs", "GZ"},
+		{"Säge", "Saw", "SA"},
+		{"Bohrmaschine", "Power drill", "BM"},
+		{"Fußmatte", "Doormat", "FM"},
+		{"Öllampe", "Oil lamp", "OL"},
+		{"Kräuterbeet", "Herb bed", "KB"},
+		{"Schraubenschlüssel", "Spanner", "SS"},
+		{"Vogelhäuschen", "Bird house", "VH"},
+		{"Pflanzanleitung (PDF)", "Planting guide (PDF)", "PA"},
 	}
 }
 
