@@ -106,6 +106,9 @@ func (d *Database) configure(options DatabaseOptions) error {
 	d.config.User, d.config.Passwd = account, password
 	d.config.Net, d.config.Addr = "tcp", net.JoinHostPort(loopback, strconv.Itoa(d.Port))
 
+	if err := os.MkdirAll(d.temporaryDir(), 0o700); err != nil {
+		return fmt.Errorf("make a directory for temporary tables: %w", err)
+	}
 	if err := os.WriteFile(filepath.Join(d.Dir, "my.cnf"), []byte(d.settings(options)), 0o600); err != nil {
 		return fmt.Errorf("write the settings: %w", err)
 	}
@@ -114,6 +117,10 @@ func (d *Database) configure(options DatabaseOptions) error {
 	}
 	return nil
 }
+
+// temporaryDir is for temporary tables. Each server has its own: one that starts removes all that it finds there, those
+// of a running neighbour too.
+func (d *Database) temporaryDir() string { return filepath.Join(d.Dir, "tmp") }
 
 // launchServer starts the server program and waits until it answers.
 func (d *Database) launchServer(ctx context.Context) ([]*process, error) {

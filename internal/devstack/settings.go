@@ -21,6 +21,7 @@ func (d *Database) settings(options DatabaseOptions) string {
 	set := map[string]string{
 		"datadir":      filepath.Join(d.Dir, "data"),
 		"init_file":    filepath.Join(d.Dir, "init.sql"),
+		"tmpdir":       d.temporaryDir(),
 		"socket":       "mariadb.sock", // Under datadir; a whole path could be longer than a socket's may be.
 		"pid_file":     "mariadb.pid",
 		"bind_address": loopback,
