@@ -4,6 +4,7 @@ import (
 	"context"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -139,6 +140,31 @@ func TestReport(t *testing.T) {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
 		}
+	}
+}
+
+func TestWriteInto(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "page.md")
+	if err := os.WriteFile(file, []byte("# Costs\n\n"+reportBegins+"old\n"+reportEnds+"\nMore.\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, text := range []string{"first\n", "second\n"} {
+		if err := writeInto(file, text); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "# Costs\n\n" + reportBegins + "\n" + text + "\n" + reportEnds + "\nMore.\n"; string(got) != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+	if err := os.WriteFile(file, []byte("# Costs\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := writeInto(file, "text\n"); err == nil || !strings.Contains(err.Error(), "no place for a report") {
+		t.Errorf("a page without a place: %v", err)
 	}
 }
 

@@ -11,8 +11,10 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"io"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 	"time"
 )
@@ -34,8 +36,14 @@ func main() {
 	flag.DurationVar(&p.duration, "duration", p.duration, "of each measurement")
 	flag.StringVar(&p.only, "only", "", "measure rows whose name contains this, such as \"list\" or \"point read, gRPC\"")
 	flag.StringVar(&p.profiles, "profiles", "", "write CPU and allocation profiles into this directory, which makes the figures worse")
+	into := flag.String("into", "", "also put the report into this page, such as docs/performance.md")
 	flag.Parse()
-	exit(run(ctx, p, os.Stdout))
+	var text strings.Builder
+	err := run(ctx, p, io.MultiWriter(os.Stdout, &text))
+	if err == nil && *into != "" {
+		err = writeInto(*into, text.String())
+	}
+	exit(err)
 }
 
 func exit(err error) {
