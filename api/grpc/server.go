@@ -83,7 +83,6 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnknownServiceHandler(unknownMethod),
 		grpc.WaitForHandlers(true),
-		grpc.SharedWriteBuffer(true),
 	}, opts.Extra...)...)
 	s := &Server{grpc: server, health: health.NewServer()}
 	for _, v := range c.Versions {

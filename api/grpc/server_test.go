@@ -302,7 +302,8 @@ func TestReflection(t *testing.T) {
 	}
 	for _, symbol := range []string{"test.v1.AllService", "test.v1.All", "google.type.Money", "grpc.health.v1.Health"} {
 		r := ask(&grpc_reflection_v1.ServerReflectionRequest{
-			MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol}})
+			MessageRequest: &grpc_reflection_v1.ServerReflectionRequest_FileContainingSymbol{FileContainingSymbol: symbol},
+		})
 		got := r.GetFileDescriptorResponse().GetFileDescriptorProto()
 		if len(got) == 0 {
 			t.Errorf("%s: %v", symbol, r)
@@ -316,11 +317,11 @@ func TestReflection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := alpha.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{
+	if err := alpha.Send(&grpc_reflection_v1alpha.ServerReflectionRequest{ //nolint:staticcheck // older clients ask so
 		MessageRequest: &grpc_reflection_v1alpha.ServerReflectionRequest_ListServices{}}); err != nil {
 		t.Fatal(err)
 	}
-	if r, err := alpha.Recv(); err != nil || len(r.GetListServicesResponse().GetService()) != 2 {
+	if r, err := alpha.Recv(); err != nil || len(r.GetListServicesResponse().GetService()) != 2 { //nolint:staticcheck // as above
 		t.Errorf("v1alpha: %v, %v", r, err)
 	}
 	_ = stream.CloseSend()

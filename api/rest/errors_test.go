@@ -6,13 +6,9 @@ import (
 	"strings"
 	"testing"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
-
 	"banyan.dev/banyan/api/edge/edgetest"
 	"banyan.dev/banyan/api/rest"
 )
-
-func protoName(s string) protoreflect.FullName { return protoreflect.FullName(s) }
 
 // problem is what tests look at in an error.
 type problem struct {

@@ -169,9 +169,10 @@ func mapEntry(name string) (dotted, key string, ok bool) {
 // resolve finds the fields of a dotted path.
 func resolve(md protoreflect.MessageDescriptor, name, dotted string) ([]protoreflect.FieldDescriptor, *strangler.Error) {
 	var path []protoreflect.FieldDescriptor
-	for part, rest := dotted, ""; ; part = rest {
+	for rest := dotted; ; {
+		var part string
 		var more bool
-		part, rest, more = strings.Cut(part, ".")
+		part, rest, more = strings.Cut(rest, ".")
 		fd := field(md, part)
 		if fd == nil {
 			return nil, strangler.Invalid(name, "unknown query parameter; %s has %s", md.FullName(), fieldList(md))

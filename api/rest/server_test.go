@@ -11,14 +11,9 @@ import (
 	"testing"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/types/dynamicpb"
-
 	"banyan.dev/banyan/api/edge/edgetest"
 	"banyan.dev/banyan/api/rest"
 	"banyan.dev/banyan/api/rest/jsonwire"
-	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -43,16 +38,6 @@ func do(t testing.TB, h http.Handler, method, target, body string, headers ...st
 	w := httptest.NewRecorder()
 	h.ServeHTTP(w, r)
 	return w
-}
-
-// message decodes text as JSON of a test message; the name is without its package.
-func message(t testing.TB, c *contract.Contract, name, text string) proto.Message {
-	t.Helper()
-	m := dynamicpb.NewMessage(c.Message("test.v1." + protoName(name)))
-	if err := (protojson.UnmarshalOptions{Resolver: c.Types}).Unmarshal([]byte(text), m); err != nil {
-		t.Fatalf("%s\n%v", text, err)
-	}
-	return m
 }
 
 func TestRequestsAreFilled(t *testing.T) {
@@ -89,20 +74,28 @@ func TestRequestsAreFilled(t *testing.T) {
 		{"DELETE", "/v1/echo/x", `{}`, `{"fString":"x"}`},
 		{"GET", "/v1/echo?r_int32=1&r_int32=2&rString=a&r_string=b", ``, `{"rInt32":[1,2],"rString":["a","b"]}`},
 		{"GET", "/v1/echo?child.child.tags=a&child.child.maybe=0", ``, `{"child":{"child":{"tags":["a"],"maybe":0}}}`},
-		{"GET", "/v1/echo?m_string_int32[a]=1&mStringInt32[b.c]=2&m_int64_double[-5]=1.5&child.labels[x]=y", ``,
-			`{"mStringInt32":{"a":1,"b.c":2},"mInt64Double":{"-5":1.5},"child":{"labels":{"x":"y"}}}`},
+		{
+			"GET", "/v1/echo?m_string_int32[a]=1&mStringInt32[b.c]=2&m_int64_double[-5]=1.5&child.labels[x]=y", ``,
+			`{"mStringInt32":{"a":1,"b.c":2},"mInt64Double":{"-5":1.5},"child":{"labels":{"x":"y"}}}`,
+		},
 		{"GET", "/v1/echo?w_time=2026-01-31T12:00:00.5%2B02:00&r_time=1970-01-01T00:00:00Z", ``, `{"wTime":"2026-01-31T10:00:00.500Z","rTime":["1970-01-01T00:00:00Z"]}`},
 		{"GET", "/v1/echo?w_duration=1.5s&r_duration=1h30m&r_duration=-2s", ``, `{"wDuration":"1.500s","rDuration":["5400s","-2s"]}`},
 		{"GET", "/v1/echo?w_mask=child.name,fString", ``, `{"wMask":"child.name,fString"}`},
-		{"GET", "/v1/echo?w_bool=true&w_int32=1&w_int64=2&w_uint32=3&w_uint64=18446744073709551615&w_float=1.5&w_double=NaN&w_string=&w_bytes=_-8", ``,
-			`{"wBool":true,"wInt32":1,"wInt64":"2","wUint32":3,"wUint64":"18446744073709551615","wFloat":1.5,"wDouble":"NaN","wString":"","wBytes":"/+8="}`},
+		{
+			"GET", "/v1/echo?w_bool=true&w_int32=1&w_int64=2&w_uint32=3&w_uint64=18446744073709551615&w_float=1.5&w_double=NaN&w_string=&w_bytes=_-8", ``,
+			`{"wBool":true,"wInt32":1,"wInt64":"2","wUint32":3,"wUint64":"18446744073709551615","wFloat":1.5,"wDouble":"NaN","wString":"","wBytes":"/+8="}`,
+		},
 		{"GET", "/v1/echo?w_struct=%7B%22a%22:1%7D&w_value=%5B1%5D&w_empty=", ``, `{"wStruct":{"a":1},"wValue":[1],"wEmpty":{}}`},
 		{"GET", "/v1/echo?date.year=2026&money.currencyCode=EUR&money.units=5", ``, `{"date":{"year":2026},"money":{"currencyCode":"EUR","units":"5"}}`},
-		{"GET", "/v1/echo?o_string=&o_int64=0&f_bytes=aGk=&f_uint64=18446744073709551615&f_double=1e3", ``,
-			`{"oString":"","oInt64":"0","fBytes":"aGk=","fUint64":"18446744073709551615","fDouble":1000}`},
+		{
+			"GET", "/v1/echo?o_string=&o_int64=0&f_bytes=aGk=&f_uint64=18446744073709551615&f_double=1e3", ``,
+			`{"oString":"","oInt64":"0","fBytes":"aGk=","fUint64":"18446744073709551615","fDouble":1000}`,
+		},
 		{"GET", "/v1/echo?c_string=x&renamed_field=y", ``, `{"cString":"x","@odd name":"y"}`},
-		{"PATCH", "/v1/shops/1?allow_missing=true", `{"count":"2","child":{"name":"x"},"tags":[],"labels":{"a":"b"},"time":null}`,
-			`{"child":{"name":"shops/1","count":"2","child":{"name":"x"},"labels":{"a":"b"}},"updateMask":"child.name,count,labels,tags,time","allowMissing":true}`},
+		{
+			"PATCH", "/v1/shops/1?allow_missing=true", `{"count":"2","child":{"name":"x"},"tags":[],"labels":{"a":"b"},"time":null}`,
+			`{"child":{"name":"shops/1","count":"2","child":{"name":"x"},"labels":{"a":"b"}},"updateMask":"child.name,count,labels,tags,time","allowMissing":true}`,
+		},
 		{"PATCH", "/v1/shops/1?update_mask=count", `{"count":"2","name":"n"}`, `{"child":{"name":"shops/1","count":"2"},"updateMask":"count"}`},
 		{"PATCH", "/v1/whole", `{"child":{"count":1},"updateMask":"child.count"}`, `{"child":{"count":"1"},"updateMask":"child.count"}`},
 		{"PATCH", "/v1/whole", `{"child":{"count":1}}`, `{"child":{"count":"1"}}`},

@@ -191,8 +191,14 @@ func TestAppendField(t *testing.T) {
 		wire  []byte
 		want  string
 	}{
-		{"f_string", wire, `"x"`}, {"r_string", wire, `["a","b"]`}, {"r_string", apart, `["a","b","c"]`},
-		{"f_int64", wire, `"0"`}, {"child", wire, `null`}, {"child", apart, `null`}, {"r_child", wire, `[]`}, {"m_string_child", wire, `{}`},
+		{"f_string", wire, `"x"`},
+		{"r_string", wire, `["a","b"]`},
+		{"r_string", apart, `["a","b","c"]`},
+		{"f_int64", wire, `"0"`},
+		{"child", wire, `null`},
+		{"child", apart, `null`},
+		{"r_child", wire, `[]`},
+		{"m_string_child", wire, `{}`},
 	} {
 		got, err := m.AppendField(nil, test.wire, md.Fields().ByTextName(test.field))
 		if err != nil || strings.ReplaceAll(string(got), " ", "") != test.want {
