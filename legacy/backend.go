@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/legacy/pool"
@@ -39,7 +38,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	if op == nil {
 		return strangler.Fail(codes.Unimplemented, "NOT_SERVED", "%s is not served here", call.Operation.Name)
 	}
-	req, err := call.Request.Message()
+	in, err := op.read(call.Request)
 	if err != nil {
 		return strangler.Fail(codes.InvalidArgument, "MALFORMED_REQUEST", "the request is no valid %s; send it encoded by the contract's own messages", op.input.FullName()).WithCause(err)
 	}
@@ -52,7 +51,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 		}
 	}
 	for try := 1; ; try++ {
-		reply, err := b.once(ctx, op, call, req, sender)
+		reply, err := b.once(ctx, op, call, in, sender)
 		switch {
 		case err != nil:
 			if err = again(ctx, err, try, !streamed); err != nil {
@@ -79,7 +78,7 @@ func (b *Backend) Put(ctx context.Context, entity *contract.Payload) error {
 		return fmt.Errorf("decoding %s: %w", name, err)
 	}
 	for try := 1; ; try++ {
-		if _, err = b.once(ctx, op, &strangler.Call{}, msg, nil); err == nil {
+		if _, err = b.once(ctx, op, &strangler.Call{}, input{message: msg}, nil); err == nil {
 			return nil
 		}
 		if err = again(ctx, err, try, true); err != nil {
@@ -110,8 +109,8 @@ func again(ctx context.Context, err error, try int, repeatable bool) error {
 }
 
 // once runs an operation on a connection of its own, in the isolation that it needs.
-func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, req protoreflect.Message, send func(*strangler.Reply) error) (reply []byte, err error) {
-	r, err := b.start(op, call, req)
+func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, in input, send func(*strangler.Reply) error) (reply []byte, err error) {
+	r, err := b.start(op, call, in)
 	if err != nil {
 		return nil, err
 	}

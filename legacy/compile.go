@@ -218,6 +218,7 @@ func (b *binder) finish(op *operation) {
 		}
 	}
 	b.unused(op)
+	op.wire = planWire(op)
 	if op.rpc == nil {
 		return
 	}

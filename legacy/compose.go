@@ -168,7 +168,7 @@ func (s *statement) runCall(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	sub, err := r.backend.start(s.call.op, r.call, req)
+	sub, err := r.backend.start(s.call.op, r.call, input{message: req})
 	if err != nil {
 		return err
 	}

@@ -36,6 +36,7 @@ type operation struct {
 	single     *statement   // the only statement, when its rows alone are the reply; nil otherwise
 	pager      *pager       // nil when nothing pages
 	mask       *updateMask  // nil without an update_mask
+	wire       *wirePlan    // nil when it takes more from its request than single fields
 }
 
 // learnSize remembers about how large replies are, so that the next one's buffer need not grow.

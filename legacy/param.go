@@ -41,7 +41,10 @@ type param struct {
 
 	from *statement // fromColumn, fromInsertID, fromMatched, and elements that are rows
 	slot int        // the column's capture slot in from
-	meta []string   // the claim's path
+
+	// place is where a run has the value, when it has no message (fromRequest).
+	place int
+	meta  []string // the claim's path
 
 	// maskPath is the parameter's path below the resource that an update_mask is about; "" when it is not below it.
 	maskPath string
@@ -80,6 +83,9 @@ func fieldGiven(m protoreflect.Message, path []protoreflect.FieldDescriptor) boo
 func (p *param) scalar(r *run) (driver.Value, error) {
 	switch p.origin {
 	case fromRequest:
+		if r.values != nil {
+			return p.bound(r.values[p.place])
+		}
 		return p.bound(fieldValue(r.request, p.path))
 	case fromElement:
 		if p.from != nil {

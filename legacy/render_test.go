@@ -53,7 +53,7 @@ func FuzzRequestNeverBecomesSQL(f *testing.F) {
 		n = max(n, -n) % 100
 		req := fuzzRequest(op.input, a, b, order, max(n, 0), raw)
 		call := &strangler.Call{Claims: map[string]any{"sub": a}}
-		r, err := New(p, nil, 1<<20).start(op, call, req)
+		r, err := New(p, nil, 1<<20).start(op, call, input{message: req})
 		if err != nil {
 			t.Fatal(err)
 		}

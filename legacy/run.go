@@ -28,7 +28,8 @@ type run struct {
 	op      *operation
 	conn    *pool.Conn
 	call    *strangler.Call
-	request protoreflect.Message
+	request protoreflect.Message // nil when values has all that is needed of it
+	values  []protoreflect.Value // of the parameters from the request, by place
 	send    func(*strangler.Reply) error
 
 	results []result
@@ -50,12 +51,12 @@ const keepBuffers = 64 << 10
 
 // start readies a run of op over a request, and refuses requests whose page or mask is wrong before they take a
 // connection.
-func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Message) (*run, error) {
+func (b *Backend) start(op *operation, call *strangler.Call, in input) (*run, error) {
 	r, ok := runs.Get().(*run)
 	if !ok {
 		r = new(run)
 	}
-	r.backend, r.op, r.call, r.request = b, op, call, req
+	r.backend, r.op, r.call, r.request, r.values = b, op, call, in.message, in.values
 	if cap(r.results) < len(op.statements) {
 		r.results = make([]result, len(op.statements))
 	}
@@ -65,13 +66,13 @@ func (b *Backend) start(op *operation, call *strangler.Call, req protoreflect.Me
 	}
 	var err error
 	if op.mask != nil {
-		if r.mask, err = op.mask.read(req); err != nil {
+		if r.mask, err = op.mask.read(in.message); err != nil {
 			r.free()
 			return nil, err
 		}
 	}
 	if op.pager != nil {
-		if r.page, err = op.pager.read(req); err != nil {
+		if r.page, err = op.pager.read(in.message); err != nil {
 			r.free()
 			return nil, err
 		}
