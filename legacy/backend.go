@@ -54,7 +54,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 		reply, err := b.once(ctx, op, call, in, sender)
 		switch {
 		case err != nil:
-			if err = again(ctx, err, try, !streamed); err != nil {
+			if err = again(ctx, err, try, !streamed, op.sticky); err != nil {
 				return err
 			}
 		case call.Operation.ServerStreaming:
@@ -81,18 +81,23 @@ func (b *Backend) Put(ctx context.Context, entity *contract.Payload) error {
 		if _, err = b.once(ctx, op, &strangler.Call{}, input{message: msg}, nil); err == nil {
 			return nil
 		}
-		if err = again(ctx, err, try, true); err != nil {
+		if err = again(ctx, err, try, true, op.sticky); err != nil {
 			return err
 		}
 	}
 }
 
 // again gives nil, after a wait, where an operation that failed is to run once more, whole: the server ended its
-// transaction to break a deadlock, nothing was sent yet (repeatable), and it was not tried too often. Else it gives
+// transaction to break a deadlock, nothing was sent yet (repeatable), all of it was undone (not sticky), and it was not
+// tried too often. Else it gives
 // what the caller is told.
-func again(ctx context.Context, err error, try int, repeatable bool) error {
+func again(ctx context.Context, err error, try int, repeatable, sticky bool) error {
 	if !pool.Retryable(err) {
 		return err
+	}
+	if sticky {
+		return strangler.Fail(codes.Aborted, "CONTENTION", "other calls changed the same rows, and this one was given up; part of what it did may have stayed: read it back before repeating it").
+			WithCause(err)
 	}
 	if !repeatable || try == attempts {
 		return strangler.Fail(codes.Aborted, "CONTENTION", "other calls kept changing the same rows; try again").

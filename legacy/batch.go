@@ -2,6 +2,8 @@ package legacy
 
 import (
 	"context"
+	"regexp"
+	"slices"
 	"strings"
 
 	"banyan.dev/banyan/legacy/annotated"
@@ -31,12 +33,39 @@ func (s *statement) findBatch(v *variant) *batch {
 		tuple: cut(v.pieces, t),
 		tail:  cut(v.pieces, annotated.Range{From: t.To, To: annotated.Offset{Piece: len(v.pieces)}}),
 	}
+	if !pureTuple(b.tuple) {
+		return nil
+	}
 	for _, p := range append(b.head[:len(b.head):len(b.head)], b.tail...) {
 		if p.param != nil {
 			return nil
 		}
 	}
 	return b
+}
+
+// calls finds what is called, and user variables.
+var calls = regexp.MustCompile(`(?i)([a-z_][a-z0-9_]*)\s*\(|(@)|\(\s*(select)\b`)
+
+// pure are functions that give the same for an element whether it is inserted alone or with others.
+var pure = []string{"NOW", "CURRENT_TIMESTAMP", "UTC_TIMESTAMP", "CURDATE", "UNIX_TIMESTAMP", "IF", "IFNULL", "NULLIF", "COALESCE", "TRIM", "LOWER", "UPPER",
+	"LEFT", "RIGHT", "CONCAT", "REPLACE", "SUBSTRING", "CAST", "CONVERT", "ROUND", "FORMAT", "DATE", "FROM_UNIXTIME", "MD5", "SHA1", "SHA2", "HEX", "UNHEX", "CHAR", "DECIMAL"}
+
+// pureTuple tells whether the values of a tuple depend on nothing that an earlier row of the same statement changes.
+func pureTuple(tuple []piece) bool {
+	var text strings.Builder
+	for _, p := range tuple {
+		if p.param != nil {
+			text.WriteByte('?')
+		}
+		text.WriteString(p.text)
+	}
+	for _, m := range calls.FindAllStringSubmatch(text.String(), -1) {
+		if !slices.Contains(pure, strings.ToUpper(m[1])) {
+			return false
+		}
+	}
+	return true
 }
 
 // batchable gives the statement's variant when its elements can be written many at a time.

@@ -206,6 +206,9 @@ func (b *binder) each(s *statement) *each {
 		return e
 	}
 	e.path, e.field = path, last
+	if m := s.op.mask; m != nil && path[0] == m.resource {
+		e.maskPath = strings.Join(ast.Path[1:], ".")
+	}
 	return e
 }
 

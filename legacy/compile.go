@@ -171,7 +171,7 @@ func (b *binder) statement(s *statement) {
 		for _, p := range s.ast.Expect.Message {
 			bound := piece{text: p.Text}
 			if p.Param != nil {
-				bound.param = b.argument(s, p.Param)
+				bound.param = b.spoken(s, p.Param)
 			}
 			s.expect.message = append(s.expect.message, bound)
 		}
@@ -184,9 +184,13 @@ func (b *binder) condition(s *statement, l *line) {
 	l.orderBy = l.ast.IsOrderBy()
 	if l.ast.Condition == annotated.Given {
 		for _, p := range l.pieces {
-			if p.param != nil && p.param.origin != fromPage {
-				l.given = append(l.given, p.param)
+			if p.param == nil || p.param.origin == fromPage {
+				continue
 			}
+			if p.param.origin == fromClaim && p.param.ast.Path[0] == "auth" {
+				b.faults.Add(p.param.ast.Pos, "leave the `-- ?` out: without the claim the condition is then NULL and finds nothing", "%s on a line that is left out when it is not given: a caller without the claim would see more", p.param.ast)
+			}
+			l.given = append(l.given, p.param)
 		}
 		return
 	}
@@ -208,11 +212,13 @@ func (b *binder) condition(s *statement, l *line) {
 func (b *binder) finish(op *operation) {
 	for _, s := range op.statements {
 		b.variants(s)
+		b.lists(s)
 	}
+	b.alone(op)
 	b.pager(op)
 	b.isolation(op)
 	if op.mask != nil {
-		op.mask.writable = b.writable(op)
+		op.mask.writable = op.writable()
 		if len(op.mask.writable) == 0 {
 			op.mask = nil
 		}

@@ -96,10 +96,14 @@ func (a *assignment) unrepresentable(err error) error {
 
 // field gives the value of a parameter that is a field.
 func (p *param) field(r *run) protoreflect.Value {
-	if p.origin == fromElement {
+	switch {
+	case p.origin == fromElement:
 		return r.element.value(p.path)
+	case r.values != nil:
+		return r.values[p.place]
+	default:
+		return fieldValue(r.request, p.path)
 	}
-	return fieldValue(r.request, p.path)
 }
 
 // encodeDirectly readies the fields of a :reply that need no message in between: values whose column is known now, each
@@ -159,7 +163,7 @@ func (s *statement) runReply(r *run) error {
 	}
 	r.results[s.index].give(b)
 	r.size += len(b)
-	return nil
+	return r.bounded()
 }
 
 // runCall answers by another operation, on the same connection and in the same transaction.
@@ -183,7 +187,7 @@ func (s *statement) runCall(ctx context.Context, r *run) error {
 	}
 	r.results[s.index].give(b)
 	r.size += len(b)
-	return nil
+	return r.bounded()
 }
 
 // give makes b the one row of the result.

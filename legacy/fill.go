@@ -30,8 +30,11 @@ type fill struct {
 // framed tells whether rows are written as whole records of the repeated field while they are read, because nothing
 // has to be added to them later.
 func (f *fill) framed() bool {
-	return f.repeated && f.message != nil && len(f.children) == 0 && f.parentKey == nil
+	return f.repeated && f.message != nil && len(f.children) == 0 && f.parentKey == nil && !f.isMap()
 }
+
+// isMap tells whether the rows are the entries of a map.
+func (f *fill) isMap() bool { return f.field != nil && f.field.IsMap() }
 
 // below tells whether anything is nested in rows, so that rows must be told apart after they were read.
 func (f *fill) source() *statement { return f.rows[0] }
@@ -97,6 +100,10 @@ func (f *fill) nest(b []byte, r *run, parentRow int) []byte {
 
 // record appends one element: tag, length, message; or a scalar element as it is.
 func (f *fill) record(b []byte, r *run, row int) []byte {
+	if len(b) > r.backend.maxReply { // rows under parents that are listed twice can be many more than were read
+		r.tooLong = true
+		return b
+	}
 	if f.message == nil {
 		return append(b, r.results[f.source().index].record(row)...)
 	}

@@ -2,7 +2,6 @@ package legacy
 
 import (
 	"database/sql/driver"
-	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -95,7 +94,7 @@ func (b *binder) isolation(op *operation) {
 		op.isolation = bare
 	case changes == 0:
 		op.isolation = snapshot
-	case sqls == 1 && only.each == nil && only.expect == nil && op.repliesSafely():
+	case sqls == 1 && only.each == nil && only.expect == nil && only.isPlainChange() && op.repliesSafely():
 		op.isolation = bare
 	default:
 		op.isolation = write
@@ -103,29 +102,6 @@ func (b *binder) isolation(op *operation) {
 	if op.rpc == nil {
 		op.isolation = write
 	}
-}
-
-// changes tells whether a statement changes or locks rows, and reports it in a read.
-func (b *binder) changes(s *statement) bool {
-	v, err := s.variant(s.masks()[0])
-	if err != nil {
-		return true // reported already
-	}
-	changes := s.ast.Kind == annotated.Exec
-	if o := v.outline; o != nil {
-		if o.Verb == annotated.VerbSet || o.Verb == annotated.VerbOther {
-			b.faults.Add(s.sqlPos(), "write SELECT, WITH, INSERT, REPLACE, UPDATE, DELETE or CALL", "statement %s is none that an operation may run: it could end the transaction or change the session for others", s.ast.Name)
-		}
-		reads := o.Main == annotated.VerbSelect
-		changes = changes || o.Locks || !reads
-		if s.ast.Kind == annotated.Exec && reads {
-			b.faults.Warn(s.ast.Pos, "make it :one, :opt or :many", "an :exec that reads: its rows go nowhere")
-		}
-	}
-	if changes && s.op.rpc != nil && s.op.rpc.Read {
-		b.faults.Add(s.ast.Pos, "make the RPC a write: an HTTP method other than GET, and no NO_SIDE_EFFECTS", "%s is a read, and this statement changes or locks rows", s.op.target)
-	}
-	return changes
 }
 
 // repliesSafely tells whether putting the reply together can't fail once the one change is made, so that it needs no
@@ -144,26 +120,6 @@ func (op *operation) repliesSafely() bool {
 		}
 	}
 	return true
-}
-
-// writable lists the paths of the resource that statements use.
-func (b *binder) writable(op *operation) []string {
-	var out []string
-	op.eachParam(func(p *param) {
-		if p.maskPath != "" && !slices.Contains(out, p.maskPath) {
-			out = append(out, p.maskPath)
-		}
-	})
-	for _, s := range op.statements {
-		if s.each != nil && len(s.each.path) > 1 && s.each.path[0] == op.mask.resource {
-			names := make([]string, 0, len(s.each.path)-1)
-			for _, fd := range s.each.path[1:] {
-				names = append(names, string(fd.Name()))
-			}
-			out = append(out, strings.Join(names, "."))
-		}
-	}
-	return out
 }
 
 // eachParam visits every parameter of the operation.
@@ -191,37 +147,6 @@ func (op *operation) eachParam(visit func(*param)) {
 				visit(a.param)
 			}
 		}
-	}
-}
-
-// unused warns of input fields that nothing uses: what a caller sends there is dropped in silence.
-func (b *binder) unused(op *operation) {
-	used := map[string]bool{"page_size": op.pager != nil, "page_token": true, "update_mask": op.mask != nil}
-	op.eachParam(func(p *param) { used[p.ast.Path[0]] = true })
-	for _, s := range op.statements {
-		if s.ast.Each != nil {
-			used[s.ast.Each.Path[0]] = true
-		}
-		for _, l := range s.lines {
-			if l.cel == nil {
-				continue
-			}
-			for i := range op.input.Fields().Len() {
-				name := string(op.input.Fields().Get(i).Name())
-				if strings.Contains(l.ast.If, name) {
-					used[name] = true
-				}
-			}
-		}
-	}
-	var names []string
-	for i := range op.input.Fields().Len() {
-		if name := string(op.input.Fields().Get(i).Name()); !used[name] {
-			names = append(names, name)
-		}
-	}
-	if len(names) > 0 {
-		b.faults.Warn(op.pos, "use them as parameters, or remove them from the contract", "nothing uses these fields of %s, so what callers send in them is ignored: %s", op.input.FullName(), strings.Join(names, ", "))
 	}
 }
 
@@ -295,4 +220,13 @@ func enumValue(md protoreflect.EnumDescriptor, name string) protoreflect.EnumVal
 		}
 	}
 	return nil
+}
+
+// alone reports a :call whose reply would be mixed with what other statements fill.
+func (b *binder) alone(op *operation) {
+	for _, s := range op.statements {
+		if s.ast.Kind == annotated.CallRPC && op.reply != nil && (len(op.reply.rows) > 1 || len(op.reply.children) > 0) {
+			b.faults.Add(s.ast.Pos, "write into=- for rows that only later statements use", "the :call gives the whole reply, and other statements fill it, too")
+		}
+	}
 }

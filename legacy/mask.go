@@ -73,7 +73,10 @@ func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
 		if !pathExists(m.resource.Message(), p) {
 			return nil, strangler.Invalid("update_mask", "%q is no field of %s", p, m.resource.Name())
 		}
-		if !slices.ContainsFunc(m.writable, func(w string) bool { return overlap(w, p) }) {
+		if !slices.ContainsFunc(m.writable, func(w string) bool { return w == p || strings.HasPrefix(w, p+".") }) {
+			if i := slices.IndexFunc(m.writable, func(w string) bool { return strings.HasPrefix(p, w+".") }); i >= 0 {
+				return nil, strangler.Invalid("update_mask", "%q is written as a whole; name %q and send all of it", m.writable[i], m.writable[i])
+			}
 			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call; leave it out of the mask", p)
 		}
 		if lost := m.lost(req.Get(m.resource).Message(), p); lost != "" {
@@ -115,14 +118,9 @@ func (m *updateMask) unwritten(msg protoreflect.Message, path string) (lost stri
 	return lost
 }
 
-// covers tells whether the mask has path, a message above it, or something below it.
+// covers tells whether the mask has path, or a message above it.
 func (g *givenMask) covers(path string) bool {
-	return g.all || slices.ContainsFunc(g.paths, func(p string) bool { return overlap(p, path) })
-}
-
-// overlap tells whether one path is the other or lies above it.
-func overlap(a, b string) bool {
-	return a == b || strings.HasPrefix(a, b+".") || strings.HasPrefix(b, a+".")
+	return g.all || slices.ContainsFunc(g.paths, func(p string) bool { return p == path || strings.HasPrefix(path, p+".") })
 }
 
 func pathExists(md protoreflect.MessageDescriptor, path string) bool {

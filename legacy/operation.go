@@ -36,6 +36,7 @@ type operation struct {
 	single     *statement   // the only statement, when its rows alone are the reply; nil otherwise
 	pager      *pager       // nil when nothing pages
 	mask       *updateMask  // nil without an update_mask
+	sticky     bool         // it changes tables without transactions, so that it is never run twice
 	wire       *wirePlan    // nil when it takes more from its request than single fields
 }
 
@@ -118,29 +119,8 @@ type each struct {
 	path  []protoreflect.FieldDescriptor // a repeated or map field of the input; nil when rows are the list
 	rows  *statement
 	field protoreflect.FieldDescriptor // the last of path
-}
-
-// expectation is a compiled `-- expect:`.
-type expectation struct {
-	ast     *annotated.Expect
-	message []piece
-}
-
-func (e *expectation) holds(n int64) bool {
-	switch e.ast.Op {
-	case "!=":
-		return n != e.ast.N
-	case "<":
-		return n < e.ast.N
-	case "<=":
-		return n <= e.ast.N
-	case ">":
-		return n > e.ast.N
-	case ">=":
-		return n >= e.ast.N
-	default:
-		return n == e.ast.N
-	}
+	// maskPath is the list's path below the resource that an update_mask is about; "" when it is not below it.
+	maskPath string
 }
 
 // call is a compiled `:call`.

@@ -176,7 +176,7 @@ func (p *param) given(r *run) bool {
 		return true
 	case fromColumn:
 		res := &r.results[p.from.index]
-		return res.rows > 0 && res.captured(0, p.slot) != nil
+		return res.rows > 0 && (p.list || res.captured(0, p.slot) != nil)
 	case fromClaim:
 		return claimValue(r.call.Claims, p.meta) != nil
 	default:

@@ -5,20 +5,16 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/go-sql-driver/mysql"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
-	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/legacy/annotated"
 	"banyan.dev/banyan/legacy/pool"
-	"banyan.dev/banyan/legacy/value"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -37,8 +33,11 @@ type run struct {
 	element element
 	mask    *givenMask
 	page    *page
-	token   string // next_page_token
-	size    int    // bytes of the reply so far
+	token   string                        // next_page_token
+	size    int                           // bytes of rows and values kept so far
+	base    int                           // rows that the statement had before the current element of its each=
+	keys    map[*fill]map[string]struct{} // keys of the map entries so far
+	tooLong bool                          // the reply grew beyond the bound while it was put together
 
 	args []driver.Value
 	dest []driver.Value
@@ -48,6 +47,9 @@ var runs sync.Pool
 
 // keepBuffers bounds what a run that waits for reuse holds on to, in bytes for each statement.
 const keepBuffers = 64 << 10
+
+// keepArguments bounds the arguments that it holds room for.
+const keepArguments = 512
 
 // start readies a run of op over a request, and refuses requests whose page or mask is wrong before they take a
 // connection.
@@ -82,6 +84,9 @@ func (b *Backend) start(op *operation, call *strangler.Call, in input) (*run, er
 
 // free gives the run back for reuse. Nothing it handed out may still point into it.
 func (r *run) free() {
+	if cap(r.args) > keepArguments {
+		r.args = nil
+	}
 	clear(r.args[:cap(r.args)])
 	clear(r.dest[:cap(r.dest)])
 	for i := range r.results {
@@ -122,7 +127,11 @@ func (r *run) reply() ([]byte, error) {
 	if err := r.op.reply.group(r); err != nil {
 		return nil, err
 	}
-	return r.appendToken(r.op.reply.assemble(make([]byte, 0, r.size+64), r, 0)), nil
+	out := r.op.reply.assemble(make([]byte, 0, min(r.size, r.backend.maxReply)+64), r, 0)
+	if r.tooLong || len(out) > r.backend.maxReply {
+		return nil, r.tooLarge()
+	}
+	return r.appendToken(out), nil
 }
 
 func (r *run) appendToken(b []byte) []byte {
@@ -139,6 +148,9 @@ func (s *statement) run(ctx context.Context, r *run) error {
 	}
 	if s.each == nil {
 		return s.step(ctx, r)
+	}
+	if s.each.maskPath != "" && r.mask != nil && !r.mask.covers(s.each.maskPath) {
+		return nil // the caller left the list as it is
 	}
 	elements := s.each.elements(r)
 	if len(elements) == 0 {
@@ -195,126 +207,6 @@ func (s *statement) exec(ctx context.Context, r *run, v *variant, sql string) er
 	return nil
 }
 
-func (s *statement) query(ctx context.Context, r *run, v *variant, sql string) error {
-	rows, err := r.conn.Query(ctx, sql, r.args)
-	if err != nil {
-		return s.translate(err)
-	}
-	err = s.read(r, v, rows)
-	if cerr := rows.Close(); err == nil && cerr != nil {
-		err = s.translate(cerr)
-	}
-	if err != nil {
-		return err
-	}
-	res := &r.results[s.index]
-	res.matched = int64(res.rows)
-	switch {
-	case s.expect != nil && !s.expect.holds(int64(res.rows)):
-		return s.unexpected(r)
-	case s.expect == nil && s.ast.Kind == annotated.One && res.rows == 0:
-		return &strangler.Error{
-			Code: codes.NotFound, Reason: "NOT_FOUND", Domain: strangler.Domain,
-			Message: r.op.what() + " not found; check what the request names",
-		}
-	}
-	if r.page != nil && s == r.op.pager.statement && r.page.more {
-		if r.token, err = r.op.pager.nextToken(r, v); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// read takes in all rows.
-func (s *statement) read(r *run, v *variant, rows *pool.Rows) error {
-	plan, err := v.planFor(r.backend.program.codec, s, rows)
-	if err != nil {
-		return err
-	}
-	n := len(plan.columns)
-	if cap(r.dest) < n {
-		r.dest = make([]driver.Value, n)
-	}
-	dest := r.dest[:n]
-	paged := r.page != nil && s == r.op.pager.statement
-	for {
-		switch err := rows.Next(dest); {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return s.translate(err)
-		}
-		if paged && r.results[s.index].rows == r.page.size {
-			r.page.more = true
-			continue // the one row more than the page has
-		}
-		if s.streams {
-			err = s.stream(r, plan, dest)
-		} else {
-			err = s.keep(r, plan, dest)
-		}
-		if err != nil {
-			return err
-		}
-	}
-}
-
-// keep adds a row to the statement's result.
-func (s *statement) keep(r *run, plan *rowPlan, row []driver.Value) error {
-	res := &r.results[s.index]
-	if res.rows == 1 && s.ast.Kind != annotated.Many {
-		return strangler.Fail(codes.Internal, "TOO_MANY_ROWS", "the reply could not be put together; the log names the cause under the request id").
-			WithCause(fmt.Errorf("statement %s is %s and gave a second row", s.ast.Name, s.ast.Kind))
-	}
-	res.rows++
-	for _, c := range plan.captures {
-		res.captures = append(res.captures, value.ArgOf(plan.columns[c], row[c]))
-	}
-	if plan.root == nil {
-		return nil
-	}
-	if res.buf == nil {
-		res.buf = make([]byte, 0, r.op.size.Load()+32)
-	}
-	before := len(res.buf)
-	var err error
-	if s.into.framed() {
-		res.buf = protowire.AppendVarint(res.buf, s.into.tag)
-		start := len(res.buf)
-		res.buf = append(res.buf, 0)
-		if res.buf, err = plan.append(res.buf, row); err == nil {
-			res.buf = closeLength(res.buf, start)
-		}
-	} else {
-		res.buf, err = plan.append(res.buf, row)
-		res.ends = append(res.ends, len(res.buf))
-	}
-	if err != nil {
-		return s.unrepresentable(err)
-	}
-	r.size += len(res.buf) - before
-	if r.size > r.backend.maxReply {
-		return strangler.Fail(codes.ResourceExhausted, "REPLY_TOO_LARGE", "the reply is larger than %d bytes; ask for less at once", r.backend.maxReply)
-	}
-	return nil
-}
-
-// stream sends a row as a reply of its own.
-func (s *statement) stream(r *run, plan *rowPlan, row []driver.Value) error {
-	b, err := plan.append(make([]byte, 0, 128), row)
-	if err != nil {
-		return s.unrepresentable(err)
-	}
-	r.results[s.index].rows++
-	return r.send(&strangler.Reply{Message: contract.FromWire(r.op.output, b)})
-}
-
-func (s *statement) unrepresentable(err error) error {
-	return strangler.Fail(codes.Internal, "UNREPRESENTABLE_VALUE", "a value of the reply can't be expressed in the contract; the log names it under the request id").
-		WithCause(fmt.Errorf("statement %s: %w", s.ast.Name, err))
-}
-
 // translate gives a server's error as the caller sees it, with the statement's place for the log.
 func (s *statement) translate(err error) *strangler.Error {
 	e := pool.Translate(err)
@@ -342,32 +234,6 @@ func (s *statement) blame(v *variant, e *strangler.Error) error {
 		break
 	}
 	return e
-}
-
-// unexpected is the error that `-- expect:` declares.
-func (s *statement) unexpected(r *run) error {
-	var msg strings.Builder
-	for _, p := range s.expect.message {
-		if p.param == nil {
-			msg.WriteString(p.text)
-			continue
-		}
-		v, err := p.param.scalar(r)
-		if err != nil {
-			return err
-		}
-		switch v := v.(type) {
-		case []byte:
-			msg.Write(v)
-		case nil:
-		default:
-			fmt.Fprint(&msg, v)
-		}
-	}
-	return &strangler.Error{
-		Code: s.expect.ast.Code, Reason: s.expect.ast.Reason, Message: msg.String(),
-		Domain: string(s.op.target.Parent().Parent()),
-	}
 }
 
 // what names the thing that an operation is about, for NOT_FOUND.

@@ -229,7 +229,11 @@ func (p *param) renderList(sb *strings.Builder, r *run) error {
 		sb.WriteString("SELECT NULL FROM DUAL WHERE FALSE")
 		return nil
 	}
-	if n > maxList {
+	if n > maxList || len(r.args)+n > maxList {
+		if p.origin == fromColumn {
+			return strangler.Fail(codes.ResourceExhausted, "TOO_MANY_ROWS_AT_ONCE", "there are too many rows to answer this at once; ask for less, such as a smaller page").
+				WithCause(fmt.Errorf("%s is a list of %d values", p.ast, n))
+		}
 		return strangler.Invalid(strings.Join(p.ast.Path, "."), "has %d values; send at most %d at once", n, maxList)
 	}
 	padded := 1

@@ -41,6 +41,9 @@ func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, err
 		group.Go(func() error { return v.run(ctx, conns, next) })
 	}
 	err = group.Wait()
+	for _, op := range ops {
+		op.sticky = op.sticks()
+	}
 	var faults fault.List
 	for _, v := range workers {
 		faults.Append(v.faults)
@@ -65,7 +68,7 @@ func (v *verifier) run(ctx context.Context, conns *pool.Pool, next <-chan *opera
 	if v.conn, err = conns.Acquire(ctx); err != nil {
 		return err
 	}
-	defer v.conn.Release()
+	defer v.conn.Release() // rolls back
 	for op := range next {
 		for _, s := range op.statements {
 			if err := v.statement(ctx, s); err != nil {
@@ -117,6 +120,8 @@ type verifier struct {
 	conn    *pool.Conn
 	schema  *schema
 	faults  fault.List
+
+	readOnly bool // a read-only transaction is open
 }
 
 // statement checks the main variants of one statement.
@@ -149,8 +154,17 @@ func (v *verifier) statement(ctx context.Context, s *statement) error {
 
 // variant asks the server about one text: a query is run so that it gives no rows, anything else is prepared.
 func (v *verifier) variant(ctx context.Context, s *statement, va *variant) error {
-	if !s.isQuery() {
+	if !s.isQuery() || va.outline.Main != annotated.VerbSelect {
+		if err := v.within(ctx, false); err != nil {
+			return err
+		}
 		return v.conn.Prepare(ctx, checkText(va.pieces))
+	}
+	if err := v.within(ctx, !va.outline.Locks); err != nil {
+		return err
+	}
+	if err := v.secondPage(ctx, s, va); err != nil {
+		return err
 	}
 	pieces, limited := noRows(va)
 	if !limited {
@@ -175,6 +189,19 @@ func (v *verifier) variant(ctx context.Context, s *statement, va *variant) error
 	}
 	va.columns = slices.Clone(rows.Columns())
 	return rows.Close()
+}
+
+// within begins or ends the read-only transaction that queries are run in. Only what is plainly a SELECT is run, with no
+// rows; the transaction keeps stored functions from writing, too. Changes can't even be prepared in it.
+func (v *verifier) within(ctx context.Context, readOnly bool) error {
+	if v.readOnly == readOnly {
+		return nil
+	}
+	v.readOnly = readOnly
+	if readOnly {
+		return v.conn.Command(ctx, "START TRANSACTION READ ONLY")
+	}
+	return v.conn.Rollback(ctx)
 }
 
 // checkText writes the pieces as they are checked: each parameter one placeholder, the page its first.

@@ -1,7 +1,10 @@
 package legacy
 
 import (
+	"context"
+	"database/sql/driver"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,22 +34,43 @@ func (v *verifier) fields(f *fill) {
 	by := map[string]*statement{}
 	for _, c := range f.children {
 		by[string(c.field.Name())] = c.anySource()
+		if o := c.field.ContainingOneof(); o != nil && !o.IsSynthetic() {
+			v.filled(by, c.anySource(), "oneof "+string(o.Name()))
+		}
 		v.fields(c)
 	}
+	if f.message == nil {
+		return
+	}
 	for _, s := range f.rows {
+		names := map[string]bool{}
 		for _, va := range s.checked() {
 			for _, c := range va.columns {
-				name := firstSegment(c.Name)
-				if strings.HasPrefix(name, "_") || f.message == nil || f.message.Fields().ByName(protoreflect.Name(name)) == nil {
-					continue
-				}
-				if other := by[name]; other != nil && other != s {
-					v.faults.Add(s.at(name), "fill it once", "statement %s fills %s, and so does statement %s", s.ast.Name, name, other.ast.Name)
-				}
-				by[name] = s
+				names[firstSegment(c.Name)] = true
+			}
+		}
+		for _, a := range s.fields {
+			names[string(a.path[0].Name())] = true
+		}
+		for _, name := range slices.Sorted(maps.Keys(names)) {
+			fd := f.message.Fields().ByName(protoreflect.Name(name))
+			if fd == nil || strings.HasPrefix(name, "_") {
+				continue
+			}
+			v.filled(by, s, name)
+			if o := fd.ContainingOneof(); o != nil && !o.IsSynthetic() {
+				v.filled(by, s, "oneof "+string(o.Name()))
 			}
 		}
 	}
+}
+
+// filled reports a field or oneof that another statement fills, too.
+func (v *verifier) filled(by map[string]*statement, s *statement, name string) {
+	if other := by[name]; other != nil && other != s {
+		v.faults.Add(s.at(lastPart(name, " ")), "fill it by one statement", "statement %s fills %s, and so does statement %s", s.ast.Name, name, other.ast.Name)
+	}
+	by[name] = s
 }
 
 // anySource gives a statement that fills f or something below it.
@@ -115,8 +139,8 @@ func (v *verifier) unique(va *variant) bool {
 	known := false
 	for _, t := range va.outline.Tables {
 		tab := v.schema.table(t.Schema, t.Name)
-		if tab == nil {
-			continue
+		if tab == nil || tab.engine == "" { // a derived table or a view: what it has of keys is not known
+			return true
 		}
 		known = true
 		var cols []string
@@ -138,11 +162,45 @@ func (v *verifier) unique(va *variant) bool {
 	return !known
 }
 
+// sticks tells whether the operation, or one that it calls, changes tables that keep what is undone.
+func (op *operation) sticks() bool {
+	if op.sticky {
+		return true
+	}
+	for _, s := range op.statements {
+		if s.call != nil && s.call.op != nil && s.call.op.sticks() {
+			return true
+		}
+	}
+	return false
+}
+
+// secondPage lets the server prepare the text that continues a list: the first page's has no condition yet.
+func (v *verifier) secondPage(ctx context.Context, s *statement, va *variant) error {
+	if s.op.pager == nil || s.op.pager.statement != s || len(va.keyset) == 0 {
+		return nil
+	}
+	args := make([]driver.Value, len(va.keyset))
+	for i := range args {
+		args[i] = int64(1)
+	}
+	var sb strings.Builder
+	for _, p := range va.pieces {
+		switch {
+		case p.param == nil:
+			sb.WriteString(p.text)
+		case p.param.origin == fromPage:
+			s.op.pager.writeKeyset(&sb, &run{}, va.keyset, args)
+		default:
+			sb.WriteByte('?')
+		}
+	}
+	sb.WriteString("\nLIMIT ?")
+	return v.conn.Prepare(ctx, sb.String())
+}
+
 // engines warns where a transaction would not hold: tables whose engine has none, changed beside others.
 func (v *verifier) engines(op *operation) {
-	if op.isolation != write {
-		return
-	}
 	seen := map[string]bool{}
 	for _, s := range op.statements {
 		for _, va := range s.checked() {
@@ -151,7 +209,10 @@ func (v *verifier) engines(op *operation) {
 				if tab == nil || !t.Written || tab.transactional || seen[t.Name] {
 					continue
 				}
-				seen[t.Name] = true
+				seen[t.Name], op.sticky = true, true
+				if op.isolation != write {
+					continue // one statement alone has nothing to be undone with
+				}
 				v.faults.Warn(s.at(t.Name), fmt.Sprintf("ALTER TABLE %s ENGINE=InnoDB", t.Name), "%s changes %s, whose engine %s has no transactions: what it changes stays when the rest is undone", op.target, t.Name, tab.engine)
 			}
 		}
