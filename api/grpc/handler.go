@@ -86,7 +86,10 @@ func (h handler) stream(op *contract.Operation, stream grpc.ServerStream) error 
 	call := newCall(ctx, op, request)
 	_ = stream.SetHeader(metadata.MD{edge.RequestIDHeader: {call.RequestID}})
 	err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
-		return stream.SendMsg(&frame{bytes: wire})
+		if err := stream.SendMsg(&frame{bytes: wire}); err != nil {
+			return unsent(ctx, err)
+		}
+		return nil
 	})
 	if err != nil {
 		return err.GRPCStatus().Err()

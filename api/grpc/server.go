@@ -24,6 +24,8 @@ type Options struct {
 	MaxRequestBytes int
 	// MaxReplyBytes bounds a reply message, in bytes; 0 means 64 MiB.
 	MaxReplyBytes int
+	// StreamTimeout bounds a stream, its caller's pauses included; 0 means edge.DefaultStreamTimeout.
+	StreamTimeout time.Duration
 	// MaxConnectionAge is how long a connection is used before its client is asked to make a new one, so that load
 	// spreads over replicas; 0 means 30 minutes. Running calls get MaxConnectionGrace (0 means 10 minutes) to finish.
 	MaxConnectionAge   time.Duration
@@ -61,6 +63,9 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 	if opts.MaxReplyBytes == 0 {
 		opts.MaxReplyBytes = defaultMaxReplyBytes
 	}
+	if opts.StreamTimeout == 0 {
+		opts.StreamTimeout = edge.DefaultStreamTimeout
+	}
 	if opts.MaxConnectionAge == 0 {
 		opts.MaxConnectionAge = defaultConnectionAge
 	}
@@ -82,6 +87,7 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.InTapHandle(boundStreams(c, opts.StreamTimeout)),
 		grpc.WaitForHandlers(true),
 	}, opts.Extra...)...)
 	s := &Server{grpc: server, health: health.NewServer()}

@@ -34,6 +34,7 @@ func (s *server) refuse(w http.ResponseWriter, err *strangler.Error) {
 }
 
 func (s *server) write(w http.ResponseWriter, status int, err *strangler.Error) {
+	s.boundWrites(w)
 	body := errorJSON(status, err)
 	h := w.Header()
 	if err.RetryAfter > 0 {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"net/http"
+	"time"
 
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/strangler"
 )
@@ -33,9 +35,13 @@ func (rt *route) appendReply(buf *bytes.Buffer, wire []byte) error {
 	return nil
 }
 
-// stream sends each reply as soon as it is there. One of them is in memory at a time; a slow caller slows the Backend.
+// stream sends each reply as soon as it is there. One of them is in memory at a time; a slow caller slows the Backend,
+// until the stream's time is over.
 func (s *server) stream(ctx context.Context, w http.ResponseWriter, rt *route, call *strangler.Call) {
+	ctx, cancel := context.WithTimeoutCause(ctx, s.streamTimeout, s.streamTooLong)
+	defer cancel()
 	control := http.NewResponseController(w)
+	ended := unblock(ctx, control)
 	started := false
 	buf := s.buffer()
 	defer func() { s.release(buf) }()
@@ -52,13 +58,15 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, rt *route, c
 			w.WriteHeader(http.StatusOK)
 		}
 		if _, err := w.Write(buf.Bytes()); err != nil {
-			return gone(ctx, err)
+			return edge.Unsent(ctx, err)
 		}
 		if err := control.Flush(); err != nil {
-			return gone(ctx, err)
+			return edge.Unsent(ctx, err)
 		}
 		return nil
 	})
+	ended()
+	s.boundWrites(w)
 	switch {
 	case failed != nil && started:
 		_, _ = w.Write(append(errorJSON(httpStatus(failed), failed), '\n'))
@@ -71,10 +79,26 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, rt *route, c
 	}
 }
 
-// gone says that the caller hung up, by the context's error where it has noticed already.
-func gone(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
+// unblock lets writes last as long as ctx, and no longer: one that waits for a caller who doesn't read fails when ctx
+// ends. What it returns ends that; the writes' deadline is anyone's to set from then on.
+func unblock(ctx context.Context, control *http.ResponseController) (ended func()) {
+	if control.SetWriteDeadline(time.Time{}) != nil {
+		return func() {} // a connection without deadlines, as in tests
 	}
-	return strangler.AsError(context.Canceled).WithCause(err)
+	done := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_ = control.SetWriteDeadline(time.Unix(1, 0)) // it could be set before
+	})
+	return func() {
+		if !stop() {
+			<-done
+		}
+	}
+}
+
+// boundWrites gives the caller of w from now on so long to receive what is written.
+func (s *server) boundWrites(w http.ResponseWriter) {
+	// It fails for connections without deadlines only, as in tests.
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(s.writeTimeout))
 }

@@ -106,6 +106,7 @@ func (s *server) unary(ctx context.Context, w http.ResponseWriter, rt *route, ca
 		s.refuse(w, failed)
 		return
 	}
+	s.boundWrites(w)
 	h := w.Header()
 	h.Set("Content-Type", jsonType)
 	h.Set("Content-Length", strconv.Itoa(buf.Len()))

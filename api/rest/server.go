@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"sync"
+	"time"
 
 	"google.golang.org/protobuf/encoding/protojson"
 
@@ -23,6 +24,11 @@ type Options struct {
 	MaxRequestBytes int
 	// MaxReplyBytes bounds a reply message, in bytes of its wire form; 0 means 64 MiB.
 	MaxReplyBytes int
+	// StreamTimeout bounds a stream, its caller's pauses included; 0 means edge.DefaultStreamTimeout.
+	StreamTimeout time.Duration
+	// WriteTimeout is how long a caller may take to receive a unary reply, an error, or what is left of a stream at its
+	// end; 0 means a minute.
+	WriteTimeout time.Duration
 	// JSON says how replies are written. Its zero is as grpc-gateway writes them: unset fields too, in lowerCamelCase.
 	JSON jsonwire.Options
 }
@@ -30,6 +36,7 @@ type Options struct {
 const (
 	defaultMaxRequestBytes = 4 << 20
 	defaultMaxReplyBytes   = 64 << 20
+	defaultWriteTimeout    = time.Minute
 	// keptBuffer bounds the buffers that are kept for the next request.
 	keptBuffer = 1 << 20
 )
@@ -38,6 +45,9 @@ const (
 type server struct {
 	edge            *edge.Edge
 	maxRequestBytes int
+	streamTimeout   time.Duration
+	streamTooLong   error
+	writeTimeout    time.Duration
 	routes          tree
 	decode          protojson.UnmarshalOptions
 	buffers         sync.Pool // of *bytes.Buffer
@@ -52,9 +62,18 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler,
 	if opts.MaxReplyBytes == 0 {
 		opts.MaxReplyBytes = defaultMaxReplyBytes
 	}
+	if opts.StreamTimeout == 0 {
+		opts.StreamTimeout = edge.DefaultStreamTimeout
+	}
+	if opts.WriteTimeout == 0 {
+		opts.WriteTimeout = defaultWriteTimeout
+	}
 	s := &server{
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
 		maxRequestBytes: opts.MaxRequestBytes,
+		streamTimeout:   opts.StreamTimeout,
+		streamTooLong:   edge.StreamTooLong(opts.StreamTimeout),
+		writeTimeout:    opts.WriteTimeout,
 		decode:          protojson.UnmarshalOptions{Resolver: c.Types},
 		buffers:         sync.Pool{New: func() any { return &bytes.Buffer{} }},
 	}

@@ -31,6 +31,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
 		Logger:          logger,
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
+		StreamTimeout: cfg.Timeouts.Stream,
 	})
 	base := context.WithoutCancel(ctx)
 	calls, cancelCalls := context.WithCancelCause(base)
@@ -38,12 +39,14 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	routes, err := rest.New(c, over("rest"), rest.Options{
 		Logger:          logger,
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
+		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout,
 	})
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)
 	}
-	s.rest = s.httpServer(s.restHandler(routes), calls)
-	s.admin = s.httpServer(s.adminHandler(m), base)
+	longest := max(cfg.Timeouts.Stream, cfg.Timeouts.Max)
+	s.rest = s.httpServer(s.restHandler(routes), calls, longest+bodyTimeout+replyTimeout)
+	s.admin = s.httpServer(s.adminHandler(m), base, replyTimeout)
 	return nil
 }
 

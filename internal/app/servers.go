@@ -26,7 +26,8 @@ const (
 	headerTimeout = 10 * time.Second
 	bodyTimeout   = 30 * time.Second
 	idleTimeout   = 2 * time.Minute
-	maxHeader     = 64 << 10 // bytes
+	replyTimeout  = time.Minute // to receive a unary reply, an error or a page for operators
+	maxHeader     = 64 << 10    // bytes
 )
 
 // cancelGrace is how long calls have to end once they are cancelled.
@@ -144,10 +145,11 @@ func (s *servers) shutdownREST(ctx, draining context.Context) {
 }
 
 // httpServer makes a server that no client can hold by being slow.
-func (s *servers) httpServer(h http.Handler, base context.Context) *http.Server { //nolint:revive // base is no context of this call
+func (s *servers) httpServer(h http.Handler, base context.Context, writeTimeout time.Duration) *http.Server { //nolint:revive // base is no context of this call
 	return &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
+		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeader,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
