@@ -33,15 +33,23 @@ func (s *server) request(w http.ResponseWriter, r *http.Request, rt *route, segm
 	return msg, nil
 }
 
-// setPath sets a scalar field by its path. In a oneof, the last member that is set counts, as in a body.
+// setPath sets a scalar field by its path. A body that contradicts the path is refused: one of them would be dropped.
 func setPath(msg protoreflect.Message, name string, path []protoreflect.FieldDescriptor, text string) *strangler.Error {
 	last := len(path) - 1
-	for _, fd := range path[:last] {
-		msg = msg.Mutable(fd).Message()
+	for i, fd := range path {
+		if failed := alone(msg, fd, name); failed != nil {
+			return failed
+		}
+		if i < last {
+			msg = msg.Mutable(fd).Message()
+		}
 	}
 	v, err := parseScalar(path[last], text)
 	if err != nil {
 		return strangler.Invalid(name, "%v", err)
+	}
+	if msg.Has(path[last]) && !msg.Get(path[last]).Equal(v) {
+		return strangler.Invalid(name, "the path has another value; give the body the same, or leave it out there")
 	}
 	msg.Set(path[last], v)
 	return nil

@@ -59,6 +59,8 @@ func TestRequestsAreFilled(t *testing.T) {
 		{"GET", "/v1/shops/1/orders/2?child.name=shops/1/orders/2", ``, `{"child":{"name":"shops/1/orders/2"}}`},
 		{"GET", "/v1/shops/1/orders/2?child.count=3", ``, `{"child":{"name":"shops/1/orders/2","count":"3"}}`},
 		{"POST", "/v1/shops/1/orders/2:cancel", `{"fInt32":1}`, `{"child":{"name":"shops/1/orders/2"},"fInt32":1}`},
+		{"POST", "/v1/shops/1/orders/2:cancel", `{"child":{"name":"shops/1/orders/2"}}`, `{"child":{"name":"shops/1/orders/2"}}`},
+		{"POST", "/v1/choices/a", `{"cString":"a"}`, `{"cString":"a"}`},
 		{"GET", "/v1/deep/a/b%2Fc/d", ``, `{"fString":"a/b%2Fc/d"}`},
 		{"GET", "/v1/deep", ``, `{}`},
 		{"PUT", "/v1/children/7?f_int32=1", `{"name":"n"}`, `{"name":"n"}`},
@@ -96,7 +98,7 @@ func TestRequestsAreFilled(t *testing.T) {
 			"PATCH", "/v1/shops/1?allow_missing=true", `{"count":"2","child":{"name":"x"},"tags":[],"labels":{"a":"b"},"time":null}`,
 			`{"child":{"name":"shops/1","count":"2","child":{"name":"x"},"labels":{"a":"b"}},"updateMask":"child.name,count,labels,tags,time","allowMissing":true}`,
 		},
-		{"PATCH", "/v1/shops/1?update_mask=count", `{"count":"2","name":"n"}`, `{"child":{"name":"shops/1","count":"2"},"updateMask":"count"}`},
+		{"PATCH", "/v1/shops/1?update_mask=count", `{"count":"2","name":"shops/1"}`, `{"child":{"name":"shops/1","count":"2"},"updateMask":"count"}`},
 		{"PATCH", "/v1/whole", `{"child":{"count":1},"updateMask":"child.count"}`, `{"child":{"count":"1"},"updateMask":"child.count"}`},
 		{"PATCH", "/v1/whole", `{"child":{"count":1}}`, `{"child":{"count":"1"}}`},
 	}
