@@ -108,6 +108,8 @@ func TestWrongRequestsNameTheField(t *testing.T) {
 		{"GET", "/v1/echo?m_string_int32=1", ``, "m_string_int32", "[key]"},
 		{"GET", "/v1/echo?m_int32_string[x]=1", ``, "m_int32_string", "the key"},
 		{"GET", "/v1/echo?m_string_int32[a]=1&m_string_int32[a]=2", ``, "m_string_int32", "given twice"},
+		{"GET", "/v1/echo?m_int32_string[1]=a&m_int32_string[%2B1]=b", ``, "m_int32_string", `the key "+1" is given twice`},
+		{"GET", "/v1/echo?m_int32_string[1]=a&mInt32String[01]=b", ``, "m_int32_string", "given twice"},
 		{"GET", "/v1/echo/a/x/COLOR_RED", ``, "f_int32", "32 bits"},
 		{"GET", "/v1/echo/%FF", ``, "f_string", "UTF-8"},
 		{"DELETE", "/v1/echo/a", `{"x":1}`, "body", "takes no body"},

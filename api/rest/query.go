@@ -2,6 +2,7 @@ package rest
 
 import (
 	"net/url"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -41,7 +42,7 @@ type query struct {
 	route  *route
 	msg    protoreflect.Message
 	decode protojson.UnmarshalOptions
-	seen   []string // what has been set, as field paths
+	seen   []string // fields with one value that have been set, as paths
 }
 
 func (q *query) set(name, text string) *strangler.Error {
@@ -64,8 +65,8 @@ func (q *query) set(name, text string) *strangler.Error {
 	if done, failed := q.bound(own, path, text); done || failed != nil {
 		return failed
 	}
-	if !last.IsList() {
-		if failed := q.once(own, mapKey, isEntry); failed != nil {
+	if !last.IsList() && !isEntry {
+		if failed := q.once(own); failed != nil {
 			return failed
 		}
 	}
@@ -98,7 +99,11 @@ func (q *query) put(msg protoreflect.Message, fd protoreflect.FieldDescriptor, o
 		if err != nil {
 			return strangler.Invalid(own, "the key: %v", err)
 		}
-		msg.Mutable(fd).Map().Set(k.MapKey(), v)
+		entries := msg.Mutable(fd).Map()
+		if entries.Has(k.MapKey()) { // by whatever spelling: 1, +1 and 01 are one key
+			return strangler.Invalid(own, "the key %s is given twice; it has one value", shown(mapKey))
+		}
+		entries.Set(k.MapKey(), v)
 	case fd.IsList():
 		msg.Mutable(fd).List().Append(v)
 	default:
@@ -131,17 +136,11 @@ func (q *query) bound(own string, path []protoreflect.FieldDescriptor, text stri
 }
 
 // once refuses a second value of a field, by whatever name.
-func (q *query) once(own, mapKey string, isEntry bool) *strangler.Error {
-	key := own
-	if isEntry {
-		key += "[" + mapKey + "]"
+func (q *query) once(own string) *strangler.Error {
+	if slices.Contains(q.seen, own) {
+		return strangler.Invalid(own, "it is given twice; it has one value")
 	}
-	for _, s := range q.seen {
-		if s == key {
-			return strangler.Invalid(own, "it is given twice; it has one value")
-		}
-	}
-	q.seen = append(q.seen, key)
+	q.seen = append(q.seen, own)
 	return nil
 }
 
