@@ -80,6 +80,7 @@ func TestWrongRequestsNameTheField(t *testing.T) {
 		{"POST", "/v1/strings", `[1]`, "r_string[0]", "invalid value"},
 		{"GET", "/v1/echo?nope=1", ``, "nope", "unknown query parameter; test.v1.All has f_bool"},
 		{"GET", "/v1/echo?child.nope=1", ``, "child.nope", "unknown query parameter; test.v1.Child has name"},
+		{"GET", "/v1/echo?child." + strings.Repeat("child.", 99) + "name=1", ``, "child", "nested 101 fields deep, more than the limit of 100"},
 		{"GET", "/v1/echo?f_string.x=1", ``, "f_string.x", "f_string has no fields"},
 		{"GET", "/v1/echo?r_child.name=1", ``, "r_child.name", "r_child has no fields"},
 		{"GET", "/v1/echo?f_int32=1&f_int32=2", ``, "f_int32", "given twice"},

@@ -165,8 +165,16 @@ func mapEntry(name string) (dotted, key string, ok bool) {
 	return name[:open], name[open+1 : len(name)-1], true
 }
 
+// maxDepth bounds the fields of a dotted path. Only messages that hold their own kind go deep at all, and the cost of
+// nesting grows with its square.
+const maxDepth = 100
+
 // resolve finds the fields of a dotted path.
 func resolve(md protoreflect.MessageDescriptor, name, dotted string) ([]protoreflect.FieldDescriptor, *strangler.Error) {
+	if depth := strings.Count(dotted, ".") + 1; depth > maxDepth {
+		first, _, _ := strings.Cut(dotted, ".")
+		return nil, strangler.Invalid(first, "the parameter is nested %d fields deep, more than the limit of %d", depth, maxDepth)
+	}
 	var path []protoreflect.FieldDescriptor
 	for rest := dotted; ; {
 		var part string
