@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
+	"unicode/utf8"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
@@ -81,17 +83,23 @@ func (e *Error) Error() string {
 // Unwrap gives the cause.
 func (e *Error) Unwrap() error { return e.Cause }
 
-// GRPCStatus gives what the caller sees, with details. gRPC and grpc-gateway both look for this method.
+// GRPCStatus gives what the caller sees, with details. gRPC and grpc-gateway both look for this method. Bytes that are
+// no UTF-8 are replaced: they come from requests that are refused for them, and no detail could carry them.
 func (e *Error) GRPCStatus() *status.Status {
-	st := status.New(e.Code, e.Message)
-	details := []protoadapt.MessageV1{
-		&errdetails.ErrorInfo{Reason: e.Reason, Domain: e.Domain, Metadata: e.Metadata},
+	st := status.New(e.Code, valid(e.Message))
+	info := &errdetails.ErrorInfo{Reason: valid(e.Reason), Domain: valid(e.Domain)}
+	if len(e.Metadata) > 0 {
+		info.Metadata = make(map[string]string, len(e.Metadata))
+		for k, v := range e.Metadata {
+			info.Metadata[valid(k)] = valid(v)
+		}
 	}
+	details := []protoadapt.MessageV1{info}
 	if len(e.Violations) > 0 {
 		br := &errdetails.BadRequest{}
 		for _, v := range e.Violations {
 			br.FieldViolations = append(br.FieldViolations,
-				&errdetails.BadRequest_FieldViolation{Field: v.Field, Description: v.Description})
+				&errdetails.BadRequest_FieldViolation{Field: valid(v.Field), Description: valid(v.Description)})
 		}
 		details = append(details, br)
 	}
@@ -104,6 +112,9 @@ func (e *Error) GRPCStatus() *status.Status {
 	}
 	return full
 }
+
+// valid gives text with what is no UTF-8 in it replaced.
+func valid(text string) string { return strings.ToValidUTF8(text, string(utf8.RuneError)) }
 
 // AsError gives err as an *Error. What is none becomes CANCELLED or DEADLINE_EXCEEDED when a context ended, the
 // status it carries when it has one, else INTERNAL with err as its cause. It gives nil for nil.

@@ -79,6 +79,7 @@ func TestWrongRequestsNameTheField(t *testing.T) {
 		{"POST", "/v1/strings", `["a"],"fInt32":1`, "r_string", "not valid JSON"},
 		{"POST", "/v1/strings", `[1]`, "r_string[0]", "invalid value"},
 		{"GET", "/v1/echo?nope=1", ``, "nope", "unknown query parameter; test.v1.All has f_bool"},
+		{"GET", "/v1/echo?%ff=1", ``, "\ufffd", "unknown query parameter"},
 		{"GET", "/v1/echo?child.nope=1", ``, "child.nope", "unknown query parameter; test.v1.Child has name"},
 		{"GET", "/v1/echo?child." + strings.Repeat("child.", 99) + "name=1", ``, "child", "nested 101 fields deep, more than the limit of 100"},
 		{"GET", "/v1/echo?f_string.x=1", ``, "f_string.x", "f_string has no fields"},
