@@ -10,12 +10,13 @@ import (
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/lexer"
 	"github.com/goccy/go-yaml/parser"
 
 	"banyan.dev/banyan/internal/fault"
 )
 
-// maxFile bounds the file's size in bytes, and with it how deep its nesting can be.
+// maxFile bounds the file's size in bytes.
 const maxFile = 64 << 10
 
 // Load reads the config file at path. The Config is never nil: what the file says wrongly has its default, so that
@@ -57,13 +58,17 @@ func (d *decoder) parse(data []byte) (body ast.Node, ok bool) {
 		return nil, false
 	}
 	file, err := parseYAML(data)
-	if err != nil {
-		var syntax *yaml.SyntaxError
-		if errors.As(err, &syntax) {
-			d.faults.Add(d.at(syntax.Token), "", "this is not YAML: %s", syntax.Message)
-		} else {
-			d.faults.Add(top, "", "this is not YAML")
-		}
+	var deep *nestingError
+	var syntax *yaml.SyntaxError
+	switch {
+	case errors.As(err, &deep):
+		d.faults.Add(d.at(deep.at), "write lists and mappings as docs/config.md shows them", "brackets or dashes nest more than %d levels deep", maxNesting)
+		return nil, false
+	case errors.As(err, &syntax):
+		d.faults.Add(d.at(syntax.Token), "", "this is not YAML: %s", syntax.Message)
+		return nil, false
+	case err != nil:
+		d.faults.Add(top, "", "this is not YAML")
 		return nil, false
 	}
 	docs := slices.DeleteFunc(file.Docs, func(doc *ast.DocumentNode) bool { return doc.Body == nil })
@@ -84,7 +89,11 @@ func parseYAML(data []byte) (file *ast.File, err error) {
 			err = fmt.Errorf("parser: %v", r)
 		}
 	}()
-	return parser.ParseBytes(data, 0, parser.AllowDuplicateMapKey())
+	tokens := lexer.Tokenize(string(data))
+	if at := tooDeep(tokens); at != nil {
+		return nil, &nestingError{at}
+	}
+	return parser.Parse(tokens, 0, parser.AllowDuplicateMapKey())
 }
 
 // SQLFiles gives the files that the globs of sql match, in order and each once. A glob that matches nothing is a fault.
