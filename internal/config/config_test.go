@@ -139,6 +139,20 @@ func TestEveryFaultAtOnce(t *testing.T) {
 	}
 }
 
+// A fault that is between a given key and a default stands at the given one.
+func TestAnAddressThatADefaultHasIsFoundInTheFile(t *testing.T) {
+	for line, want := range map[string]string{
+		"listen: {rest: 127.0.0.1:9090}":                        "banyan.yaml:4:10: listen.rest and listen.grpc are the same address (give each its own port)",
+		"listen: {grpc: 127.0.0.1:8080}":                        "banyan.yaml:4:10: listen.rest and listen.grpc are the same address (give each its own port)",
+		"listen: {rest: 127.0.0.1:1234, admin: 127.0.0.1:1234}": "banyan.yaml:4:32: listen.rest and listen.admin are the same address (give each its own port)",
+	} {
+		_, faults := Parse("banyan.yaml", []byte(minimal+line+"\n"), env(nil))
+		if diff := cmp.Diff([]string{want}, texts(faults)); diff != "" {
+			t.Errorf("%s: %s", line, diff)
+		}
+	}
+}
+
 func TestSecretsAreNeverShown(t *testing.T) {
 	cfg, faults := Parse("banyan.yaml", []byte(strings.ReplaceAll(minimal, "pw", "hunter2")+`paging: {keys: [hunter2hunter2hunter2]}`), env(nil))
 	if faults.Failed() {

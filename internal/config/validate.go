@@ -94,7 +94,11 @@ func (v validator) listen() {
 		addr Address
 	}{{"listen.rest", l.REST}, {"listen.grpc", l.GRPC}, {"listen.admin", l.Admin}} {
 		if other, ok := taken[at.addr]; ok && at.addr.fixedPort() {
-			v.add(at.key, "give each its own port", "%s and %s are the same address", other, at.key)
+			blamed := at.key
+			if _, given := v.c.positions[blamed]; !given {
+				blamed = other // the file says nothing of a default
+			}
+			v.add(blamed, "give each its own port", "%s and %s are the same address", other, at.key)
 		}
 		taken[at.addr] = at.key
 	}
