@@ -16,6 +16,7 @@ import (
 // handler answers the calls of all services.
 type handler struct {
 	edge            *edge.Edge
+	refused         func(*strangler.Error)
 	maxRequestBytes int
 }
 
@@ -101,7 +102,7 @@ func (h handler) stream(op *contract.Operation, stream grpc.ServerStream) error 
 // come here: gRPC refuses them before, with the same code.)
 func (h handler) received(err error) error {
 	if status.Code(err) == codes.ResourceExhausted {
-		return edge.TooLarge(h.maxRequestBytes).WithCause(err).GRPCStatus().Err()
+		return h.refuse(edge.TooLarge(h.maxRequestBytes).WithCause(err))
 	}
 	return err
 }
@@ -121,8 +122,14 @@ func newCall(ctx context.Context, op *contract.Operation, request *frame) *stran
 }
 
 // unknownMethod answers calls of what the contract does not have.
-func unknownMethod(_ any, stream grpc.ServerStream) error {
+func (h handler) unknownMethod(_ any, stream grpc.ServerStream) error {
 	name, _ := grpc.MethodFromServerStream(stream)
-	return strangler.Fail(codes.Unimplemented, "METHOD_NOT_FOUND",
-		"there is no method %s here; ask the server's reflection for what there is", name).GRPCStatus().Err()
+	return h.refuse(strangler.Fail(codes.Unimplemented, "METHOD_NOT_FOUND",
+		"there is no method %s here; ask the server's reflection for what there is", name))
+}
+
+// refuse answers what never became a call: no Backend can count it.
+func (h handler) refuse(err *strangler.Error) error {
+	h.refused(err)
+	return err.GRPCStatus().Err()
 }

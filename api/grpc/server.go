@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// Logger gets failed calls; nil logs nothing.
 	Logger *slog.Logger
+	// Refused is told of each request that is refused before it becomes a call; nil tells nobody. It has to be safe for
+	// concurrent use.
+	Refused func(*strangler.Error)
 	// MaxRequestBytes bounds a request message, in bytes; 0 means 4 MiB.
 	MaxRequestBytes int
 	// MaxReplyBytes bounds a reply message, in bytes; 0 means 64 MiB.
@@ -72,8 +75,12 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 	if opts.MaxConnectionGrace == 0 {
 		opts.MaxConnectionGrace = defaultConnectionGrace
 	}
+	if opts.Refused == nil {
+		opts.Refused = func(*strangler.Error) {}
+	}
 	h := handler{
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
+		refused:         opts.Refused,
 		maxRequestBytes: opts.MaxRequestBytes,
 	}
 	server := grpc.NewServer(append([]grpc.ServerOption{
@@ -86,7 +93,7 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 			Time: keepaliveTime, Timeout: keepaliveTimeout,
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
-		grpc.UnknownServiceHandler(unknownMethod),
+		grpc.UnknownServiceHandler(h.unknownMethod),
 		grpc.InTapHandle(boundStreams(c, opts.StreamTimeout)),
 		grpc.WaitForHandlers(true),
 	}, opts.Extra...)...)

@@ -36,8 +36,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case rt == nil && len(allowed) > 0:
 		slices.Sort(allowed)
 		w.Header().Set("Allow", strings.Join(allowed, ", "))
-		s.write(w, http.StatusMethodNotAllowed, strangler.Fail(codes.Unimplemented, "METHOD_NOT_ALLOWED",
-			"%s is not served with %s; use %s", r.URL.Path, r.Method, strings.Join(allowed, " or ")))
+		err := strangler.Fail(codes.Unimplemented, "METHOD_NOT_ALLOWED",
+			"%s is not served with %s; use %s", r.URL.Path, r.Method, strings.Join(allowed, " or "))
+		s.note(r, id, err)
+		s.write(w, http.StatusMethodNotAllowed, err)
 	case rt == nil:
 		s.reject(w, r, id, strangler.Fail(codes.NotFound, "NO_SUCH_PATH",
 			"there is nothing at %s %s; the contract's google.api.http rules say what there is", r.Method, r.URL.Path))
@@ -87,13 +89,19 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 	s.unary(ctx, w, rt, call)
 }
 
-// reject refuses what never became a call, and logs it: no Backend can.
+// reject refuses what never became a call.
 func (s *server) reject(w http.ResponseWriter, r *http.Request, id string, err *strangler.Error) {
+	s.note(r, id, err)
+	s.refuse(w, err)
+}
+
+// note counts and logs what never became a call: no Backend can.
+func (s *server) note(r *http.Request, id string, err *strangler.Error) {
+	s.refused(err)
 	if s.edge.Logger != nil {
 		s.edge.Logger.InfoContext(r.Context(), "request refused", "request_id", id, "method", r.Method, "path", r.URL.Path,
 			"code", code.Code(err.Code).String(), "reason", err.Reason, "message", err.Message)
 	}
-	s.refuse(w, err)
 }
 
 func (s *server) unary(ctx context.Context, w http.ResponseWriter, rt *route, call *strangler.Call) {

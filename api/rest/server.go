@@ -20,6 +20,9 @@ import (
 type Options struct {
 	// Logger gets failed calls; nil logs nothing.
 	Logger *slog.Logger
+	// Refused is told of each request that is refused before it becomes a call; nil tells nobody. It has to be safe for
+	// concurrent use.
+	Refused func(*strangler.Error)
 	// MaxRequestBytes bounds a request's body, in bytes; 0 means 4 MiB.
 	MaxRequestBytes int
 	// MaxReplyBytes bounds a reply message, in bytes of its wire form; 0 means 64 MiB.
@@ -44,6 +47,7 @@ const (
 // server is the handler. It is safe for concurrent use.
 type server struct {
 	edge            *edge.Edge
+	refused         func(*strangler.Error)
 	maxRequestBytes int
 	streamTimeout   time.Duration
 	streamTooLong   error
@@ -68,8 +72,12 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler,
 	if opts.WriteTimeout == 0 {
 		opts.WriteTimeout = defaultWriteTimeout
 	}
+	if opts.Refused == nil {
+		opts.Refused = func(*strangler.Error) {}
+	}
 	s := &server{
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
+		refused:         opts.Refused,
 		maxRequestBytes: opts.MaxRequestBytes,
 		streamTimeout:   opts.StreamTimeout,
 		streamTooLong:   edge.StreamTooLong(opts.StreamTimeout),

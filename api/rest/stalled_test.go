@@ -105,6 +105,7 @@ func TestAStreamWhoseTimeIsOverSaysSo(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	defer answer.Body.Close()
 	body, err := io.ReadAll(answer.Body)
 	if lines := strings.Split(string(body), "\n"); err != nil || len(lines) != 3 || !strings.Contains(lines[1], `"status":"DEADLINE_EXCEEDED"`) {
 		t.Errorf("%v, body: %s", err, body)
@@ -112,8 +113,13 @@ func TestAStreamWhoseTimeIsOverSaysSo(t *testing.T) {
 	if _, err := io.WriteString(conn, "GET /v1/echo HTTP/1.1\r\nHost: test\r\n\r\n"); err != nil {
 		t.Fatal(err)
 	}
-	if answer, err = http.ReadResponse(in, nil); err != nil || answer.StatusCode != http.StatusOK {
-		t.Errorf("the next call: %v, %v", answer, err)
+	next, err := http.ReadResponse(in, nil)
+	if err != nil {
+		t.Fatalf("the next call: %v", err)
+	}
+	defer next.Body.Close()
+	if next.StatusCode != http.StatusOK {
+		t.Errorf("the next call: %s", next.Status)
 	}
 }
 

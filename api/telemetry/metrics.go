@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/strangler"
 )
 
 // buckets are the bounds of durations, in seconds: from a cached point read to the longest deadline by default.
@@ -18,6 +19,7 @@ type Metrics struct {
 	calls    *prometheus.CounterVec
 	duration *prometheus.HistogramVec
 	inFlight *prometheus.GaugeVec
+	refused  *prometheus.CounterVec
 }
 
 // NewMetrics makes the metrics and registers them.
@@ -32,9 +34,17 @@ func NewMetrics(reg prometheus.Registerer) *Metrics {
 		inFlight: prometheus.NewGaugeVec(prometheus.GaugeOpts{
 			Name: "banyan_requests_in_flight", Help: "Calls that run now, those about to be refused included.",
 		}, []string{"transport"}),
+		refused: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "banyan_requests_refused_total", Help: "Requests that were refused before they became a call.",
+		}, []string{"transport", "reason"}),
 	}
-	reg.MustRegister(m.calls, m.duration, m.inFlight)
+	reg.MustRegister(m.calls, m.duration, m.inFlight, m.refused)
 	return m
+}
+
+// Refused counts what a transport ("rest", "grpc") refuses before it becomes a call, by the error's reason.
+func (m *Metrics) Refused(transport string) func(*strangler.Error) {
+	return func(err *strangler.Error) { m.refused.WithLabelValues(transport, err.Reason).Inc() }
 }
 
 // maxCode is the highest gRPC code.

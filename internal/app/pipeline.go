@@ -29,7 +29,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	}
 
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
-		Logger:          logger,
+		Logger: logger, Refused: m.calls.Refused("grpc"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
 		StreamTimeout: cfg.Timeouts.Stream,
 	})
@@ -37,7 +37,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
 	routes, err := rest.New(c, over("rest"), rest.Options{
-		Logger:          logger,
+		Logger: logger, Refused: m.calls.Refused("rest"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
 		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout,
 	})

@@ -98,12 +98,25 @@ func TestTelemetryOfARunningServer(t *testing.T) {
 	if err := n.LogLine(`"msg":"request refused"`, `"path":"/v1/notes/one"`, `"code":"INVALID_ARGUMENT"`); err != nil {
 		t.Error(err)
 	}
+	if code, body, err := n.rest(t.Context(), "PUT", "/v1/notes", ""); code != 405 || err != nil {
+		t.Errorf("REST: %d %s %v", code, body, err)
+	}
+	if err := n.LogLine(`"msg":"request refused"`, `"method":"PUT"`, `"reason":"METHOD_NOT_ALLOWED"`); err != nil {
+		t.Error(err)
+	}
+	in := dynamicpb.NewMessage(n.Project.Contract.Message("notes.v1.GetNoteRequest"))
+	if err := n.Conn.Invoke(t.Context(), "/notes.v1.NoteService/Nope", in, in); err == nil {
+		t.Error("there is a method Nope")
+	}
 	if lines := strings.Count(n.Logs(), "test-GetNote"); lines != 1 {
 		t.Errorf("one call has %d lines in the log", lines)
 	}
 	metrics := fetch(t, "http://"+n.Admin+"/metrics", 200)
 	for _, want := range []string{
 		`banyan_requests_total{code="NOT_FOUND",operation="notes.v1.NoteService.GetNote",transport="grpc"} 1`,
+		`banyan_requests_refused_total{reason="INVALID_FIELD",transport="rest"} 1`,
+		`banyan_requests_refused_total{reason="METHOD_NOT_ALLOWED",transport="rest"} 1`,
+		`banyan_requests_refused_total{reason="METHOD_NOT_FOUND",transport="grpc"} 1`,
 		`banyan_requests_in_flight{transport="grpc"} 0`, "banyan_legacy_connections_max 8", "banyan_legacy_up 1",
 		"go_goroutines ", "process_resident_memory_bytes ", `banyan_build_info{go="go`,
 	} {
