@@ -80,7 +80,7 @@ func (b *binder) argument(s *statement, ast *annotated.Param) *param {
 		p.bind, err = b.program.codec.Binder(leaf, p.ast.Func, nil)
 	}
 	if err != nil {
-		b.faults.Add(p.ast.Pos, "", "%s: %s", p.ast, err)
+		b.faults.Add(p.ast.Pos, "", "%s: %s", p.ast, spell(err, p))
 	}
 	return p
 }
@@ -188,6 +188,9 @@ func fieldPath(md protoreflect.MessageDescriptor, names []string) ([]protoreflec
 func (b *binder) each(s *statement) *each {
 	ast := s.ast.Each
 	e := &each{name: ast.As}
+	if len(ast.Path) == 0 {
+		return e // the parser has said so
+	}
 	if s.op.input.Fields().ByName(protoreflect.Name(e.name)) != nil {
 		b.faults.Add(ast.Pos, "take another name", "as=%s hides the field %s of %s", e.name, e.name, s.op.input.FullName())
 	}
@@ -229,6 +232,9 @@ func (b *binder) call(s *statement) {
 			target.Name, target.Output.FullName(), s.op.target, s.op.output.FullName())
 	}
 	s.call.args = b.assignments(s, target.Input, ast.Args)
+	if len(ast.Args) == 0 && target.Input.Fields().Len() > 0 {
+		b.faults.Add(ast.Pos, "give it what it asks for, as in id=:next.last_insert_id", "the :call sets no field of %s", target.Input.FullName())
+	}
 	b.fillRoot(s)
 }
 

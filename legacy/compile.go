@@ -213,9 +213,13 @@ func (b *binder) finish(op *operation) {
 	for _, s := range op.statements {
 		b.variants(s)
 		b.lists(s)
+		b.quotedParams(s)
 	}
 	b.alone(op)
 	b.pager(op)
+	for _, s := range op.statements { // what is kept is known now
+		b.aliases(s)
+	}
 	b.isolation(op)
 	if op.mask != nil {
 		op.mask.writable = op.writable()
@@ -228,10 +232,13 @@ func (b *binder) finish(op *operation) {
 	if op.rpc == nil {
 		return
 	}
+	if len(op.reply.rows) == 0 && len(op.reply.children) == 0 && op.output.Fields().Len() > 0 && len(op.statements) > 0 {
+		b.faults.Add(op.pos, "end the block with `-- name: reply :call …` or `:reply …`, or let a query fill the reply", "nothing fills the reply of %s: callers would get an empty %s", op.target, op.output.FullName())
+	}
 	switch r := op.reply; {
 	case len(r.rows) == 1 && len(r.children) == 0:
 		op.single = r.rows[0]
-	case len(r.rows) == 0 && len(r.children) == 1 && r.children[0].framed():
+	case len(r.rows) == 0 && len(r.children) == 1 && len(r.children[0].rows) == 1 && r.children[0].framed():
 		op.single = r.children[0].source()
 	}
 }

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"database/sql/driver"
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -52,7 +53,7 @@ func (b *binder) pager(op *operation) {
 		}
 		b.keysets(s, at.Pos)
 	}
-	if op.pager == nil && token != nil {
+	if op.pager == nil && token != nil && !slices.ContainsFunc(op.statements, func(s *statement) bool { return s.pageParam() != nil }) {
 		b.faults.Warn(op.pos, "put :page into the WHERE of the list's statement", "%s has a page_token, and no statement has :page", op.input.FullName())
 	}
 }
@@ -172,10 +173,19 @@ func (b *binder) enum(ast *annotated.Enum) {
 	for _, c := range ast.Codes {
 		v := enumValue(md, c.Name)
 		if v == nil {
-			b.faults.Add(c.Pos, "", "%s has no value %s", md.FullName(), c.Name)
+			b.faults.Add(c.Pos, "", "%s has no value %s%s", md.FullName(), c.Name, suggest(c.Name, valueNames(md)))
 			continue
 		}
 		b.enumCode(e, v, c)
+	}
+	var missing []string
+	for i := range md.Values().Len() {
+		if v := md.Values().Get(i); v.Number() != 0 && e.ToCode[v.Number()] == nil {
+			missing = append(missing, string(v.Name()))
+		}
+	}
+	if len(missing) > 0 {
+		b.faults.Warn(ast.Pos, "give them codes", "these values of %s have no code, so that callers can't use them and rows can't have them: %s", md.FullName(), strings.Join(missing, ", "))
 	}
 	b.program.codec.Enums[md.FullName()] = e
 }
@@ -206,6 +216,14 @@ func (b *binder) enumCode(e *value.Enum, v protoreflect.EnumValueDescriptor, c a
 	if _, has := e.ToCode[v.Number()]; !has {
 		e.ToCode[v.Number()] = n
 	}
+}
+
+func valueNames(md protoreflect.EnumDescriptor) []string {
+	names := make([]string, md.Values().Len())
+	for i := range names {
+		names[i] = string(md.Values().Get(i).Name())
+	}
+	return names
 }
 
 // enumValue finds a value by its name, with or without the enum's prefix (ORDER_STATUS_ of OrderStatus).

@@ -15,7 +15,7 @@ func (b *binder) into(s *statement) {
 		return
 	}
 	into := s.ast.Into
-	if into != nil && into.Discard {
+	if into != nil && (into.Discard || len(into.Steps) == 0) { // without steps the parser has said what is wrong
 		return
 	}
 	if into == nil {
@@ -110,6 +110,9 @@ func (b *binder) attach(s *statement, f, list *fill, match []annotated.Match) {
 		return
 	}
 	if list != nil {
+		if len(list.rows) == 0 {
+			return // what should fill it has a fault of its own
+		}
 		if len(match) == 0 {
 			b.faults.Add(into.Pos, fmt.Sprintf("say which column of %s equals which column here, as in %s[id=parent_id].%s", list.source().ast.Name, list.field.Name(), f.field.Name()),
 				"into=: rows below the list %s need a match", list.field.Name())

@@ -77,7 +77,7 @@ func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
 			if i := slices.IndexFunc(m.writable, func(w string) bool { return strings.HasPrefix(p, w+".") }); i >= 0 {
 				return nil, strangler.Invalid("update_mask", "%q is written as a whole; name %q and send all of it", m.writable[i], m.writable[i])
 			}
-			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call; leave it out of the mask", p)
+			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call; leave it out of the mask, and of the body where that is the mask", p)
 		}
 		if lost := m.lost(req.Get(m.resource).Message(), p); lost != "" {
 			return nil, strangler.Invalid("update_mask", "%q can't be changed by this call, and the mask's %q covers it; leave it out of the request", lost, p)

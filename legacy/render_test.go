@@ -32,6 +32,7 @@ INSERT INTO t (a, n) VALUES (:l.sku, :l._number);
 -- name: x :exec each=tags as=tag
 -- expect: 1 else ABORTED GONE "{tag.key}"
 UPDATE t SET a = :tag.value, b = :auth.sub WHERE k = :tag.key;
+-- name: done :reply a=:a
 `
 
 // FuzzRequestNeverBecomesSQL renders every statement for any request: the text is made of the file's own lines and of
@@ -59,6 +60,9 @@ func FuzzRequestNeverBecomesSQL(f *testing.F) {
 		}
 		defer r.free()
 		for _, s := range op.statements {
+			if s.ast.Kind == annotated.Reply {
+				continue
+			}
 			elements := []element{{}}
 			if s.each != nil {
 				elements = s.each.elements(r)

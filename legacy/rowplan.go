@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy/value"
 )
 
@@ -267,14 +268,23 @@ func closeLength(b []byte, start int) []byte {
 	return b
 }
 
-// near suggests a field whose name resembles name, as ", did you mean …".
+// near suggests a field whose name resembles name, as "; did you mean …", and lists the fields of a small message.
 func near(md protoreflect.MessageDescriptor, name string) string {
-	flat := func(s string) string { return strings.ReplaceAll(strings.ToLower(s), "_", "") }
-	for i := range md.Fields().Len() {
-		f := string(md.Fields().Get(i).Name())
-		if flat(f) == flat(name) || flat(f)+"s" == flat(name) || flat(f) == flat(name)+"s" {
-			return fmt.Sprintf("; did you mean %q?", f)
-		}
+	names := make([]string, md.Fields().Len())
+	for i := range names {
+		names[i] = string(md.Fields().Get(i).Name())
+	}
+	return suggest(name, names)
+}
+
+// suggest names what name may have meant, or all that there is where that is little.
+func suggest(name string, known []string) string {
+	const few = 12
+	if n := fault.Nearest(name, known); n != "" {
+		return fmt.Sprintf("; did you mean %q?", n)
+	}
+	if len(known) > 0 && len(known) <= few {
+		return "; it has " + strings.Join(known, ", ")
 	}
 	return ""
 }

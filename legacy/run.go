@@ -229,8 +229,9 @@ func (s *statement) blame(v *variant, e *strangler.Error) error {
 			continue
 		}
 		field := strings.Join(w.Param.Path, ".")
-		e.Violations = []strangler.Violation{{Field: field, Description: e.Message}}
-		e.Message = field + ": " + e.Message
+		what := strings.TrimPrefix(strings.TrimPrefix(e.Message, "a value in the request "), "a number or time in the request ")
+		e.Violations = []strangler.Violation{{Field: field, Description: what}}
+		e.Message = field + ": " + what
 		break
 	}
 	return e

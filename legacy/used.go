@@ -15,8 +15,9 @@ import (
 // rows or are told in messages.
 func (op *operation) writable() []string {
 	var out []string
+	keys := op.finding()
 	add := func(path string) {
-		if path != "" && !slices.Contains(out, path) {
+		if path != "" && !slices.Contains(out, path) && !slices.Contains(keys, path) {
 			out = append(out, path)
 		}
 	}
@@ -34,6 +35,29 @@ func (op *operation) writable() []string {
 		if s.call != nil && s.call.op != nil && s.call.op.rpc != nil && !s.call.op.rpc.Read {
 			for _, a := range s.call.args {
 				add(a.param.maskPath)
+			}
+		}
+	}
+	return out
+}
+
+// finding lists the paths of the resource that find the rows to change, on lines that are always there: its key, which
+// a mask can't change even where it is stored again in a child's rows.
+func (op *operation) finding() []string {
+	var out []string
+	for _, s := range op.statements {
+		if s.ast.Kind != annotated.Exec {
+			continue
+		}
+		for _, v := range s.checked() {
+			where, ok := v.outline.Clause(annotated.ClauseWhere)
+			if !ok {
+				continue
+			}
+			for _, p := range cut(v.pieces, where.Body) {
+				if p.param != nil && p.param.maskPath != "" {
+					out = append(out, p.param.maskPath)
+				}
 			}
 		}
 	}

@@ -2,7 +2,9 @@ package legacy
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"sync/atomic"
 
@@ -69,9 +71,30 @@ func (s *statement) choose(r *run) (*variant, error) {
 		}
 	}
 	if offered && !ordered {
-		return nil, strangler.Invalid("order_by", "this list can't be ordered so")
+		return nil, strangler.Invalid("order_by", "this list can't be ordered so%s", s.orders())
 	}
 	return s.variant(mask)
+}
+
+var orderLiteral = regexp.MustCompile(`\border_by\s*==\s*(?:"([^"]*)"|'([^']*)')`)
+
+// orders lists the orders that the conditions name, for a caller who asked for another.
+func (s *statement) orders() string {
+	var names []string
+	for _, l := range s.lines {
+		if !l.orderBy {
+			continue
+		}
+		for _, m := range orderLiteral.FindAllStringSubmatch(l.ast.If, -1) {
+			if name := m[1] + m[2]; name != "" {
+				names = append(names, strconv.Quote(name))
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return "; it can be by " + strings.Join(names, ", ")
 }
 
 // in tells whether an optional line is part of the statement for this request.

@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -275,12 +276,17 @@ func (v *verifier) targets(va *variant) {
 				bind, err = v.program.codec.Binder(p.leaf, p.ast.Func, &col)
 			}
 			if err != nil {
-				v.faults.Add(p.ast.Pos, "", "%s into %s.%s: %s", p.ast, w.Table, w.Column, err)
+				v.faults.Add(p.ast.Pos, "", "%s into %s.%s: %s", p.ast, w.Table, w.Column, spell(err, p))
 				continue
 			}
 			p.bind = bind
 		}
 	}
+}
+
+// spell gives a refusal with the parameter as it is written in the SQL: the codec knows its last name only.
+func spell(err error, p *param) string {
+	return strings.ReplaceAll(err.Error(), ":"+string(p.leaf.Name()), p.ast.String())
 }
 
 // describe says which optional lines a choice has, for messages.
@@ -337,12 +343,13 @@ func (s *statement) locate(va *variant, reply *mysql.MySQLError) (fault.Pos, str
 	return s.ast.Pos, ""
 }
 
+var quotedText = regexp.MustCompile("'([^']*)'|`([^`]*)`")
+
 // quotedNames gives what a server's message has in quotes.
 func quotedNames(msg string) []string {
-	parts := strings.Split(msg, "'")
 	var out []string
-	for i := 1; i < len(parts)-1; i += 2 {
-		out = append(out, parts[i])
+	for _, m := range quotedText.FindAllStringSubmatch(msg, -1) {
+		out = append(out, m[1]+m[2])
 	}
 	return out
 }

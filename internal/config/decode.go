@@ -157,7 +157,7 @@ func (d *decoder) unknown(pos fault.Pos, name string, known []key, path string) 
 		names[i] = k.name
 	}
 	fix := "known here: " + strings.Join(names, ", ")
-	if near := nearest(name, names); near != "" {
+	if near := fault.Nearest(name, names); near != "" {
 		fix = "did you mean " + near + "?"
 	} else if elsewhere := placeOf(name, reflect.ValueOf(&Config{}).Elem(), ""); elsewhere != "" {
 		fix = "did you mean " + elsewhere + "?"

@@ -1,7 +1,7 @@
-package config
+package fault
 
-// nearest gives the known word that a misspelt one most likely meant, or "" when none is close.
-func nearest(word string, known []string) string {
+// Nearest gives the known word that a misspelt one most likely meant, or "" when none is close.
+func Nearest(word string, known []string) string {
 	best, limit := "", max(1, len(word)/3)
 	for _, k := range known {
 		if d := distance(word, k); d <= limit {
