@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
+
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/legacy/value"
 )
@@ -44,6 +46,9 @@ func loadSchema(ctx context.Context, conn *pool.Conn, others []string) (*schema,
 	})
 	if err != nil {
 		return nil, err
+	}
+	if s.current == "" {
+		return nil, &mysql.MySQLError{Number: 1046, Message: "No database selected"}
 	}
 	names := append([]string{s.current}, others...)
 	args := make([]driver.Value, len(names))

@@ -98,9 +98,12 @@ func Malformed(cause error) *strangler.Error {
 		"the request can't be decoded as its message type; encode it with the contract's current .proto files").WithCause(cause)
 }
 
+// RequestTooLarge is the reason of TooLarge.
+const RequestTooLarge = "REQUEST_TOO_LARGE"
+
 // TooLarge is the error for a request of more than limit bytes.
 func TooLarge(limit int) *strangler.Error {
-	return strangler.Fail(codes.ResourceExhausted, "REQUEST_TOO_LARGE",
+	return strangler.Fail(codes.ResourceExhausted, RequestTooLarge,
 		"the request is larger than the limit of %d bytes; send fewer or smaller items", limit)
 }
 

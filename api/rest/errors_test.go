@@ -219,6 +219,7 @@ func TestLimits(t *testing.T) {
 	for size, want := range map[int]string{50: "", 500: "REPLY_TOO_LARGE", 2000: "REQUEST_TOO_LARGE"} {
 		body := `{"fString":"` + strings.Repeat("x", size) + `"}`
 		for _, chunked := range []bool{false, true} {
+			tooLarge := map[string]int{"REQUEST_TOO_LARGE": 413, "REPLY_TOO_LARGE": 429}
 			r := httptest.NewRequestWithContext(t.Context(), "POST", "/v1/echo", strings.NewReader(body))
 			if chunked {
 				r.ContentLength = -1
@@ -231,7 +232,7 @@ func TestLimits(t *testing.T) {
 				}
 				continue
 			}
-			if p := parse(t, w); w.Code != 429 || p.Error.Status != "RESOURCE_EXHAUSTED" || p.Error.Details[0].Reason != want {
+			if p := parse(t, w); w.Code != tooLarge[want] || p.Error.Status != "RESOURCE_EXHAUSTED" || p.Error.Details[0].Reason != want {
 				t.Errorf("%d: %s", size, w.Body)
 			}
 		}

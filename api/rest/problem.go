@@ -11,6 +11,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -24,9 +25,14 @@ type problem struct {
 	} `json:"error"`
 }
 
-// httpStatus maps canonical codes as google/rpc/code.proto does. So RESOURCE_EXHAUSTED is 429, also for a body that is
-// too large: one code means the same over REST and gRPC.
-func httpStatus(err *strangler.Error) int { return runtime.HTTPStatusFromCode(err.Code) }
+// httpStatus maps canonical codes as google/rpc/code.proto does, but for a body that is too large: HTTP has a status of
+// its own for it, and clients repeat what got a 429.
+func httpStatus(err *strangler.Error) int {
+	if err.Reason == edge.RequestTooLarge {
+		return http.StatusRequestEntityTooLarge
+	}
+	return runtime.HTTPStatusFromCode(err.Code)
+}
 
 // refuse answers with an error.
 func (s *server) refuse(w http.ResponseWriter, err *strangler.Error) {

@@ -11,6 +11,7 @@ import (
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/strangler"
 )
 
 // Options are what an App takes from the program that runs it.
@@ -140,6 +141,15 @@ func warn(logger *slog.Logger, faults fault.List) {
 // waitEvery is the time between two looks at a legacy that is down.
 const waitEvery = time.Second
 
+// cause gives what the server said, where there is more to an error: the rest is written for callers.
+func cause(err error) error {
+	var told *strangler.Error
+	if errors.As(err, &told) && told.Cause != nil {
+		return told.Cause
+	}
+	return err
+}
+
 // waitForLegacy returns nil as soon as ping does, and gives up after patience.
 func waitForLegacy(ctx context.Context, ping func(context.Context) error, patience time.Duration, logger *slog.Logger) error {
 	start := time.Now()
@@ -151,11 +161,14 @@ func waitForLegacy(ctx context.Context, ping func(context.Context) error, patien
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if fix := pool.Misconfigured(err); fix != "" {
+			return fmt.Errorf("the legacy answers and refuses: %s: %w", fix, cause(err))
+		}
 		left := patience - time.Since(start)
 		if left <= 0 {
-			return errors.Join(fmt.Errorf("the legacy did not answer within legacy.start_timeout (%s); start it, or check legacy.dsn", patience), err)
+			return errors.Join(fmt.Errorf("the legacy did not answer within legacy.start_timeout (%s); start it, or check legacy.dsn", patience), cause(err))
 		}
-		logger.Warn("waiting for the legacy", "waited", time.Since(start).Round(time.Second).String(), "patience", patience.String(), "cause", err)
+		logger.Warn("waiting for the legacy", "waited", time.Since(start).Round(time.Second).String(), "patience", patience.String(), "cause", cause(err))
 		timer := time.NewTimer(min(waitEvery, left))
 		select {
 		case <-ctx.Done():

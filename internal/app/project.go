@@ -81,7 +81,11 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 func (p *Project) verify(ctx context.Context, conns *pool.Pool) fault.List {
 	faults, err := p.Program.Verify(ctx, conns)
 	if err != nil {
-		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check address and account", "the legacy can't be asked: %v", err)
+		fix := pool.Misconfigured(err)
+		if fix == "" {
+			fix = "start it, or check the address"
+		}
+		faults.Add(p.Config.Pos("legacy.dsn"), fix, "the legacy can't be asked: %v", cause(err))
 	}
 	return faults
 }

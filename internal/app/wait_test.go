@@ -9,6 +9,10 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"banyan.dev/banyan/legacy/pool"
 )
 
 func TestWaitForLegacy(t *testing.T) {
@@ -48,6 +52,20 @@ func TestWaitForLegacy(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestNobodyWaitsForAServerThatRefuses(t *testing.T) {
+	refused := pool.Translate(&mysql.MySQLError{Number: 1045, Message: "Access denied"})
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		err := waitForLegacy(t.Context(), func(context.Context) error { return refused }, time.Hour, slog.New(slog.DiscardHandler))
+		if time.Since(start) != 0 {
+			t.Errorf("waited %s", time.Since(start))
+		}
+		if err == nil || !strings.Contains(err.Error(), "user and password of legacy.dsn") || !strings.Contains(err.Error(), "1045") {
+			t.Errorf("error: %v", err)
+		}
+	})
 }
 
 func TestWaitingEndsWithTheContext(t *testing.T) {

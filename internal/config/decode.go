@@ -250,7 +250,11 @@ func (d *decoder) scalar(n ast.Node, path string, v reflect.Value) bool {
 	text, fromEnv, err := expand(text, d.lookup)
 	if err != nil {
 		for line := range strings.Lines(err.Error()) {
-			d.faults.Add(pos, "write ${NAME}, ${NAME:-default}, or $${ for a literal ${", "%s: %s", path, strings.TrimSuffix(line, "\n"))
+			fix := "write ${NAME}, ${NAME:-default}, or $${ for a literal ${"
+			if strings.HasPrefix(line, unsetVariable) {
+				fix = "set it, or give it a default: ${NAME:-default}"
+			}
+			d.faults.Add(pos, fix, "%s: %s", path, strings.TrimSuffix(line, "\n"))
 		}
 		return false
 	}

@@ -48,7 +48,10 @@ func expand(text string, lookup Lookup) (out string, used bool, err error) {
 		case hasDefault:
 			b.WriteString(fallback)
 		case !set:
-			bad = append(bad, fmt.Errorf("environment variable %s is not set", name))
+			bad = append(bad, fmt.Errorf(unsetVariable+"%s is not set", name))
 		}
 	}
 }
+
+// unsetVariable begins what is said of a variable that is not set.
+const unsetVariable = "environment variable "

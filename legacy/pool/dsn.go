@@ -63,6 +63,9 @@ func parseDSN(dsn string) (cfg *mysql.Config, err error) {
 		if strings.HasPrefix(err.Error(), "invalid DSN: ") { // fixed texts
 			return nil, fmt.Errorf("the legacy's DSN can't be read: %s; %s", strings.TrimPrefix(err.Error(), "invalid DSN: "), want)
 		}
+		if strings.Contains(err.Error(), "default addr for network") || strings.Contains(dsn, "://") {
+			return nil, errors.New("the legacy's DSN can't be read: it is no URL, and the address stands in tcp(…); " + want)
+		}
 		return nil, errors.New("the legacy's DSN can't be read: the value of an option is not of its kind; " + want)
 	}
 	switch cfg.Net {

@@ -58,6 +58,24 @@ func Translate(err error) *strangler.Error {
 	return strangler.AsError(err)
 }
 
+// Misconfigured tells what an operator has to mend where waiting for the server is of no use, since it answers and refuses:
+// the account, the database, the time zone. It gives "" for everything else.
+func Misconfigured(err error) (fix string) {
+	switch {
+	case isNumber(err, 1045, 1130, 1698, 1251, 1862, 4151):
+		return "correct user and password of legacy.dsn, or let the account log in from here"
+	case isNumber(err, 1044):
+		return "grant the account the database of legacy.dsn"
+	case isNumber(err, 1049):
+		return "create the database, or correct its name in legacy.dsn"
+	case isNumber(err, 1046):
+		return "write the database's name into legacy.dsn, behind the slash"
+	case isNumber(err, errUnknownTimeZone):
+		return "load the server's time zones (mysql_tzinfo_to_sql), or write an offset such as +02:00 in legacy.time_zone"
+	}
+	return ""
+}
+
 // Retryable tells whether the whole operation may be run again from its start, because the server undid it in favour of
 // another (a deadlock) or gave up waiting for a lock.
 func Retryable(err error) bool {
