@@ -45,6 +45,11 @@ func Run(ctx context.Context, o Options) (err error) {
 	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
 		return fmt.Errorf("make the directory: %w", err)
 	}
+	unlock, err := lock(o.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, unlock()) }()
 	if err := removeReady(o.ReadyFile); err != nil {
 		return err
 	}
