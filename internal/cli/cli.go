@@ -30,6 +30,8 @@ type System struct {
 	LookupEnv      config.Lookup
 	// Version is this build's, such as v1.2.3; empty when it wasn't built from a tag.
 	Version string
+	// Program is how this program was called, such as bin/banyan.
+	Program string
 	// Signals are the signals to stop: the first stops in order, the second at once.
 	Signals <-chan os.Signal
 
@@ -42,7 +44,7 @@ func Process(version string) System {
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM)
 	return System{
 		Stdin: os.Stdin, Stdout: os.Stdout, Stderr: os.Stderr,
-		LookupEnv: os.LookupEnv, Version: version, Signals: signals,
+		LookupEnv: os.LookupEnv, Version: version, Program: os.Args[0], Signals: signals,
 	}
 }
 

@@ -20,7 +20,8 @@ Banyan itself. When all is ready, addresses and commands to try are printed, and
 amqp_url, and config (the path of its banyan.yaml).
 
 Everything is in --dir. The data is made once; another start with the same
-directory uses it again. SIGTERM or SIGINT ends it all.
+directory uses it again; its other files are written anew. One demo at a time runs
+in a directory. SIGTERM or SIGINT ends it all.
 
 Exit codes: 0 ended by a signal, 1 a failure, 2 wrong command line.`,
 		Example: "  banyan demo --dir .cache/demo --ready-file .cache/demo/ready.json\n  banyan demo --dir big --customers 10000 --orders 50000",
@@ -33,6 +34,7 @@ Exit codes: 0 ended by a signal, 1 a failure, 2 wrong command line.`,
 				return usageError{errors.New("--customers and --orders are numbers from 1; 0 is the usual size")}
 			}
 			o.Out, o.Log, o.LookupEnv, o.Version, o.Abort = sys.Stdout, sys.Stderr, sys.LookupEnv, sys.build().Version, sys.abort
+			o.Program = sys.Program
 			return demo.Run(cmd.Context(), o)
 		},
 	}

@@ -30,6 +30,8 @@ type Options struct {
 	Out, Log  io.Writer
 	LookupEnv config.Lookup
 	Version   string
+	// Program is how this program was called, for commands to try.
+	Program string
 	// Abort, once it is closed, cuts the stopping short.
 	Abort <-chan struct{}
 }
@@ -84,7 +86,7 @@ func serve(ctx context.Context, o Options, servers *servers, s *shop) error {
 				cancel()
 			}
 		})
-		r := newReady(at, servers, s)
+		r := newReady(at, servers, s, o.Program)
 		if readyErr = r.write(o.ReadyFile); readyErr != nil {
 			cancel()
 			return

@@ -4,19 +4,27 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"path/filepath"
 	"strconv"
 )
 
-// usualPorts are those of docs/config.md for REST, gRPC and admin.
-func usualPorts() []int { return []int{8080, 9090, 9091} }
+// listener is one of Banyan's, with the port that docs/config.md gives it.
+type listener struct {
+	name string
+	port int
+}
 
-// choosePorts gives three ports of loopback that nobody listens on: the usual ones where they are free.
-func choosePorts(anyFree bool) ([]int, error) {
-	var out []int
-	for _, port := range usualPorts() {
+func usual() []listener { return []listener{{"REST", 8080}, {"gRPC", 9090}, {"admin", 9091}} }
+
+// choosePorts gives ports of loopback that nobody listens on, one for each that is wanted: its own where that is free,
+// else any, which it tells out. With anyFree it gives any at once.
+func choosePorts(wanted []listener, anyFree bool, out io.Writer) ([]int, error) {
+	var chosen []int
+	for _, want := range wanted {
+		port := want.port
 		if anyFree {
 			port = 0
 		}
@@ -27,14 +35,17 @@ func choosePorts(anyFree bool) ([]int, error) {
 		if err != nil {
 			return nil, fmt.Errorf("find a free port: %w", err)
 		}
-		defer l.Close() //nolint:errcheck // kept open until all three are chosen, so that they differ
+		defer l.Close() //nolint:errcheck // kept open until all are chosen, so that they differ
 		at, ok := l.Addr().(*net.TCPAddr)
 		if !ok {
 			return nil, errors.New("find a free port: the system gave something else")
 		}
-		out = append(out, at.Port)
+		if port != 0 && at.Port != port {
+			fmt.Fprintf(out, "%d is taken, so %s is on %d.\n", port, want.name, at.Port)
+		}
+		chosen = append(chosen, at.Port)
 	}
-	return out, nil
+	return chosen, nil
 }
 
 func listen(port int) (net.Listener, error) {

@@ -3,6 +3,8 @@ package demo
 import (
 	"fmt"
 	"io"
+	"path/filepath"
+	"strings"
 )
 
 // print tells a person where everything is, and what to try.
@@ -24,6 +26,10 @@ The old shop is open, and Banyan serves it.
 	for _, command := range r.commands() {
 		fmt.Fprintf(w, "  %s\n", command)
 	}
+	fmt.Fprint(w, "\nTo try SQL of your own, edit a copy (the demo writes its files anew at each start), and serve it beside:\n\n")
+	for _, command := range r.copying() {
+		fmt.Fprintf(w, "  %s\n", command)
+	}
 	fmt.Fprint(w, "\nCtrl-C ends it all; the data stays.\n")
 }
 
@@ -36,4 +42,26 @@ func (r ready) commands() []string {
 		fmt.Sprintf("grpcurl -plaintext %s describe shop.v2.OrderService", r.GRPC),
 		fmt.Sprintf(`grpcurl -plaintext -d '{"page_size": 2, "order_by": "price desc"}' %s shop.v2.ProductService/ListProducts`, r.GRPC),
 	}
+}
+
+// copying are commands that serve a copy of the demo's files against its database, on other addresses. The second writes
+// the copy's banyan.yaml, and is what to repeat after another start, when the database's address is another.
+func (r ready) copying() []string {
+	project := quote(filepath.Dir(r.Config))
+	return []string{
+		"cp -r " + project + " myshop",
+		`sed -e '/^log:/d' -e 's/^listen:.*/listen: {rest: "127.0.0.1:8081", grpc: "127.0.0.1:9092", admin: "127.0.0.1:9093"}/' ` +
+			quote(r.Config) + " > myshop/banyan.yaml",
+		quote(r.program) + " serve -c myshop/banyan.yaml",
+		"curl -s 'http://127.0.0.1:8081/v2/orders/1'   # in another terminal",
+	}
+}
+
+// quote writes a path for a shell, in quotes only where it needs them.
+func quote(path string) string {
+	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-"
+	if path != "" && strings.Trim(path, plain) == "" {
+		return path
+	}
+	return "'" + strings.ReplaceAll(path, "'", `'\''`) + "'"
 }

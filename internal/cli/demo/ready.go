@@ -22,12 +22,14 @@ type ready struct {
 	AMQPURL   string `json:"amqp_url"`
 	// Config is the path of banyan.yaml.
 	Config string `json:"config"`
+
+	program string // how the command was called
 }
 
-func newReady(at app.Addresses, servers *servers, s *shop) ready {
+func newReady(at app.Addresses, servers *servers, s *shop, program string) ready {
 	return ready{
 		REST: at.REST, GRPC: at.GRPC, Admin: at.Admin,
-		LegacyDSN: s.dsn, AMQPURL: servers.broker.URL(""), Config: s.config,
+		LegacyDSN: s.dsn, AMQPURL: servers.broker.URL(""), Config: s.config, program: program,
 	}
 }
 

@@ -44,7 +44,7 @@ func openShop(ctx context.Context, server *devstack.Database, o Options) (*shop,
 	}
 	s := &shop{dsn: server.DSN(database)}
 	var err error
-	if s.config, err = layOut(o.Dir, s.dsn, o.FreePorts); err != nil {
+	if s.config, err = layOut(o, s.dsn); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("mysql", s.dsn); err != nil {
@@ -116,13 +116,13 @@ func remake(ctx context.Context, dsn string) error {
 	return nil
 }
 
-// layOut copies the example's contract and SQL into dir and writes a banyan.yaml for them.
-func layOut(dir, dsn string, freePorts bool) (file string, err error) {
+// layOut copies the example's contract and SQL into the directory and writes a banyan.yaml for them.
+func layOut(o Options, dsn string) (file string, err error) {
 	err = fs.WalkDir(example.Files(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
-		to := filepath.Join(dir, "project", filepath.FromSlash(path))
+		to := filepath.Join(o.Dir, "project", filepath.FromSlash(path))
 		if d.IsDir() {
 			return os.MkdirAll(to, 0o755)
 		}
@@ -135,16 +135,16 @@ func layOut(dir, dsn string, freePorts bool) (file string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("lay the example out: %w", err)
 	}
-	text, err := configFor(dsn, freePorts)
+	text, err := configFor(dsn, o)
 	if err != nil {
 		return "", err
 	}
-	file = filepath.Join(dir, "project", "banyan.yaml")
+	file = filepath.Join(o.Dir, "project", "banyan.yaml")
 	return file, writeWhole(file, text)
 }
 
 // configFor writes the demo's banyan.yaml, which also works without the demo as long as its servers run.
-func configFor(dsn string, freePorts bool) ([]byte, error) {
+func configFor(dsn string, o Options) ([]byte, error) {
 	parsed, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's DSN: %w", err)
@@ -153,11 +153,11 @@ func configFor(dsn string, freePorts bool) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	ports, err := choosePorts(freePorts)
+	ports, err := choosePorts(usual(), o.FreePorts, o.Out)
 	if err != nil {
 		return nil, err
 	}
-	return fmt.Appendf(nil, `# Written by banyan demo at each start.
+	return fmt.Appendf(nil, `# Written by banyan demo at each start, as all of this directory: change a copy.
 contract:
   paths: [contract]
 sql: [sql/*.sql]

@@ -1,0 +1,48 @@
+package demo
+
+import (
+	"io"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"banyan.dev/banyan/internal/config"
+)
+
+// The commands that copy the demo's files give a project with other addresses and the same database, also below a
+// directory whose name a shell would take apart.
+func TestCopyIsServedElsewhere(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "it's a demo")
+	file, err := layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "banyan:secret@tcp(127.0.0.1:3306)/shop")
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := ready{Config: file, program: "bin/banyan"}.copying()
+	if got := commands[2]; got != "bin/banyan serve -c myshop/banyan.yaml" {
+		t.Errorf("serves by %q", got)
+	}
+	cmd := exec.CommandContext(t.Context(), "sh", "-ec", strings.Join(commands[:2], "\n"))
+	cmd.Dir = t.TempDir()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	text, err := os.ReadFile(filepath.Join(cmd.Dir, "myshop", "banyan.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c, faults := config.Parse("banyan.yaml", text, os.LookupEnv)
+	if err := faults.Err(); err != nil {
+		t.Fatal(err)
+	}
+	if c.Listen.REST != "127.0.0.1:8081" || c.Listen.GRPC != "127.0.0.1:9092" || c.Listen.Admin != "127.0.0.1:9093" {
+		t.Errorf("listens on %+v", c.Listen)
+	}
+	if got := c.Legacy.DSN.Reveal(); got != "banyan:secret@tcp(127.0.0.1:3306)/shop" {
+		t.Errorf("the database is %q", got)
+	}
+	if _, err := os.Stat(filepath.Join(cmd.Dir, "myshop", "sql", "orders.sql")); err != nil {
+		t.Error(err)
+	}
+}
