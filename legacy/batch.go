@@ -48,8 +48,10 @@ func (s *statement) findBatch(v *variant) *batch {
 var calls = regexp.MustCompile(`(?i)([a-z_][a-z0-9_]*)\s*\(|(@)|\(\s*(select)\b`)
 
 // pure are functions that give the same for an element whether it is inserted alone or with others.
-var pure = []string{"NOW", "CURRENT_TIMESTAMP", "UTC_TIMESTAMP", "CURDATE", "UNIX_TIMESTAMP", "IF", "IFNULL", "NULLIF", "COALESCE", "TRIM", "LOWER", "UPPER",
-	"LEFT", "RIGHT", "CONCAT", "REPLACE", "SUBSTRING", "CAST", "CONVERT", "ROUND", "FORMAT", "DATE", "FROM_UNIXTIME", "MD5", "SHA1", "SHA2", "HEX", "UNHEX", "CHAR", "DECIMAL"}
+var pure = []string{
+	"NOW", "CURRENT_TIMESTAMP", "UTC_TIMESTAMP", "CURDATE", "UNIX_TIMESTAMP", "IF", "IFNULL", "NULLIF", "COALESCE", "TRIM", "LOWER", "UPPER",
+	"LEFT", "RIGHT", "CONCAT", "REPLACE", "SUBSTRING", "CAST", "CONVERT", "ROUND", "FORMAT", "DATE", "FROM_UNIXTIME", "MD5", "SHA1", "SHA2", "HEX", "UNHEX", "CHAR", "DECIMAL",
+}
 
 // pureTuple tells whether the values of a tuple depend on nothing that an earlier row of the same statement changes.
 func pureTuple(tuple []piece) bool {
