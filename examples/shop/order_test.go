@@ -124,6 +124,28 @@ func (l *lab) pages(t *testing.T, operation, list, id, fields string, size int) 
 	}
 }
 
+// An amount without its currency is refused: 300 EUR and 300 CHF are not the same.
+func TestSearchWantsTheAmountsCurrency(t *testing.T) {
+	eachLab(t, func(t *testing.T, l *lab) {
+		for _, total := range []string{`{"units": 300}`, `{}`} {
+			l.fails(t, "OrderService.SearchOrders", `{"minTotal": `+total+`}`, "InvalidArgument CURRENCY_MISSING")
+		}
+		for total, want := range map[string]string{
+			`{"units": 300, "currencyCode": "EUR"}`: "total_value >= 300 AND orders_currency = 'EUR'",
+			`{"currencyCode": "EUR"}`:               "total_value >= 0 AND orders_currency = 'EUR'",
+		} {
+			found := l.pages(t, "OrderService.SearchOrders", "orders", "id", `, "minTotal": `+total, 50)
+			count := l.number(t, "SELECT COUNT(*) FROM orders o JOIN orders_total t ON t.orders_id = o.orders_id AND total_class = 'total' WHERE "+want)
+			if all := l.number(t, "SELECT COUNT(*) FROM orders_total WHERE total_class = 'total' AND total_value >= 300"); count == 0 || count == all {
+				t.Fatalf("%d orders of all %d tell nothing", count, all)
+			}
+			if len(found) != count {
+				t.Errorf("%s finds %d, want %d", total, len(found), count)
+			}
+		}
+	})
+}
+
 // Every order of every list gives each element once.
 func TestPagesGiveEachOnce(t *testing.T) {
 	eachLab(t, func(t *testing.T, l *lab) {

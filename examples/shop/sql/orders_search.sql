@@ -1,6 +1,9 @@
 -- Orders: the search. What is sorted by worth is compared in the shop's own currency, at each order's own rate.
 
 -- rpc: shop.v2.OrderService.SearchOrders
+-- name: currency :opt into=-
+-- expect: 0 else INVALID_ARGUMENT CURRENCY_MISSING "min_total.currency_code: say which currency the amount is in, such as EUR"
+SELECT 1 AS _missing FROM DUAL WHERE :min_total.currency_code = '';
 -- name: orders :many into=orders
 SELECT o.orders_id AS id,
        o.orders_customer AS customer_id,
@@ -51,8 +54,7 @@ SELECT o.orders_id AS id,
    AND EXISTS (SELECT 1 FROM countries x WHERE x.countries_iso = CONVERT(:country_code USING latin1) AND o.orders_ship_country IN (x.countries_name, NULLIF(x.countries_oldname, ''))) -- ?
    AND o.orders_status IN (:states)                      -- ?
    AND o.orders_id IN (SELECT l.orders_id FROM orders_positions l WHERE l.positions_sku = CONVERT(:sku USING latin1)) -- ?
-   AND g.total_value >= :min_total                       -- ?
-   AND o.orders_currency = :min_total.currency_code      -- ?
+   AND (g.total_value >= :min_total AND o.orders_currency = :min_total.currency_code) -- ?
    AND o.orders_purchased >= :created_after              -- ?
    AND o.orders_purchased < :created_before              -- ?
    AND (o.orders_gift = '1') = :gift                     -- ?
