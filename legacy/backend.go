@@ -136,7 +136,7 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 		return nil, asError(err)
 	}
 	if err := r.statements(ctx); err != nil {
-		return nil, err
+		return nil, op.uncertain(err)
 	}
 	if op.rpc != nil && !op.rpc.ServerStreaming {
 		if reply, err = r.reply(); err != nil {
@@ -150,6 +150,15 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 		return nil, asError(err)
 	}
 	return reply, nil
+}
+
+// uncertain tells the caller of a change that committed itself that it may have happened, where its connection was lost.
+func (op *operation) uncertain(err error) error {
+	var e *strangler.Error
+	if op.isolation == bare && op.changes && errors.As(err, &e) && e.Code == codes.Unavailable && e.Reason == pool.Unavailable {
+		return pool.OutcomeUnknown(err)
+	}
+	return err
 }
 
 // asError gives what the pool says as the caller's error.

@@ -90,6 +90,7 @@ func (b *binder) isolation(op *operation) {
 			}
 		}
 	}
+	op.changes = changes > 0
 	switch {
 	case changes == 0 && sqls <= 1:
 		op.isolation = bare

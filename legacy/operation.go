@@ -36,6 +36,7 @@ type operation struct {
 	single     *statement   // the only statement, when its rows alone are the reply; nil otherwise
 	pager      *pager       // nil when nothing pages
 	mask       *updateMask  // nil without an update_mask
+	changes    bool         // it changes or locks rows
 	sticky     bool         // it changes tables without transactions, so that it is never run twice
 	wire       *wirePlan    // nil when it takes more from its request than single fields
 }

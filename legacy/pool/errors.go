@@ -120,6 +120,9 @@ func lostMessage(err error) *strangler.Error {
 	return unavailable("the connection to the legacy database was lost; if this call was to change something, read it back before repeating it").WithCause(err)
 }
 
+// Unavailable is the reason of errors that tell of a legacy that is down or a connection that was lost.
+const Unavailable = "LEGACY_UNAVAILABLE"
+
 func unavailable(message string) *strangler.Error {
-	return strangler.Fail(codes.Unavailable, "LEGACY_UNAVAILABLE", "%s", message).WithRetry(retrySoon)
+	return strangler.Fail(codes.Unavailable, Unavailable, "%s", message).WithRetry(retrySoon)
 }

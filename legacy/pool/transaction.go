@@ -74,9 +74,15 @@ func (c *Conn) Commit(ctx context.Context) error {
 	if c.session.readOnly {
 		return lostMessage(err)
 	}
+	return OutcomeUnknown(err)
+}
+
+// OutcomeUnknown is the error of a change whose connection was lost while it was being committed, or while it ran as a
+// statement that commits itself.
+func OutcomeUnknown(cause error) *strangler.Error {
 	return strangler.Fail(codes.Unavailable, "COMMIT_OUTCOME_UNKNOWN",
 		"the connection to the legacy database was lost while the change was being committed: it is not known whether it happened; read it back before repeating it").
-		WithCause(err)
+		WithCause(cause)
 }
 
 type command int
