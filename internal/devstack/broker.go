@@ -161,7 +161,7 @@ func (b *Broker) launchBroker(ctx context.Context) (started []*process, err erro
 	}
 	started = append(started, server)
 	if err := poll(ctx, server, b.login); err != nil {
-		if strings.Contains(server.output(), "eaddrinuse") {
+		if said := server.output(); strings.Contains(said, "eaddrinuse") || strings.Contains(said, "dist_port_already_used") {
 			err = fmt.Errorf("%w: %w", errPortTaken, err)
 		}
 		return started, err

@@ -15,10 +15,10 @@ SELECT c.customers_login AS _email, CONCAT(c.customers_firstname, ' ', c.custome
 -- expect: 0 else FAILED_PRECONDITION CUSTOMER_BLOCKED "customer {order.customer_id} is barred from ordering; UpdateCustomer can change that"
 SELECT c.customers_id AS _id FROM customers c WHERE c.customers_id = :order.customer_id AND c.customers_locked <> 0;
 -- name: destination :one into=-
--- expect: 1 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.shipping_address.country_code: {order.shipping_address.country_code} is no country that the shop delivers to"
+-- expect: 1 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.shipping_address.country_code: '{order.shipping_address.country_code}' is no country that the shop delivers to"
 SELECT k.countries_name AS _country FROM countries k WHERE k.countries_iso = CONVERT(:order.shipping_address.country_code USING latin1);
 -- name: payer :opt into=-
--- expect: 0 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.billing_address.country_code: {order.billing_address.country_code} is no country that the shop knows"
+-- expect: 0 else INVALID_ARGUMENT UNKNOWN_COUNTRY "order.billing_address.country_code: '{order.billing_address.country_code}' is no country that the shop knows"
 SELECT 1 AS _unknown FROM DUAL
  WHERE :order.billing_address.country_code IS NOT NULL
    AND NOT EXISTS (SELECT 1 FROM countries k WHERE k.countries_iso = CONVERT(:order.billing_address.country_code USING latin1));
