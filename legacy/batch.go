@@ -33,7 +33,7 @@ func (s *statement) findBatch(v *variant) *batch {
 		tuple: cut(v.pieces, t),
 		tail:  cut(v.pieces, annotated.Range{From: t.To, To: annotated.Offset{Piece: len(v.pieces)}}),
 	}
-	if !pureTuple(b.tuple) {
+	if !pureTuple(b.tuple) || !pureTuple(b.tail) {
 		return nil
 	}
 	for _, p := range append(b.head[:len(b.head):len(b.head)], b.tail...) {
@@ -45,12 +45,12 @@ func (s *statement) findBatch(v *variant) *batch {
 }
 
 // calls finds what is called, and user variables.
-var calls = regexp.MustCompile(`(?i)([a-z_][a-z0-9_]*)\s*\(|(@)|\(\s*(select)\b`)
+var calls = regexp.MustCompile("(?i)(`[^`]*`|[a-z_$.][a-z0-9_$.]*)\\s*\\(|(@)|\\(\\s*(select)\\b")
 
 // pure are functions that give the same for an element whether it is inserted alone or with others.
 var pure = []string{
 	"NOW", "CURRENT_TIMESTAMP", "UTC_TIMESTAMP", "CURDATE", "UNIX_TIMESTAMP", "IF", "IFNULL", "NULLIF", "COALESCE", "TRIM", "LOWER", "UPPER",
-	"LEFT", "RIGHT", "CONCAT", "REPLACE", "SUBSTRING", "CAST", "CONVERT", "ROUND", "FORMAT", "DATE", "FROM_UNIXTIME", "MD5", "SHA1", "SHA2", "HEX", "UNHEX", "CHAR", "DECIMAL",
+	"LEFT", "RIGHT", "CONCAT", "REPLACE", "SUBSTRING", "CAST", "CONVERT", "ROUND", "FORMAT", "DATE", "FROM_UNIXTIME", "MD5", "SHA1", "SHA2", "HEX", "UNHEX", "CHAR", "DECIMAL", "VALUES",
 }
 
 // pureTuple tells whether the values of a tuple depend on nothing that an earlier row of the same statement changes.

@@ -134,6 +134,8 @@ func (b *binder) resultParam(p *param, from *statement) {
 		b.faults.Add(p.ast.Pos, "use what its own parameters use", "a %s has no columns", from.ast.Kind)
 	case rest == "rows":
 		p.origin, from.needsID = fromMatched, true
+	case from.streams:
+		b.faults.Add(p.ast.Pos, "read the rows again by a :many with into=-", "the rows of %s are sent as they are read, and not kept", from.ast.Name)
 	case rest == "last_insert_id":
 		p.origin, from.needsID = fromInsertID, true
 		if from.isQuery() {
@@ -195,6 +197,9 @@ func (b *binder) each(s *statement) *each {
 		b.faults.Add(ast.Pos, "take another name", "as=%s hides the field %s of %s", e.name, e.name, s.op.input.FullName())
 	}
 	if from := s.earlier(ast.Path[0]); from != nil && len(ast.Path) == 1 && from.ast.Kind == annotated.Many {
+		if from.streams {
+			b.faults.Add(ast.Pos, "read the rows again by a :many with into=-", "the rows of %s are sent as they are read, and not kept", from.ast.Name)
+		}
 		e.rows = from
 		return e
 	}

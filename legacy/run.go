@@ -225,16 +225,32 @@ func (s *statement) blame(v *variant, e *strangler.Error) error {
 	}
 	quoted := quotedNames(reply.Message)
 	for _, w := range v.outline.Writes {
-		if w.Param.Path[0] == "auth" || !slices.ContainsFunc(quoted, func(q string) bool { return strings.EqualFold(q, w.Column) }) {
+		i := slices.IndexFunc(v.params, func(p *param) bool { return p.ast == w.Param })
+		if i < 0 || !slices.ContainsFunc(quoted, func(q string) bool { return strings.EqualFold(q, w.Column) }) {
 			continue
 		}
-		field := strings.Join(w.Param.Path, ".")
+		field := s.callersName(v.params[i])
+		if field == "" {
+			continue // a value of the legacy's own
+		}
 		what := strings.TrimPrefix(strings.TrimPrefix(e.Message, "a value in the request "), "a number or time in the request ")
 		e.Violations = []strangler.Violation{{Field: field, Description: what}}
 		e.Message = field + ": " + what
 		break
 	}
 	return e
+}
+
+// callersName gives the path of the request's field that a parameter is; "" when it is none.
+func (s *statement) callersName(p *param) string {
+	switch {
+	case p.origin == fromRequest:
+		return strings.Join(p.ast.Path, ".")
+	case p.origin == fromElement && p.from == nil && s.each != nil:
+		return strings.Join(append(slices.Clone(s.ast.Each.Path), p.ast.Path[1:]...), ".")
+	default:
+		return ""
+	}
 }
 
 // what names the thing that an operation is about, for NOT_FOUND.

@@ -17,14 +17,15 @@ func (op *operation) writable() []string {
 	var out []string
 	keys := op.finding()
 	add := func(path string) {
-		if path != "" && !slices.Contains(out, path) && !slices.Contains(keys, path) {
+		if path != "" && !slices.Contains(out, path) {
 			out = append(out, path)
 		}
 	}
 	for _, s := range op.statements {
 		for _, v := range s.checked() {
 			for _, p := range storing(v) {
-				if p.param != nil {
+				// What an UPDATE sets is meant to change; an INSERT of children repeats their parent's key.
+				if p.param != nil && (v.outline.Main == annotated.VerbUpdate || !slices.Contains(keys, p.param.maskPath)) {
 					add(p.param.maskPath)
 				}
 			}
@@ -49,13 +50,13 @@ func (op *operation) finding() []string {
 		if s.ast.Kind != annotated.Exec {
 			continue
 		}
-		for _, v := range s.checked() {
+		for _, v := range s.checked()[:min(1, len(s.checked()))] { // without optional lines
 			where, ok := v.outline.Clause(annotated.ClauseWhere)
 			if !ok {
 				continue
 			}
 			for _, p := range cut(v.pieces, where.Body) {
-				if p.param != nil && p.param.maskPath != "" {
+				if p.param != nil && p.param.maskPath != "" && !p.param.list {
 					out = append(out, p.param.maskPath)
 				}
 			}

@@ -132,6 +132,12 @@ func (v *verifier) statement(ctx context.Context, s *statement) error {
 		v.targets(va)
 		err := v.variant(ctx, s, va)
 		var reply *mysql.MySQLError
+		if errors.As(err, &reply) && reply.Number == errReadOnly && s.op.rpc != nil && !s.op.rpc.Read {
+			if err := v.unplanned(ctx, s, va); err != nil {
+				return err
+			}
+			continue
+		}
 		if errors.As(err, &reply) {
 			pos, fix := s.locate(va, reply)
 			if key := pos.String() + strconv.Itoa(int(reply.Number)); !reported[key] {
@@ -161,7 +167,15 @@ func (v *verifier) variant(ctx context.Context, s *statement, va *variant) error
 		}
 		return v.conn.Prepare(ctx, checkText(va.pieces))
 	}
-	if err := v.within(ctx, !va.outline.Locks); err != nil {
+	if va.outline.Locks { // only asked about whole: locks need no transaction that could change anything
+		if err := v.within(ctx, false); err != nil {
+			return err
+		}
+		if err := v.conn.Prepare(ctx, checkText(va.pieces)); err != nil {
+			return err
+		}
+	}
+	if err := v.within(ctx, true); err != nil {
 		return err
 	}
 	if err := v.secondPage(ctx, s, va); err != nil {
@@ -190,6 +204,22 @@ func (v *verifier) variant(ctx context.Context, s *statement, va *variant) error
 	}
 	va.columns = slices.Clone(rows.Columns())
 	return rows.Close()
+}
+
+// errReadOnly is what a server says of a function that writes, in a read-only transaction.
+const errReadOnly = 1792
+
+// unplanned checks a query of a write whose functions write: it can't be run to learn its columns, so they are bound, and
+// found wrong if they are, when it is first called.
+func (v *verifier) unplanned(ctx context.Context, s *statement, va *variant) error {
+	if err := v.within(ctx, false); err != nil {
+		return err
+	}
+	if err := v.conn.Prepare(ctx, checkText(va.pieces)); err != nil {
+		return err
+	}
+	v.faults.Warn(s.sqlPos(), "try it once; or let an :exec do the writing, as in UPDATE … SET v = LAST_INSERT_ID(v + 1)", "statement %s writes something by a function, so that its columns are checked at its first call only", s.ast.Name)
+	return nil
 }
 
 // within begins or ends the read-only transaction that queries are run in. Only what is plainly a SELECT is run, with no
@@ -228,6 +258,9 @@ func noRows(va *variant) (pieces []piece, ok bool) {
 		return va.pieces, false
 	}
 	end := annotated.Offset{Piece: len(va.pieces)}
+	if lock, has := o.Clause(annotated.ClauseLock); has { // at the end, and not allowed where nothing may be written
+		end = lock.Range.From
+	}
 	limit := piece{text: "\nLIMIT 0 "}
 	if c, has := o.Clause(annotated.ClauseLimit); has {
 		return slices.Concat(cut(va.pieces, annotated.Range{To: c.Range.From}), []piece{limit}, cut(va.pieces, annotated.Range{From: c.Range.To, To: end})), true

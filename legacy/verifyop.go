@@ -116,7 +116,7 @@ func (v *verifier) order(s *statement) {
 		}
 	}
 	for _, va := range s.checked() {
-		if len(va.outline.OrderBy) == 0 || v.unique(va) {
+		if len(va.outline.OrderBy) == 0 || v.unique(s, va) {
 			continue
 		}
 		pos := s.ast.Pos
@@ -132,15 +132,18 @@ func (v *verifier) order(s *statement) {
 
 // unique tells whether the ORDER BY has all columns of a unique key without NULLs. Grouped rows are told apart by what
 // they are grouped by, which can't be judged here, so they pass.
-func (v *verifier) unique(va *variant) bool {
+func (v *verifier) unique(s *statement, va *variant) bool {
 	if _, grouped := va.outline.Clause(annotated.ClauseGroupBy); grouped {
 		return true
 	}
 	known := false
 	for _, t := range va.outline.Tables {
 		tab := v.schema.table(t.Schema, t.Name)
-		if tab == nil || tab.engine == "" { // a derived table or a view: what it has of keys is not known
-			return true
+		if tab == nil {
+			return true // a derived table: what it has of keys is not known
+		}
+		if tab.engine == "" { // a view: rows can be told apart where something is ordered by that has no collation
+			return hasExact(s, va)
 		}
 		known = true
 		var cols []string
@@ -160,6 +163,18 @@ func (v *verifier) unique(va *variant) bool {
 		}
 	}
 	return !known
+}
+
+// hasExact tells whether the ORDER BY has an item whose values are equal only when they are the same, so that rows which
+// would be lost between pages are noticed when they are read.
+func hasExact(s *statement, va *variant) bool {
+	return slices.ContainsFunc(va.keyset, func(item keysetItem) bool {
+		switch s.captureColumn(item.slot).Type {
+		case "CHAR", "VARCHAR", "TEXT":
+			return false
+		}
+		return true
+	})
 }
 
 // sticks tells whether the operation, or one that it calls, changes tables that keep what is undone.

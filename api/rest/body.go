@@ -7,6 +7,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/grpc-ecosystem/grpc-gateway/v2/runtime"
@@ -42,7 +43,7 @@ func (s *server) body(w http.ResponseWriter, r *http.Request, rt *route, msg *dy
 			return failed
 		}
 		if rt.mask != nil {
-			return setBodyMask(msg, rt.mask, field, text)
+			return setBodyMask(msg, rt, field, text)
 		}
 		return nil
 	default: // a value of its own is read as the member of an object
@@ -122,16 +123,38 @@ func checkType(h http.Header) *strangler.Error {
 	return nil
 }
 
-// setBodyMask makes the update mask of a PATCH from what the body has, where the request has none (AIP-134).
-func setBodyMask(msg *dynamicpb.Message, mask protoreflect.FieldDescriptor, field protoreflect.Message, text []byte) *strangler.Error {
+// setBodyMask makes the update mask of a PATCH from what the body has, where the request has none (AIP-134). It has no
+// fields that the path names, since the body only repeats those, and names a Date or Money as the one value that it is.
+func setBodyMask(msg *dynamicpb.Message, rt *route, field protoreflect.Message, text []byte) *strangler.Error {
+	mask := rt.mask
 	made, err := runtime.FieldMaskFromRequestBody(io.Reader(bytes.NewReader(text)), field.Interface())
 	if err != nil {
 		return strangler.Invalid(string(mask.Name()), "it can't be made from the body; give it as a query parameter").WithCause(err)
 	}
 	paths := msg.Mutable(mask).Message()
 	list := paths.Mutable(mask.Message().Fields().ByName("paths")).List()
+	var before string
 	for _, p := range made.GetPaths() {
-		list.Append(protoreflect.ValueOfString(p))
+		bound := func(v variable) bool { return v.name == string(rt.body.Name())+"."+p }
+		if whole := wholeValue(field.Descriptor(), p); whole != before && !slices.ContainsFunc(rt.variables, bound) {
+			list.Append(protoreflect.ValueOfString(whole))
+			before = whole
+		}
 	}
 	return nil
+}
+
+// wholeValue cuts a path at the first message of Google's own types: those are values, not groups of fields.
+func wholeValue(md protoreflect.MessageDescriptor, path string) string {
+	names := strings.Split(path, ".")
+	for i, name := range names {
+		fd := md.Fields().ByName(protoreflect.Name(name))
+		if fd == nil || fd.Message() == nil || fd.IsList() || fd.IsMap() {
+			break
+		}
+		if md = fd.Message(); strings.HasPrefix(string(md.FullName()), "google.") {
+			return strings.Join(names[:i+1], ".")
+		}
+	}
+	return path
 }

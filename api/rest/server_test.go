@@ -99,6 +99,10 @@ func TestRequestsAreFilled(t *testing.T) {
 			`{"child":{"name":"shops/1","count":"2","child":{"name":"x"},"labels":{"a":"b"}},"updateMask":"child.name,count,labels,tags,time","allowMissing":true}`,
 		},
 		{"PATCH", "/v1/shops/1?update_mask=count", `{"count":"2","name":"shops/1"}`, `{"child":{"name":"shops/1","count":"2"},"updateMask":"count"}`},
+		{ // the path's own field is no change, and a Date is one value
+			"PATCH", "/v1/shops/1", `{"name":"shops/1","birthDate":{"year":1976,"month":8},"child":{"birthDate":{"day":3},"count":"1"}}`,
+			`{"child":{"name":"shops/1","birthDate":{"year":1976,"month":8},"child":{"birthDate":{"day":3},"count":"1"}},"updateMask":"birthDate,child.birthDate,child.count"}`,
+		},
 		{"PATCH", "/v1/whole", `{"child":{"count":1},"updateMask":"child.count"}`, `{"child":{"count":"1"},"updateMask":"child.count"}`},
 		{"PATCH", "/v1/whole", `{"child":{"count":1}}`, `{"child":{"count":"1"}}`},
 	}
@@ -135,7 +139,7 @@ func canonical(t testing.TB, v any) string {
 
 func TestRepliesAreLikeGatewaysByDefault(t *testing.T) {
 	w := do(t, handler(t, edgetest.Echo{}, rest.Options{}), "PATCH", "/v1/whole", `{"child":{"count":1}}`)
-	const want = `{"child":{"name":"","count":"1","tags":[],"child":null,"time":null,"labels":{},"data":null},"updateMask":null,"allowMissing":false}`
+	const want = `{"child":{"name":"","count":"1","tags":[],"child":null,"time":null,"labels":{},"data":null,"birthDate":null},"updateMask":null,"allowMissing":false}`
 	if w.Code != 200 || w.Body.String() != want {
 		t.Errorf("%d %s", w.Code, w.Body)
 	}
