@@ -222,7 +222,7 @@ func (b *binder) finish(op *operation) {
 	}
 	b.isolation(op)
 	if op.mask != nil {
-		op.mask.writable = op.writable()
+		op.mask.writable, op.mask.keys = op.writable(), op.finding()
 		if len(op.mask.writable) == 0 {
 			op.mask = nil
 		}

@@ -17,6 +17,8 @@ type updateMask struct {
 	resource protoreflect.FieldDescriptor
 	// writable are the resource's paths that statements use.
 	writable []string
+	// keys are the resource's paths that find the rows.
+	keys []string
 }
 
 // findMask gives the update mask of a request; nil when it has none, or when which message it is about is not plain.
@@ -67,6 +69,9 @@ func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
 	for i := range list.Len() {
 		p := list.Get(i).String()
 		if p == "*" {
+			if lost := m.unwritten(req.Get(m.resource).Message(), ""); lost != "" {
+				return nil, strangler.Invalid("update_mask", "%q can't be changed by this call, and the mask's \"*\" covers it; leave it out of the request", lost)
+			}
 			g.all = true
 			continue
 		}
@@ -105,8 +110,9 @@ func (m *updateMask) unwritten(msg protoreflect.Message, path string) (lost stri
 		return ""
 	}
 	msg.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		sub := path + "." + string(fd.Name())
+		sub := strings.TrimPrefix(path+"."+string(fd.Name()), ".")
 		switch {
+		case slices.Contains(m.keys, sub) || outputOnly(fd): // what finds the rows, and what callers may send back
 		case slices.ContainsFunc(m.writable, func(w string) bool { return w == sub || strings.HasPrefix(sub, w+".") }):
 		case fd.Message() != nil && !fd.IsList() && !fd.IsMap():
 			lost = m.unwritten(v.Message(), sub)

@@ -63,6 +63,7 @@ type statement struct {
 	fields   []assignment // only for :reply
 	direct   bool         // fields need no message in between
 	into     *fill        // where rows go; nil: nowhere
+	proven   bool         // its pages are ordered by a key of the one table that it reads
 	streams  bool         // each row is one reply of a stream
 	parents  *statement   // rows are needed only when this one gave some; nil otherwise
 

@@ -115,6 +115,7 @@ func (v *verifier) order(s *statement) {
 			}
 		}
 	}
+	s.proven = !slices.ContainsFunc(s.checked(), func(va *variant) bool { return !v.proves(s, va) })
 	for _, va := range s.checked() {
 		if len(va.outline.OrderBy) == 0 || v.unique(s, va) {
 			continue
@@ -128,6 +129,17 @@ func (v *verifier) order(s *statement) {
 		v.faults.Add(pos, "end it with the columns of a primary or unique key", "the ORDER BY of statement %s holds no unique key, so rows that are equal in it would be lost between pages", s.ast.Name)
 		return
 	}
+}
+
+// proves tells whether the ORDER BY tells all rows apart: they are those of one table, whose key it has.
+func (v *verifier) proves(s *statement, va *variant) bool {
+	o := va.outline
+	if len(o.Tables) != 1 {
+		return false
+	}
+	tab := v.schema.table(o.Tables[0].Schema, o.Tables[0].Name)
+	_, grouped := o.Clause(annotated.ClauseGroupBy)
+	return tab != nil && tab.engine != "" && !grouped && v.unique(s, va)
 }
 
 // unique tells whether the ORDER BY has all columns of a unique key without NULLs. Grouped rows are told apart by what
