@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -47,9 +48,7 @@ func TestRESTAndGRPCAnswerTheSame(t *testing.T) {
 				t.Fatal(err)
 			}
 			if c.rpc == "ListNotes" { // tokens are sealed anew each time
-				body, _, _ = strings.Cut(body, `,"nextPageToken"`)
-				reply, _, _ = strings.Cut(reply, `,"nextPageToken"`)
-				body, reply = body+"}", strings.TrimSuffix(reply, " ")+"}"
+				body, reply = pageToken.ReplaceAllString(body, `$1"a token"`), pageToken.ReplaceAllString(reply, `$1"a token"`)
 			}
 			if rest, grpc := canonical(t, body), canonical(t, reply); rest != grpc {
 				t.Errorf("replies differ:\nREST %sgRPC %s", rest, grpc)
@@ -57,6 +56,9 @@ func TestRESTAndGRPCAnswerTheSame(t *testing.T) {
 		})
 	}
 }
+
+// pageToken finds a token, with the blanks that protojson puts in or leaves out as each build has it.
+var pageToken = regexp.MustCompile(`("nextPageToken":\s*)"[^"]+"`)
 
 func TestStreamsAreServedOverBoth(t *testing.T) {
 	n := startNotes(t, &devstack.MariaDB(t).Server)
