@@ -55,7 +55,8 @@ func (e *encoder) originate(origin, writer string) {
 	t = e.tx.Committed.UTC().AppendFormat(t, time.RFC3339Nano)
 	t = append(t, `","transaction":{"id":`...)
 	t = appendString(t, e.tx.ID)
-	e.tail = append(t, `,"row":`...)
+	t = append(t, `,"row":`...)
+	e.tail = t
 }
 
 // row makes the event of one changed row.
@@ -69,7 +70,8 @@ func (e *encoder) row(t *change.Table, op change.Op, row *change.Row, number uin
 	if err := checkImage(t, row); err != nil {
 		return nil, err
 	}
-	b := append(e.body[:0], o.head...)
+	b := e.body[:0]
+	b = append(b, o.head...)
 	b = p.appendKey(b, present)
 	if row.Before != nil {
 		b = append(b, `,"before":`...)
@@ -119,7 +121,8 @@ func (e *encoder) subject(p *plan, row []change.Value) string {
 	if len(p.keys) == 0 {
 		return ""
 	}
-	b := append(e.scratch[:0], p.subject...)
+	b := e.scratch[:0]
+	b = append(b, p.subject...)
 	for i, k := range p.table.Key {
 		if i > 0 {
 			b = append(b, ',')
