@@ -148,7 +148,8 @@ func (e *encoder) subject(p *plan, row []change.Value) string {
 // statement makes the event of what happened to a whole table.
 func (e *encoder) statement(s *change.Statement) *change.Message {
 	o := newOpPlan(s.Op, s.Schema, s.Table)
-	b := append(e.body[:0], o.head...)
+	b := e.body[:0]
+	b = append(b, o.head...)
 	var also []string
 	if s.ToTable != "" {
 		b = append(b, `,"to":{"schema":`...)
@@ -171,12 +172,14 @@ func (e *encoder) finish(routing, kind, subject string, number uint32, cascade b
 	e.scratch = v.Append(e.scratch[:0])
 	version := string(e.scratch)
 
-	b := append(e.body, `,"version":"`...)
+	b := e.body
+	b = append(b, `,"version":"`...)
 	b = append(b, version...)
 	b = append(b, '"')
 	b = append(b, e.tail...)
 	b = strconv.AppendUint(b, uint64(number), 10)
-	e.body = append(b, "}}"...)
+	b = append(b, "}}"...)
+	e.body = b
 
 	id := append(e.scratch[:0], e.tx.ID...)
 	id = append(id, ':')
