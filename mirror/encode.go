@@ -181,7 +181,8 @@ func (e *encoder) finish(routing, kind, subject string, number uint32, cascade b
 	b = append(b, "}}"...)
 	e.body = b
 
-	id := append(e.scratch[:0], e.tx.ID...)
+	id := e.scratch[:0]
+	id = append(id, e.tx.ID...)
 	id = append(id, ':')
 	id = strconv.AppendUint(id, uint64(number), 10)
 	if cascade {
