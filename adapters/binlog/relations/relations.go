@@ -72,7 +72,7 @@ func (r *Relations) Refresh(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var found []*constraint
+	var found []*Constraint
 	if !rules.logged {
 		if found, err = readConstraints(ctx, conn); err != nil {
 			return err

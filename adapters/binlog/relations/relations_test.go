@@ -269,23 +269,23 @@ func TestAnUpdateThatComesBackIsRefused(t *testing.T) {
 }
 
 func TestNamesThatDifferInCase(t *testing.T) {
-	c := &constraint{name: "fk", child: key{"s", "Child"}, parent: key{"s", "Parent"}, columns: []string{"a"}, parents: []string{"id"}, onDelete: "CASCADE"}
-	if got := newGraph([]*constraint{c}, true).of("S", "parent"); len(got) != 1 {
+	c := &Constraint{Name: "fk", Child: Table{"s", "Child"}, Parent: Table{"s", "Parent"}, Columns: []string{"a"}, Parents: []string{"id"}, OnDelete: "CASCADE"}
+	if got := newGraph([]*Constraint{c}, true).of("S", "parent"); len(got) != 1 {
 		t.Errorf("where case is folded: %v", got)
 	}
-	if got := newGraph([]*constraint{c}, false).of("S", "parent"); got != nil {
+	if got := newGraph([]*Constraint{c}, false).of("S", "parent"); got != nil {
 		t.Errorf("where it is not: %v", got)
 	}
 }
 
 // Thirty tables that each refer to all before them have a billion paths.
 func TestManyPathsAreBounded(t *testing.T) {
-	var all []*constraint
+	var all []*Constraint
 	for child := range 30 {
 		for parent := range child {
-			all = append(all, &constraint{
-				name: fmt.Sprintf("fk_%d_%d", child, parent), child: key{"s", fmt.Sprint(child)}, parent: key{"s", fmt.Sprint(parent)},
-				columns: []string{"a"}, parents: []string{"id"}, onDelete: "CASCADE",
+			all = append(all, &Constraint{
+				Name: fmt.Sprintf("fk_%d_%d", child, parent), Child: Table{"s", fmt.Sprint(child)}, Parent: Table{"s", fmt.Sprint(parent)},
+				Columns: []string{"a"}, Parents: []string{"id"}, OnDelete: "CASCADE",
 			})
 		}
 	}
