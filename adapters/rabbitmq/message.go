@@ -28,6 +28,7 @@ const (
 	headerVersion = headerPrefix + "banyanversion"
 	headerOrigin  = headerPrefix + "banyanorigin"
 	headerTerm    = headerPrefix + "banyanterm"
+	headerAlso    = "CC"
 )
 
 const (
@@ -52,6 +53,14 @@ const (
 // check says what of a message AMQP can't carry. What is wrong stays wrong.
 func check(m *change.Message, key string, frame int) error {
 	size := 256 + len(headerPrefix)*9 + 2*len(m.ID) + len(m.Source) + 2*len(m.Type) + len(m.Subject) + len(m.Version) + len(m.Origin) + len(m.Term)
+	longest := key
+	for _, also := range m.Also {
+		size += 5 + len(also)
+		if len(also) > len(longest) {
+			longest = also
+		}
+	}
+	key = longest
 	what := ""
 	switch {
 	case len(key) > maxShort:
@@ -135,6 +144,7 @@ func appendHeaders(dst []byte, m *change.Message) []byte {
 	dst = appendHeader(dst, headerVersion, m.Version)
 	dst = appendHeader(dst, headerOrigin, m.Origin)
 	dst = appendHeader(dst, headerTerm, m.Term)
+	dst = appendAlso(dst, m.Also)
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4)) //nolint:gosec // It was checked.
 	return dst
 }
@@ -146,6 +156,22 @@ func appendHeader(dst []byte, name, text string) []byte {
 	dst = append(appendShort(dst, name), 'S')
 	dst = binary.BigEndian.AppendUint32(dst, uint32(len(text))) //nolint:gosec // It was checked.
 	return append(dst, text...)
+}
+
+// appendAlso appends further routing keys, as RabbitMQ's extension for them has it
+// (https://www.rabbitmq.com/docs/sender-selected).
+func appendAlso(dst []byte, keys []string) []byte {
+	if len(keys) == 0 {
+		return dst
+	}
+	dst = append(appendShort(dst, headerAlso), 'A', 0, 0, 0, 0)
+	start := len(dst)
+	for _, key := range keys {
+		dst = binary.BigEndian.AppendUint32(append(dst, 'S'), uint32(len(key))) //nolint:gosec // It was checked.
+		dst = append(dst, key...)
+	}
+	binary.BigEndian.PutUint32(dst[start-4:], uint32(len(dst)-start)) //nolint:gosec // The same.
+	return dst
 }
 
 func appendShort(dst []byte, text string) []byte {
@@ -173,6 +199,13 @@ func fromDelivery(d *amqp.Delivery) change.Message {
 		Key: d.RoutingKey, ID: text(headerID, d.MessageId), Source: text(headerSource, ""), Type: text(headerType, d.Type),
 		Subject: text(headerSubject, ""), Time: d.Timestamp, Version: text(headerVersion, ""), Origin: text(headerOrigin, ""),
 		Term: text(headerTerm, ""), Body: d.Body,
+	}
+	if also, ok := d.Headers[headerAlso].([]any); ok {
+		for _, key := range also {
+			if text, ok := key.(string); ok {
+				m.Also = append(m.Also, text)
+			}
+		}
 	}
 	switch t := d.Headers[headerTime].(type) {
 	case string:
