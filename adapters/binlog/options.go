@@ -79,7 +79,8 @@ func New(options Options) (*Source, error) {
 		return nil, fmt.Errorf("use the legacy's DSN: %w", err)
 	}
 	s.db = sql.OpenDB(connector)
-	s.db.SetMaxIdleConns(0) // It is asked at each opening only.
+	s.db.SetMaxIdleConns(1)
+	s.db.SetConnMaxIdleTime(time.Minute)
 	return s, nil
 }
 
