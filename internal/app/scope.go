@@ -66,6 +66,24 @@ func (s scope) has(schema, table string) bool {
 	return slices.ContainsFunc(s.tables, matches) && (table == "" || !slices.ContainsFunc(s.except, matches))
 }
 
+// schemas gives the schemas in scope, or none where a glob stands for some.
+func (s scope) schemas() []string {
+	var out []string
+	for _, glob := range s.tables {
+		name, _, _ := strings.Cut(glob, ".")
+		if strings.ContainsAny(name, `*?[`) && name != escape(s.schema) {
+			return nil
+		}
+		if name == escape(s.schema) {
+			name = s.schema
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
 // omits says whether events leave a column out.
 func (s scope) omits(schema, table, column string) bool {
 	return slices.ContainsFunc(s.omit, func(glob string) bool {
