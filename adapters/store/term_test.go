@@ -4,7 +4,8 @@ import (
 	"testing"
 	"time"
 
-	"banyan.dev/banyan/adapters/store")
+	"banyan.dev/banyan/adapters/store"
+)
 
 // lockRow keeps the mirror's row locked until the function it gives is called.
 func lockRow(t *testing.T, o store.Options) (unlock func()) {
