@@ -123,8 +123,9 @@ func TestTablesAreNamed(t *testing.T) {
 		tables   []string
 		texts    []string
 	}{
-		{preflight.EnginePlain, preflight.Warning, both, []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE = MyISAM", "CREATE TABLE r (id INT NOT NULL) ENGINE = ARCHIVE", "CREATE TABLE c (id INT NOT NULL) ENGINE = CSV"}, []string{"3 tables", ".m MyISAM", ".r ARCHIVE", ".c CSV", "m ENGINE = InnoDB;"}},
+		{preflight.EnginePlain, preflight.Warning, both, []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE = MyISAM", "CREATE TABLE r (id INT NOT NULL) ENGINE = MyISAM", "CREATE TABLE c (id INT NOT NULL) ENGINE = CSV"}, []string{"3 tables", ".m MyISAM", ".r MyISAM", ".c CSV", "m ENGINE = InnoDB;"}},
 		{preflight.EnginePlain, preflight.Warning, maria, []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE = Aria TRANSACTIONAL = 1"}, []string{"1 table ", ".m Aria"}},
+		{preflight.EnginePlain, preflight.Warning, both[1:], []string{"CREATE TABLE m (id INT) ENGINE = BLACKHOLE", "CREATE TABLE r (id INT) ENGINE = ARCHIVE"}, []string{".m BLACKHOLE", ".r ARCHIVE"}},
 		{preflight.EngineMemory, preflight.Warning, both, []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE = MEMORY"}, []string{".m", "TRUNCATE", "ENGINE = InnoDB;"}},
 		{preflight.EngineElsewhere, preflight.Error, both, []string{"CREATE TABLE m (id INT PRIMARY KEY) ENGINE = MyISAM", "CREATE TABLE g (id INT NOT NULL, KEY (id)) ENGINE = MERGE UNION = (m)"}, []string{"1 table", ".g MRG_MyISAM", "out of the scope"}},
 		{preflight.PrimaryKey, preflight.Warning, both, []string{"CREATE TABLE u (id INT NOT NULL UNIQUE)", "CREATE TABLE `2 w` (id INT)", "CREATE TABLE k (id INT PRIMARY KEY)"}, []string{"2 tables", ".u", "`2 w`", "ADD COLUMN"}},
