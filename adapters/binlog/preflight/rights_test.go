@@ -65,13 +65,13 @@ func TestRightsAreNamedAndMended(t *testing.T) {
 			}
 
 			for _, f := range found {
-				if slices.Contains(rightsOf, f.Topic) {
+				if slices.Contains(rightsOf, f.Topic) && f.Severity != preflight.Warning {
 					run(t, root, mends(f)...)
 				}
 			}
 			found = check(t, options)
 			for _, f := range found {
-				if slices.Contains(rightsOf, f.Topic) {
+				if slices.Contains(rightsOf, f.Topic) && f.Severity != preflight.Warning { // Others have prepared transactions.
 					t.Errorf("after mending there is %+v", f)
 				}
 			}
@@ -96,7 +96,7 @@ func TestRightsByARole(t *testing.T) {
 			run(t, root, "GRANT REPLICATION SLAVE, "+monitor+" ON *.* TO "+role, "GRANT ALL ON `"+strings.ReplaceAll(schema, "_", `\_`)+"`.* TO "+role,
 				"GRANT "+role+" TO "+account, preset)
 			for _, f := range check(t, preflight.Options{DSN: dsn, Schemas: []string{schema}, Schema: schema}) {
-				if slices.Contains(rightsOf, f.Topic) {
+				if slices.Contains(rightsOf, f.Topic) && f.Severity != preflight.Warning { // As above.
 					t.Errorf("got %+v", f)
 				}
 			}
