@@ -33,6 +33,7 @@ func TestSettingsOfMySQL(t *testing.T) {
 		{map[string]string{"binlog_rows_query_log_events": "OFF"}, StatementText, Note, "SET PERSIST binlog_rows_query_log_events = ON;"},
 		{map[string]string{"server_id": "0"}, ServerID, Error, "SET PERSIST server_id = 1;"},
 		{map[string]string{"super_read_only": "ON", "read_only": "ON"}, ReadOnly, Error, "SET PERSIST super_read_only = OFF;"},
+		{map[string]string{"read_only": "ON"}, ReadOnly, Error, "SET PERSIST read_only = OFF;"},
 		{map[string]string{"binlog_expire_logs_auto_purge": "OFF"}, Retention, Note, "never removes"},
 		{map[string]string{"binlog_expire_logs_seconds": "0"}, Retention, Note, "never removes"},
 		{map[string]string{"binlog_expire_logs_seconds": "0", "expire_logs_days": "1"}, Retention, Warning, "kept for 24h"},
