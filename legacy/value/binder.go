@@ -128,7 +128,7 @@ func (c *Codec) plainBinder(fd protoreflect.FieldDescriptor, sh shape, to target
 	case shapeFloat, shapeDouble:
 		return floatBinder(fd, to)
 	case shapeString:
-		return stringBinder(fd, to)
+		return c.stringBinder(fd, to)
 	case shapeBytes:
 		return bytesBinder(fd, to)
 	case shapeEnum:
