@@ -79,6 +79,10 @@ func (t *target) checkText(s []byte) error {
 	case classBinary:
 		return t.checkBinary(s)
 	}
+	switch t.Type {
+	case typeUUID, typeINET4, typeINET6:
+		return t.checkAddress(string(s))
+	}
 	if len(s) == 0 || s[len(s)-1] != ' ' {
 		return nil
 	}
