@@ -13,6 +13,8 @@ type column struct {
 	// fields are the kinds of fields that a contract can have it in.
 	fields []*field
 	cells  []cell
+	// given are values from callers that the column would not give back.
+	given []given
 	// bits is a BIT's width. members are those of an ENUM, by their names in the contract.
 	bits    int
 	members map[string]string
@@ -34,11 +36,20 @@ type cell struct {
 	on string
 	// summer says that it is about summer time, so the server needs to know the zone.
 	summer bool
-	// unread has, by field, a part of the reason why it is not read into that field; unwritten, why the value that was
-	// read is not written.
+	// unread has, by field, a part of the reason why it is not read into that field, or nothing where the field is unset
+	// then; unwritten, why the value that was read is not written.
 	unread, unwritten map[string]string
 	// about is what documentation says of the value.
 	about string
+}
+
+// given is a value from a caller, as a field's JSON, and a part of the text with which it is refused.
+type given struct {
+	field  *field
+	json   string
+	reason string
+	on     string
+	summer bool
 }
 
 // null is the cell that each column has.
@@ -69,7 +80,7 @@ func (c *column) onServer(name string) bool { return c.on == "" || c.on == name 
 func (c *column) values(name string, known bool) []cell {
 	out := []cell{null}
 	for _, v := range c.cells {
-		if v.on != "" && v.on != name || v.summer && !known {
+		if !possible(v.on, v.summer, name, known) {
 			continue
 		}
 		if name == "mysql" && v.mysql != "" {
@@ -78,6 +89,10 @@ func (c *column) values(name string, known bool) []cell {
 		out = append(out, v)
 	}
 	return out
+}
+
+func possible(on string, summer bool, name string, known bool) bool {
+	return (on == "" || on == name) && (known || !summer)
 }
 
 // is says whether the type begins with a word.

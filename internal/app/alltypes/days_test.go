@@ -34,6 +34,12 @@ func days() []column {
 					about: "no such day, which `ALLOW_INVALID_DATES` lets in",
 				},
 			},
+			given: []given{
+				{field: stringField, json: `"2023-02-29"`, reason: "INVALID_ARGUMENT"},
+				{field: stringField, json: `"2024-1-2"`, reason: "YYYY-MM-DD"},
+				{field: stringField, json: `"20240102"`, reason: "YYYY-MM-DD"},
+				{field: dateField, json: `{"year":2023,"month":2,"day":29}`, reason: "date of the calendar"},
+			},
 		},
 		{
 			ddl: "DATETIME", event: aWall, fields: []*field{stringField, timestampField},
@@ -49,6 +55,12 @@ func days() []column {
 				{sql: "'2024-03-31 02:30:00'", event: `"2024-03-31 02:30:00"`, summer: true, unread: noMoment("the clocks of the zone skip it"), about: "the clocks of the zone skip it"},
 				{sql: "'2024-10-27 02:30:00'", event: `"2024-10-27 02:30:00"`, summer: true, about: "the clocks show it twice: a Timestamp has the first"},
 				{sql: "'2024-07-01 12:00:00'", event: `"2024-07-01 12:00:00"`, summer: true},
+			},
+			given: []given{
+				{field: stringField, json: `"2024-01-01 00:00:00.5"`, reason: "whole second"},
+				{field: stringField, json: `"2024-01-01"`, reason: "YYYY-MM-DD HH:MM:SS"},
+				{field: timestampField, json: `"2024-01-01T00:00:00.5Z"`, reason: "whole second"},
+				{field: timestampField, json: `"2024-10-27T01:30:00Z"`, reason: "a second time", summer: true},
 			},
 		},
 		{
@@ -66,6 +78,9 @@ func days() []column {
 				{sql: "'2024-01-01 00:00:00.5'", event: `"2024-01-01 00:00:00.500000"`},
 				{sql: "'9999-12-31 23:59:59.999999'", event: `"9999-12-31 23:59:59.999999"`},
 				{sql: "'2024-10-27 02:30:00.000001'", event: `"2024-10-27 02:30:00.000001"`, summer: true},
+			},
+			given: []given{
+				{field: timestampField, json: `"2024-01-01T00:00:00.0000001Z"`, reason: "at most 6 decimals"},
 			},
 		},
 		{
@@ -85,6 +100,13 @@ func days() []column {
 					sql: "FROM_UNIXTIME(1729992600)", event: `"2024-10-27T01:30:00Z"`, summer: true, unread: by("Timestamp", "UNIX_TIMESTAMP(col)", "string", "UNIX_TIMESTAMP(col)"),
 					about: "the clocks show it twice",
 				},
+			},
+			given: []given{
+				{field: timestampField, json: `"1969-12-31T23:59:59Z"`, reason: "INVALID_ARGUMENT"},
+				{field: timestampField, json: `"2150-01-01T00:00:00Z"`, reason: "INVALID_ARGUMENT"},
+				{field: timestampField, json: `"2024-10-27T00:30:00Z"`, reason: "show twice", summer: true},
+				{field: stringField, json: `"2024-10-27 02:30:00"`, reason: "show twice", summer: true},
+				{field: stringField, json: `"2024-03-31 02:30:00"`, reason: "skip", summer: true},
 			},
 		},
 		{
@@ -121,6 +143,13 @@ func clocks() []column {
 				{sql: "'100:00:01'", event: `"100:00:01"`, unread: late},
 				{sql: "'838:59:59'", event: `"838:59:59"`, unread: late},
 			},
+			given: []given{
+				{field: durationField, json: `"3020400s"`, reason: "838:59:59"},
+				{field: durationField, json: `"0.5s"`, reason: "whole second"},
+				{field: stringField, json: `"1:00:00"`, reason: "HH:MM:SS"},
+				{field: stringField, json: `"-00:00:00"`, reason: "HH:MM:SS"},
+				{field: timeOfDayField, json: `{"hours":25}`, reason: "23:59:59"},
+			},
 		},
 		{
 			ddl: "TIME(1)", event: aClock, fields: fields,
@@ -140,6 +169,9 @@ func clocks() []column {
 				{sql: "'-00:00:00.000001'", event: `"-00:00:00.000001"`, unread: late},
 				{sql: "'00:00:00.5'", event: `"00:00:00.500000"`},
 				{sql: "'23:59:59.999999'", event: `"23:59:59.999999"`},
+			},
+			given: []given{
+				{field: durationField, json: `"3020399.9999999s"`, reason: "at most 6 decimals"},
 			},
 		},
 	}

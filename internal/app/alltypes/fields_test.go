@@ -18,6 +18,8 @@ type field struct {
 	name, proto string
 	// put is the parameter that writes the field; empty: :value. unput is why annotated SQL can't write it.
 	put, unput string
+	// about is what documentation says of the field.
+	about string
 	// want makes of an event's value, as encoding/json with UseNumber has it, what the field has as JSON.
 	want func(in *scene, event any) (any, error)
 	// same brings both to one form before they are compared; nil: as they are.
@@ -41,16 +43,16 @@ var (
 	stringField = &field{name: "string", proto: "optional string", want: text}
 	bytesField  = &field{name: "bytes", proto: "optional bytes", want: octetsOf}
 	enumField   = &field{name: "enum", proto: "optional Size", want: member}
-	listField   = &field{name: "repeated string", proto: "repeated string", want: list, unput: "a list is no single value: write it by a string field"}
+	listField   = &field{name: "repeated string", proto: "repeated string", want: list, about: "NULL and the empty set are the same in it", unput: "a list is no single value: write it by a string field"}
 
 	decimalField   = &field{name: "Decimal", proto: "google.type.Decimal", want: decimal}
-	moneyField     = &field{name: "Money", proto: "google.type.Money", want: money}
+	moneyField     = &field{name: "Money", proto: "google.type.Money", want: money, same: withoutZeros}
 	timestampField = &field{name: "Timestamp", proto: "google.protobuf.Timestamp", want: moment, same: instant}
 	durationField  = &field{name: "Duration", proto: "google.protobuf.Duration", want: duration, same: duration64}
-	dateField      = &field{name: "Date", proto: "google.type.Date", want: date}
-	timeOfDayField = &field{name: "TimeOfDay", proto: "google.type.TimeOfDay", want: timeOfDay}
+	dateField      = &field{name: "Date", proto: "google.type.Date", want: date, same: withoutZeros}
+	timeOfDayField = &field{name: "TimeOfDay", proto: "google.type.TimeOfDay", want: timeOfDay, same: withoutZeros}
 	structField    = &field{name: "Struct", proto: "google.protobuf.Struct", put: ":json(value)", want: document, same: doubles}
-	valueField     = &field{name: "Value", proto: "google.protobuf.Value", put: ":json(value)", want: document, same: doubles}
+	valueField     = &field{name: "Value", proto: "google.protobuf.Value", put: ":json(value)", about: "NULL is `null` over REST, as JSON's null is", want: document, same: doubles}
 )
 
 // digitsOf gives an integer's digits, which are a number or a string in events.
@@ -103,6 +105,10 @@ func single32(v any) (any, error) { return float(nil, v, 32) }
 func double64(v any) (any, error) { return float(nil, v, 64) }
 
 func text(in *scene, event any) (any, error) {
+	if in.column.document && in.column.on == "mysql" {
+		text, err := json.Marshal(event)
+		return string(text), err
+	}
 	switch v := event.(type) {
 	case string:
 		if in.column.is("TIMESTAMP") && strings.HasSuffix(v, "Z") {
@@ -113,13 +119,7 @@ func text(in *scene, event any) (any, error) {
 		if in.column.is("YEAR") {
 			return fmt.Sprintf("%04s", v), nil
 		}
-		if !in.column.document {
-			return v.String(), nil
-		}
-	}
-	if in.column.document {
-		text, err := json.Marshal(event)
-		return string(text), err
+		return v.String(), nil
 	}
 	return nil, fmt.Errorf("%v is no text", event)
 }
@@ -204,6 +204,21 @@ func money(_ *scene, event any) (any, error) {
 	return out, nil
 }
 
+// withoutZeros leaves out what is unset, which REST writes and gRPC does not send.
+func withoutZeros(v any) (any, error) {
+	fields, ok := v.(map[string]any)
+	if !ok {
+		return nil, fmt.Errorf("%v is no object", v)
+	}
+	out := map[string]any{}
+	for name, part := range fields {
+		if part != json.Number("0") && part != "0" && part != "" {
+			out[name] = part
+		}
+	}
+	return out, nil
+}
+
 // document: MySQL's JSON columns are JSON in events, MariaDB's are text.
 func document(in *scene, event any) (any, error) {
 	s, ok := event.(string)
@@ -214,15 +229,32 @@ func document(in *scene, event any) (any, error) {
 }
 
 // doubles: the numbers of a Struct are doubles.
-func doubles(v any) (any, error) {
+func doubles(v any) (any, error) { return numbers(v, double64) }
+
+// plainJSON reads JSON text. Of its numbers, those that are whole stay as they are, and others are doubles.
+func plainJSON(v any) (any, error) {
+	parsed, err := parse(fmt.Sprint(v))
+	if err != nil {
+		return nil, err
+	}
+	return numbers(parsed, func(v any) (any, error) {
+		if n, ok := v.(json.Number); ok && !strings.ContainsAny(n.String(), ".eE") {
+			return n, nil
+		}
+		return double64(v)
+	})
+}
+
+// numbers brings all numbers of a JSON value to one form.
+func numbers(v any, form func(v any) (any, error)) (any, error) {
 	switch v := v.(type) {
 	case json.Number:
-		return double64(v)
+		return form(v)
 	case []any:
 		out := make([]any, len(v))
 		for i := range v {
 			var err error
-			if out[i], err = doubles(v[i]); err != nil {
+			if out[i], err = numbers(v[i], form); err != nil {
 				return nil, err
 			}
 		}
@@ -231,7 +263,7 @@ func doubles(v any) (any, error) {
 		out := make(map[string]any, len(v))
 		for k := range v {
 			var err error
-			if out[k], err = doubles(v[k]); err != nil {
+			if out[k], err = numbers(v[k], form); err != nil {
 				return nil, err
 			}
 		}

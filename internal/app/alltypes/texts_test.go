@@ -17,15 +17,34 @@ func texts() []column {
 				cell{sql: "'ab   '", event: `"ab"`, about: "blanks at the end are not stored"},
 				cell{sql: "x'0009'", event: `"\u0000\t"`},
 			),
+			given: []given{
+				{field: stringField, json: `"ab "`, reason: "must not end in a space"},
+				{field: stringField, json: `"abcdef"`, reason: "INVALID_ARGUMENT"},
+				{field: stringField, json: `"漢"`, reason: "INVALID_ARGUMENT"},
+			},
 		},
-		{ddl: "CHAR(3) CHARACTER SET utf8mb3", event: aText, fields: text, cells: with(cell{sql: "'né€'", event: `"né€"`})[1:]},
+		{ddl: "CHAR(3) CHARACTER SET utf8mb3", event: aText, fields: text, cells: []cell{{sql: "''", event: `""`}, {sql: "'né€'", event: `"né€"`}}},
 		{ddl: "CHAR(255) CHARACTER SET utf8mb4", event: aText, fields: text, cells: with(cell{sql: "REPEAT('🌳', 255)", event: quoted("🌳", 255)})},
 		{
 			ddl: "VARCHAR(255) CHARACTER SET latin1", event: aText, fields: text,
 			cells: with(cell{sql: "'naïve €uro'", event: `"naïve €uro"`}, cell{sql: "x'8081'", event: `"€\u0081"`}, cell{sql: "'ab  '", event: `"ab  "`, about: "blanks at the end are kept"}),
 		},
-		{ddl: "VARCHAR(20) CHARACTER SET ascii", event: aText, fields: text, cells: with(cell{sql: "x'007F'", event: `"\u0000\u007f"`})},
-		{ddl: "VARCHAR(20) CHARACTER SET utf8mb3", event: aText, fields: text, cells: with(cell{sql: "'naïve €uro 漢字'", event: `"naïve €uro 漢字"`})},
+		{
+			ddl: "VARCHAR(20) CHARACTER SET ascii", event: aText, fields: text,
+			cells: with(cell{sql: "x'007F'", event: `"\u0000\u007f"`}),
+			given: []given{
+				{field: stringField, json: `"é"`, reason: "INVALID_ARGUMENT"},
+			},
+		},
+		{
+			ddl: "VARCHAR(20) CHARACTER SET utf8mb3", event: aText, fields: text,
+			cells: with(cell{sql: "'naïve €uro 漢字'", event: `"naïve €uro 漢字"`}),
+			given: []given{
+				{field: stringField, json: `"🌳"`, reason: "INVALID_ARGUMENT"},
+				{field: stringField, json: `"12345678901234567890 "`, reason: "too long"},
+				{field: bytesField, json: `"/w=="`, reason: "valid UTF-8"},
+			},
+		},
 		{
 			ddl: "VARCHAR(300) CHARACTER SET utf8mb4", event: aText, fields: text,
 			cells: with(
@@ -42,6 +61,9 @@ func texts() []column {
 				cell{sql: "'汉字'", event: `"汉字"`},
 				cell{sql: "x'A2A1'", event: `"ⅰ"`},
 			),
+			given: []given{
+				{field: stringField, json: `"🌳"`, reason: "INVALID_ARGUMENT"},
+			},
 		},
 		{ddl: "VARCHAR(20) CHARACTER SET big5", event: aText, fields: text, cells: with(cell{sql: "'漢字'", event: `"漢字"`})},
 		{ddl: "VARCHAR(20) CHARACTER SET sjis", event: aText, fields: text, cells: with(cell{sql: "'漢字ｶ'", event: `"漢字ｶ"`})},
@@ -77,6 +99,13 @@ func labels() []column {
 				{sql: "'2'", event: `"2"`, about: "a label that looks like an index"},
 				{sql: "'nope'", event: `""`, unwritten: by("string", "must be one of small, größer, 2", "enum", "must be one of small, größer, 2"), about: "no label: the empty string"},
 			},
+			given: []given{
+				{field: stringField, json: `"SMALL"`, reason: "must be one of"},
+				{field: stringField, json: `"1"`, reason: "must be one of"},
+				{field: stringField, json: `""`, reason: "must be one of"},
+				{field: enumField, json: `"SIZE_UNSPECIFIED"`, reason: "must be one of"},
+				{field: enumField, json: `"SIZE_NONE"`, reason: "must be one of"},
+			},
 		},
 		{
 			ddl: "ENUM('','small') CHARACTER SET latin1", event: "a string, the label", fields: []*field{stringField, enumField}, members: sizes, stored: "v + 0",
@@ -93,6 +122,12 @@ func labels() []column {
 				{sql: "'x'", event: `"x"`},
 				{sql: "'é,x'", event: `"x,é"`},
 				{sql: "'nope,y'", event: `"y"`, about: "what is no member was not stored"},
+			},
+			given: []given{
+				{field: stringField, json: `"y,x"`, reason: "in this order"},
+				{field: stringField, json: `"x,x"`, reason: "each value once"},
+				{field: stringField, json: `"nope"`, reason: "must be of"},
+				{field: stringField, json: `"3"`, reason: "must be of"},
 			},
 		},
 		{
