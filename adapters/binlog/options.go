@@ -3,7 +3,7 @@ package binlog
 import (
 	"cmp"
 	"context"
-	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,10 +36,10 @@ type Options struct {
 
 // Source reads one server's log. It is a change.Source.
 type Source struct {
-	opt    Options
-	config *mysql.Config
-	db     *sql.DB
-	log    *slog.Logger
+	opt       Options
+	config    *mysql.Config
+	connector driver.Connector
+	log       *slog.Logger
 	// aheadLimit is the constant, but in tests.
 	aheadLimit int
 
@@ -77,12 +77,9 @@ func New(options Options) (*Source, error) {
 	plain.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return options.Dialer(ctx, network, address)
 	}
-	connector, err := mysql.NewConnector(plain)
-	if err != nil {
+	if s.connector, err = mysql.NewConnector(plain); err != nil {
 		return nil, fmt.Errorf("use the legacy's DSN: %w", err)
 	}
-	s.db = sql.OpenDB(connector)
-	s.db.SetMaxIdleConns(0) // It is asked at each opening only.
 	return s, nil
 }
 
