@@ -46,7 +46,7 @@ type run struct {
 	report   *Report
 	// stopReading ends the consumer's reading, and waits until it has.
 	stopReading func()
-	stops    []func(context.Context) error
+	stops       []func(context.Context) error
 }
 
 // Run makes a run, and reports. The error is one of the run itself; whether the mirror did well is in the report.
