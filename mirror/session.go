@@ -52,7 +52,7 @@ func (s *session) open(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find the end of the log: %w", err)
 		}
-		if state.Epoch, err = s.term.NewEpoch(ctx, tail); err != nil {
+		if err := s.term.Save(ctx, tail); err != nil {
 			return fmt.Errorf("save the first position: %w", err)
 		}
 		at = tail

@@ -20,7 +20,8 @@ type Options struct {
 	DSN string
 	// ServerID is what the reader calls itself among the server's replicas. 0: a random one that none of them has.
 	ServerID uint32
-	// Scope says whose changes are given, by the table's schema and name. Nil: all but the server's own schemas.
+	// Scope says whose changes are given, by the table's schema and name. It is asked with an empty table where a statement
+	// concerns a schema, or tables of it that can't be told. Nil: all but the server's own schemas.
 	Scope func(schema, table string) bool
 	// ConnectTimeout bounds each attempt to connect. 0: 10 s.
 	ConnectTimeout time.Duration

@@ -1,12 +1,17 @@
 package binlog
 
-import "strings"
+import (
+	"strings"
+
+	"banyan.dev/banyan/mirror/change"
+)
 
 // query is a statement's text with what it depends on.
 type query struct {
 	schema string
 	text   string
 	ansi   bool // double quotes are around names
+	plain  bool // a backslash in a string is nothing special
 }
 
 // Status variables of a query event (mysql/binlog/event/statement_events.h).
@@ -18,6 +23,7 @@ const (
 	statusCharset = 4
 
 	modeANSIQuotes = 4
+	modeNoEscapes  = 1 << 20
 )
 
 func (s *stream) parseQuery(e event) (query, error) {
@@ -45,7 +51,8 @@ func (s *stream) parseQuery(e event) (query, error) {
 			status.bytes(4)
 			continue
 		case statusSQLMode:
-			q.ansi = status.little(8)&modeANSIQuotes != 0
+			mode := status.little(8)
+			q.ansi, q.plain = mode&modeANSIQuotes != 0, mode&modeNoEscapes != 0
 			continue
 		case statusCatalog:
 			status.bytes(int(status.u8()))
@@ -63,21 +70,68 @@ func (s *stream) parseQuery(e event) (query, error) {
 	return q, nil
 }
 
+// query takes a statement's text: the beginning or end of a group, or what changes whole tables.
 func (s *stream) query(e event) error {
 	q, err := s.parseQuery(e)
 	if err != nil {
 		return err
 	}
-	switch strings.ToUpper(strings.TrimSpace(q.text)) {
-	case "BEGIN":
+	said := statementOf(q)
+	switch said.meaning {
+	case meansBegin:
 		s.open = true
 		return nil
-	case "COMMIT", "ROLLBACK":
+	case meansCommit:
 		s.leave()
 		return nil
+	case meansRollback:
+		s.leave()
+		return nil
+	case meansStatements:
+		s.statements(q, said)
 	}
 	if !s.open {
 		s.leave()
 	}
 	return nil
+}
+
+// statements gives those in scope; all are counted.
+func (s *stream) statements(q query, said statement) {
+	if s.group.half {
+		return // The other half of a two-phase ALTER says the same, once it is done.
+	}
+	s.statement = s.statement[:0]
+	for _, e := range said.events {
+		s.row++
+		if s.found.lower {
+			e.Schema, e.Table = strings.ToLower(e.Schema), strings.ToLower(e.Table)
+			e.ToSchema, e.ToTable = strings.ToLower(e.ToSchema), strings.ToLower(e.ToTable)
+		}
+		if s.inScope(e) {
+			e.SQL, e.Row = q.text, s.row
+			s.statement = append(s.statement, e)
+		}
+	}
+	for i := range s.statement {
+		s.give(&s.statement[i])
+	}
+}
+
+func (s *stream) inScope(e change.Statement) bool {
+	scope := s.src.opt.Scope
+	switch {
+	case e.Op == change.Rename:
+		return scope(e.Schema, e.Table) || scope(e.ToSchema, e.ToTable)
+	case e.Table != "":
+		return scope(e.Schema, e.Table)
+	case e.Schema == "" || scope(e.Schema, ""):
+		return true
+	}
+	for _, t := range s.byName {
+		if t.inScope && t.Schema == e.Schema {
+			return true
+		}
+	}
+	return false
 }

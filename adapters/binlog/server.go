@@ -18,6 +18,7 @@ type server struct {
 	version  string
 	id       uint32 // server_id
 	identity string // as in change.Position.Server
+	lower    bool   // it makes table names lower case
 	tls      bool   // whether the connection that asked was encrypted
 }
 
@@ -37,11 +38,13 @@ func (s *Source) ask(ctx context.Context) (*sql.Conn, server, error) {
 func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	var found server
 	var host string
-	var port int
-	err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@global.server_id, @@global.hostname, @@global.port").Scan(&found.version, &found.id, &host, &port)
+	var port, lower int
+	err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@global.server_id, @@global.hostname, @@global.port, @@global.lower_case_table_names").
+		Scan(&found.version, &found.id, &host, &port, &lower)
 	if err != nil {
 		return found, fmt.Errorf("ask the legacy who it is: %w", err)
 	}
+	found.lower = lower == 1
 	found.mariadb = strings.Contains(strings.ToLower(found.version), "mariadb")
 	if found.mariadb {
 		// MariaDB has no unique name of its own.

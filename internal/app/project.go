@@ -75,10 +75,19 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 		return faults
 	}
 	defer conns.Close()
-	return p.verify(ctx, conns)
+	return p.verify(ctx, conns, AllRoles())
 }
 
-func (p *Project) verify(ctx context.Context, conns *pool.Pool) fault.List {
+// verify holds what the roles need against the live legacy.
+func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) fault.List {
+	var faults fault.List
+	if slices.Contains(roles, RoleFacade) {
+		faults.Append(p.verifyFacade(ctx, conns))
+	}
+	return faults
+}
+
+func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) fault.List {
 	faults, err := p.Program.Verify(ctx, conns)
 	if err != nil {
 		fix := pool.Misconfigured(err)

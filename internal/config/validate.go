@@ -98,6 +98,9 @@ func (v validator) mirror() {
 	if strings.ContainsAny(string(v.c.Ledger.Schema), ".-") {
 		v.add("ledger.schema", "use letters, digits and underscores", "ledger.schema is the name of a schema, which has no dots and dashes here")
 	}
+	if strings.Contains(string(m.Name), ".") {
+		v.add("mirror.name", "use letters, digits, dashes and underscores", "mirror.name is part of keys, where dots have a meaning")
+	}
 	for key, globs := range map[string][]string{"mirror.tables": m.Tables, "mirror.except": m.Except} {
 		for i, glob := range globs {
 			if _, err := path.Match(glob, ""); err != nil || strings.Count(glob, ".") > 1 {
