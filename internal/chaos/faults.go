@@ -99,7 +99,7 @@ func (s *stage) fault(ctx context.Context, f Fault) error {
 	case MemoryAlarm:
 		return s.alarm(ctx, f.For, []string{"set_vm_memory_high_watermark", "absolute", "1MB"}, []string{"set_vm_memory_high_watermark", "0.4"})
 	case DiskAlarm:
-		return s.alarm(ctx, f.For, []string{"set_disk_free_limit", "900TB"}, []string{"set_disk_free_limit", "1MB"})
+		return s.alarm(ctx, f.For, []string{"set_disk_free_limit", "900000GB"}, []string{"set_disk_free_limit", "1MB"})
 	case CutDatabase:
 		toDatabase.cut()
 		pause(ctx, f.For)

@@ -25,6 +25,7 @@ type link struct {
 
 // newLink opens a way to an address.
 func newLink(name, upstream string) (*link, error) {
+	zerolog.SetGlobalLevel(zerolog.Disabled) // Toxics log by themselves, to standard error.
 	l := &link{
 		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
 		name:   name, listen: "127.0.0.1:0", upstream: upstream,

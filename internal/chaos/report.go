@@ -41,6 +41,9 @@ func (r *run) judge(ctx context.Context) error {
 		}
 	}
 	r.stopReading()
+	if err := r.watch.err(); err != nil {
+		return fmt.Errorf("rebuild the database: %w", err)
+	}
 	if err := r.consumer.Flush(ctx); err != nil {
 		return fmt.Errorf("flush what was rebuilt: %w", err)
 	}

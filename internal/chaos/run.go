@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
+
 	example "banyan.dev/banyan/examples/shop"
 	"banyan.dev/banyan/internal/chaos/replica"
 	"banyan.dev/banyan/internal/devstack"
@@ -128,10 +130,16 @@ func openShop(ctx context.Context, server *devstack.Database) (*sql.DB, error) {
 	if err := execute(ctx, all, "CREATE DATABASE "+shopSchema+" CHARACTER SET utf8mb4"); err != nil {
 		return nil, err
 	}
-	db, err := sql.Open("mysql", server.DSN(shopSchema))
+	config, err := mysql.ParseDSN(server.DSN(shopSchema))
 	if err != nil {
 		return nil, fmt.Errorf("use the shop's database: %w", err)
 	}
+	config.Logger = &mysql.NopLogger{} // that the server is gone at times is nothing to tell
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		return nil, fmt.Errorf("use the shop's database: %w", err)
+	}
+	db := sql.OpenDB(connector)
 	db.SetMaxIdleConns(16)
 	return db, nil
 }

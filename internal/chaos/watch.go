@@ -23,7 +23,10 @@ type watch struct {
 	ended error
 }
 
-var errNotYet = errors.New("the event has not arrived")
+var (
+	errNotYet = errors.New("the event has not arrived")
+	errEnded  = errors.New("the reading was ended")
+)
 
 // startConsumer reads the history until the run ends.
 func (r *run) startConsumer(ctx context.Context) {
@@ -35,7 +38,7 @@ func (r *run) startConsumer(ctx context.Context) {
 		t := &tail{url: r.broker.URL(""), stream: "banyan.history", log: r.log}
 		err := t.run(ctx, r.watch)
 		if err == nil {
-			err = errors.New("the reading has ended")
+			err = errEnded
 		}
 		r.watch.end(err)
 	}()
@@ -51,6 +54,7 @@ func (r *run) startConsumer(ctx context.Context) {
 
 func (w *watch) receive(ctx context.Context, key string, d *replica.Delivery) error {
 	w.dirty = true
+	ctx = context.WithoutCancel(ctx) // the end of the reading is no end of what was read
 	if err := w.consumer.Apply(ctx, d); err != nil {
 		return err
 	}
@@ -69,7 +73,7 @@ func (w *watch) idle(ctx context.Context) error {
 		return nil
 	}
 	w.dirty = false
-	return w.consumer.Flush(ctx)
+	return w.consumer.Flush(context.WithoutCancel(ctx))
 }
 
 func (w *watch) end(err error) {
@@ -77,6 +81,16 @@ func (w *watch) end(err error) {
 	defer w.mu.Unlock()
 	w.ended = err
 	close(w.news)
+}
+
+// err is why the reading ended, if it was not told to.
+func (w *watch) err() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if errors.Is(w.ended, errEnded) {
+		return nil
+	}
+	return w.ended
 }
 
 // wait waits until the event of a table's creation has arrived. It is errNotYet when it hasn't in time.
