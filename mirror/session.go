@@ -80,7 +80,7 @@ func (s *session) open(ctx context.Context) error {
 		return &change.StopError{What: fmt.Sprintf("the epoch %d is more than versions have room for", state.Epoch), Fix: "give the mirror another mirror.name, and its consumers a backfill"}
 	}
 	s.saved = at
-	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch}
+	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch, plans: plans{omit: s.o.Omit}}
 	s.m.watch.leading(state, at)
 	s.o.Logger.Info("the mirror leads", "position", at.String(), "epoch", state.Epoch, "term", state.Term)
 	return nil

@@ -58,7 +58,7 @@ func eventually(t testing.TB, condition func() error) {
 func options(url string) rabbitmq.Options {
 	return rabbitmq.Options{
 		Connection: rabbitmq.Connection{URL: url, Name: "test"},
-		Exchange:   exchange, History: rabbitmq.History{Stream: stream, MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, SegmentBytes: 50 << 20},
+		Exchange:   exchange, History: rabbitmq.Stream{Name: stream, MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, SegmentBytes: 50 << 20},
 	}
 }
 

@@ -172,6 +172,9 @@ func stoppedEarly(ctx context.Context, err error) error {
 
 func warn(logger *slog.Logger, faults fault.List) {
 	for _, f := range faults.All() {
+		if f.Severity == fault.Note {
+			continue
+		}
 		logger.Warn(f.Message, "at", f.Pos.String(), "fix", f.Fix)
 	}
 }

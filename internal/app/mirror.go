@@ -51,6 +51,7 @@ func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Cl
 	var closers []io.Closer
 	o := mirror.Options{Name: cfg.Mirror.Name.String(), Ledger: cfg.Ledger.Schema.String(), Logger: logger}
 	tables := newScope(cfg)
+	o.Omit = tables.omits
 	source, err := binlog.New(binlog.Options{
 		DSN: cfg.Legacy.DSN.Reveal(), ServerID: uint32(cfg.Mirror.ServerID), Scope: tables.reads,
 		ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger,
@@ -89,7 +90,7 @@ func sinkOptions(cfg *config.Config, logger *slog.Logger) rabbitmq.Options {
 		Window: m.Window, WindowBytes: int(m.MaxMemory / memoryShare),
 	}
 	if m.History.Enabled {
-		o.History = rabbitmq.History{Stream: m.History.Stream.String(), MaxAge: m.History.MaxAge, MaxBytes: int64(m.History.MaxBytes)}
+		o.History = rabbitmq.Stream{Name: m.History.Stream.String(), MaxAge: m.History.MaxAge, MaxBytes: int64(m.History.MaxBytes)}
 	}
 	return o
 }

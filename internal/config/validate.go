@@ -108,6 +108,11 @@ func (v validator) mirror() {
 			}
 		}
 	}
+	for i, glob := range m.OmitColumns {
+		if _, err := path.Match(glob, ""); err != nil || strings.Count(glob, ".") < 1 || strings.Count(glob, ".") > 2 {
+			v.add(Indexed("mirror.omit_columns", i), "write table.column or schema.table.column, with * and ? for what varies", "%s is no glob of columns", glob)
+		}
+	}
 	if text := v.c.Broker.URL.Reveal(); text != "" {
 		if u, err := url.Parse(text); err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
 			v.add("broker.url", "write amqp://user:password@host:5672/vhost, or amqps://…", "broker.url is no AMQP URL")

@@ -169,6 +169,8 @@ legacy:
   dsn: %s
 broker:
   url: %s
+mirror:
+  omit_columns: [customers.customers_password, orders.orders_card_*]
 listen: {rest: "127.0.0.1:%d", grpc: "127.0.0.1:%d", admin: "127.0.0.1:%d"}
 log: {level: error}
 shutdown: {drain: 5s}
