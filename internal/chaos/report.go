@@ -24,6 +24,8 @@ type Report struct {
 	// Consumed is what the consumer has seen, Compared what the comparison of all rows has shown.
 	Consumed replica.Counts
 	Compared *replica.Comparison
+	// Audited is what came, held against the log.
+	Audited *replica.Audit
 	// Starts counts starts of Banyan. Settled is how long the last events took after the last fault.
 	Starts  int
 	Settled time.Duration
@@ -49,13 +51,20 @@ func (r *run) judge(ctx context.Context) error {
 	}
 	r.report.Consumed = r.consumer.Counts()
 	var err error
-	r.report.Compared, err = replica.Compare(ctx, r.db, r.rebuilt, shopSchema)
+	if r.report.Compared, err = replica.Compare(ctx, r.db, r.rebuilt, shopSchema); err != nil {
+		return err
+	}
+	end, err := r.source.Tail(ctx)
+	if err != nil {
+		return err
+	}
+	r.report.Audited, err = r.consumer.Audit(ctx, r.source, r.from, end)
 	return err
 }
 
 // Err says what the mirror did wrong; nil is what everybody hopes for.
 func (r *Report) Err() error {
-	return errors.Join(r.Consumed.Err(), r.Compared.Err())
+	return errors.Join(r.Consumed.Err(), r.Compared.Err(), r.Audited.Err())
 }
 
 // String gives the report for people.
@@ -83,6 +92,7 @@ func (r *Report) String() string {
 		fmt.Fprintf(&b, "%d %s", c.Ops[op], op)
 	}
 	fmt.Fprintf(&b, "\nout of order: %d for their key, %d behind others; %d malformed, %d opaque\n", c.OutOfOrder, c.Unordered, c.Malformed, c.Opaque)
+	fmt.Fprintf(&b, "lost: %d of the log's %d changes; %d events of no change\n", r.Audited.Lost, r.Audited.Expected, r.Audited.Unknown)
 	fmt.Fprintf(&b, "compared: %d rows of %d tables, %d different; settled in %.1fs; at most %d MiB in a process", r.Compared.Rows, r.Compared.Tables, r.Compared.Different, r.Settled.Seconds(), r.Memory>>20)
 	return b.String()
 }

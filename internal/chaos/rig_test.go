@@ -14,6 +14,7 @@ import (
 
 	"banyan.dev/banyan/adapters/binlog"
 	"banyan.dev/banyan/adapters/binlog/relations"
+	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/chaos/replica"
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/mirror"
@@ -54,6 +55,7 @@ func newRig(t *testing.T, server *devstack.Server) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() { _ = r.source.Close() })
 	known, err := relations.New(relations.Options{DSN: dsn})
 	if err != nil {
 		t.Fatal(err)
@@ -63,6 +65,22 @@ func newRig(t *testing.T, server *devstack.Server) *rig {
 		SaveEvery: 10 * time.Millisecond, RetryMin: 10 * time.Millisecond, RetryMax: 50 * time.Millisecond, StopRetry: 50 * time.Millisecond,
 	}
 	return r
+}
+
+// realStore makes the store that Banyan has, in a ledger of the test's own.
+func (r *rig) realStore() *store.Store {
+	r.t.Helper()
+	options := store.Options{DSN: r.server.DSN(""), Schema: r.schema + "_ledger", Mirror: "rig", Logger: slog.New(slog.DiscardHandler), KeepAlive: 50 * time.Millisecond}
+	if err := store.Migrate(r.t.Context(), options); err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _, _ = r.db.Exec("DROP DATABASE IF EXISTS " + options.Schema) })
+	s, err := store.New(options)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	r.t.Cleanup(func() { _ = s.Close() })
+	return s
 }
 
 func (r *rig) open(db *sql.DB, err error) *sql.DB {
@@ -207,11 +225,10 @@ func (r *rig) verdict() error {
 
 // memory is a broker in memory. What it has not confirmed is lost when it crashes.
 type memory struct {
-	mu      sync.Mutex
-	prompt  bool // confirms at once
-	safe    []change.Message
-	feed    *memoryFeed
-	refuses bool
+	mu     sync.Mutex
+	prompt bool // confirms at once
+	safe   []change.Message
+	feed   *memoryFeed
 }
 
 var errCrashed = errors.New("the broker has crashed")
@@ -316,12 +333,11 @@ func (f *memoryFeed) Status() change.FeedStatus { return change.FeedStatus{} }
 func (f *memoryFeed) Failed() <-chan struct{}   { return f.failed }
 func (f *memoryFeed) Close() error              { return nil }
 
-// keeper is a store in memory. It is fenced by terms, unless it is told not to be.
+// keeper is a store in memory, for one mirror at a time.
 type keeper struct {
-	mu       sync.Mutex
-	state    mirror.State
-	lost     chan struct{}
-	unfenced bool
+	mu    sync.Mutex
+	state mirror.State
+	lost  chan struct{}
 }
 
 func newKeeper() *keeper { return &keeper{lost: make(chan struct{})} }
@@ -336,9 +352,7 @@ func (k *keeper) Lead(context.Context) (mirror.Term, error) {
 // depose begins another term. k.mu is held.
 func (k *keeper) depose() {
 	k.state.Term++
-	if !k.unfenced {
-		close(k.lost)
-	}
+	close(k.lost)
 	k.lost = make(chan struct{})
 }
 
@@ -370,7 +384,7 @@ func (s *seat) Close() error          { return nil }
 func (s *seat) save(p change.Position, raise uint32) (uint32, error) {
 	s.keeper.mu.Lock()
 	defer s.keeper.mu.Unlock()
-	if s.keeper.state.Term != s.state.Term && !s.keeper.unfenced {
+	if s.keeper.state.Term != s.state.Term {
 		return 0, mirror.ErrDeposed
 	}
 	s.keeper.state.Position = p

@@ -13,9 +13,11 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
+	"banyan.dev/banyan/adapters/binlog"
 	example "banyan.dev/banyan/examples/shop"
 	"banyan.dev/banyan/internal/chaos/replica"
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // Options say what a run is like.
@@ -45,6 +47,8 @@ type run struct {
 	rebuilt  *sql.DB
 	consumer *replica.Consumer
 	watch    *watch
+	source   *binlog.Source // past the links, to audit the log from
+	from     change.Position
 	report   *Report
 	// stopReading ends the consumer's reading, and waits until it has.
 	stopReading func()
@@ -107,6 +111,9 @@ func (r *run) setUp(ctx context.Context) error {
 		return err
 	}
 	r.stops = append(r.stops, func(context.Context) error { return r.db.Close() })
+	if err := r.openLog(ctx); err != nil {
+		return err
+	}
 	if err := layOut(r.Dir); err != nil {
 		return err
 	}
@@ -118,6 +125,18 @@ func (r *run) setUp(ctx context.Context) error {
 	}
 	r.startConsumer(ctx)
 	return nil
+}
+
+// openLog remembers where the log is when nothing has happened.
+func (r *run) openLog(ctx context.Context) error {
+	var err error
+	r.source, err = binlog.New(binlog.Options{DSN: r.database.DSN(""), Scope: func(schema, _ string) bool { return schema == shopSchema }})
+	if err != nil {
+		return err
+	}
+	r.stops = append(r.stops, func(context.Context) error { return r.source.Close() })
+	r.from, err = r.source.Tail(ctx)
+	return err
 }
 
 // openShop makes the shop's empty database.

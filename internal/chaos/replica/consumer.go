@@ -99,14 +99,6 @@ func (c *Consumer) Counts() Counts {
 	return counts
 }
 
-// Has says whether the event of a version has come, as part of a transaction.
-func (c *Consumer) Has(v change.Version, transaction string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	id, _, found := c.history.find(v)
-	return found && id == transaction
-}
-
 // Apply takes an event. What is wrong with the events is counted; an error is one of the rebuilt database's own, or a
 // change that does not fit it.
 func (c *Consumer) Apply(ctx context.Context, d *Delivery) error {
