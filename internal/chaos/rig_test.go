@@ -35,8 +35,8 @@ type rig struct {
 	consumer *replica.Consumer
 	source   *binlog.Source
 	options  mirror.Options
+	mirror   *mirror.Mirror // the last that was started
 	memory   *memory
-	marks    int
 }
 
 // newRig makes a rig on the first of the test's database servers, or on the one that is given.
@@ -147,6 +147,7 @@ func (r *rig) start(options mirror.Options) (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
 	m := mirror.New(options)
+	r.mirror = m
 	running.Go(func() { m.Run(ctx) })
 	stop = func() {
 		cancel()
