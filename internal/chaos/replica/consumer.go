@@ -77,7 +77,7 @@ func NewConsumer(ctx context.Context, db *sql.DB) (*Consumer, error) {
 	}
 	c := &Consumer{conn: conn, tables: tables{}, history: newHistory(), terms: map[string]bool{}, counts: Counts{Ops: map[change.Op]uint64{}}}
 	// What the legacy has accepted is accepted; what foreign keys do comes as events.
-	const setUp = "SET NAMES utf8mb4, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00', foreign_key_checks = 0, unique_checks = 0, autocommit = 0"
+	const setUp = "SET NAMES utf8mb4, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00', foreign_key_checks = 0, autocommit = 0"
 	if err := c.exec(ctx, setUp); err != nil {
 		_ = conn.Close()
 		return nil, err
