@@ -141,8 +141,13 @@ func TestOptionsThatCantBe(t *testing.T) {
 func TestLockNamesAreShortAndApart(t *testing.T) {
 	seen := map[string]bool{}
 	for _, o := range []store.Options{
-		{}, {Schema: "Banyan"}, {Mirror: "Mirror"}, {Schema: strings.Repeat("a", 64)}, {Schema: strings.Repeat("a", 64), Mirror: strings.Repeat("a", 64)},
-		{Schema: strings.Repeat("a", 63)}, {Schema: "shop", Mirror: "two"},
+		{},
+		{Schema: "Banyan"},
+		{Mirror: "Mirror"},
+		{Schema: strings.Repeat("a", 64)},
+		{Schema: strings.Repeat("a", 64), Mirror: strings.Repeat("a", 64)},
+		{Schema: strings.Repeat("a", 63)},
+		{Schema: "shop", Mirror: "two"},
 	} {
 		name := strings.ToLower(store.LockName(o))
 		if len(name) > 64 || seen[name] {

@@ -73,7 +73,12 @@ func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Cl
 	if err != nil {
 		return nil, closers, err
 	}
-	o.Source, o.Store, o.Relations, o.Sink = source, kept, keys, sink
+	heart, err := store.NewHeartbeat(storeOptions(cfg, logger))
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, heart)
+	o.Source, o.Store, o.Relations, o.Sink, o.Heart = source, kept, keys, sink, heart
 	return mirror.New(o), closers, nil
 }
 
