@@ -46,7 +46,8 @@ type Consumer struct {
 	conn    *sql.Conn
 	tables  tables
 	pending inserts
-	open    int // changes since the last commit
+	open    int    // changes since the last commit
+	defined string // the transaction whose DDL was run last
 
 	mu      sync.Mutex
 	history *history

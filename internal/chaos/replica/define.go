@@ -7,7 +7,8 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
-// define does to a table what DDL did. What names several tables comes as several events, so it is spelled anew for each.
+// define does to a table what DDL did. What names several tables comes as several events: it is
+// spelled anew for each, or else done once.
 func (c *Consumer) define(ctx context.Context, e *event) error {
 	schema := quoteName(e.Schema)
 	table := schema + "." + quoteName(e.Table)
@@ -24,10 +25,21 @@ func (c *Consumer) define(ctx context.Context, e *event) error {
 	case e.Op == change.Opaque:
 		return nil
 	}
+	if c.defined == e.Transaction.ID {
+		return nil // EXCHANGE PARTITION is an event of both tables
+	}
+	c.defined = e.Transaction.ID
 	if err := c.exec(ctx, "USE "+schema); err != nil {
 		return err
 	}
-	return c.exec(ctx, e.Statement)
+	// With autocommit off, MariaDB waits for itself in EXCHANGE PARTITION.
+	if err := c.exec(ctx, "SET autocommit = 1"); err != nil {
+		return err
+	}
+	if err := c.exec(ctx, e.Statement); err != nil {
+		return err
+	}
+	return c.exec(ctx, "SET autocommit = 0")
 }
 
 // begins says whether SQL begins with a word, behind blanks and comments.
