@@ -32,7 +32,7 @@ func alter(ctx context.Context, db *sql.DB, kind Kind, dice *rand.Rand) error {
 	if err != nil {
 		return err
 	}
-	change := ""
+	var change string
 	switch {
 	case column == "":
 		change = "ADD COLUMN chaos_extra int NOT NULL DEFAULT 7" + []string{"", " FIRST"}[dice.IntN(2)]

@@ -78,7 +78,7 @@ func (l *load) statements(ctx context.Context, commit bool, statements ...string
 	if err != nil {
 		return fmt.Errorf("begin: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // It was committed, or is not to be.
+	defer tx.Rollback()
 	for _, statement := range statements {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("%.80s: %w", statement, err)

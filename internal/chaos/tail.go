@@ -43,11 +43,11 @@ const (
 func (t *tail) run(ctx context.Context, to receiver) error {
 	for {
 		err := t.read(ctx, to)
+		if ctx.Err() != nil {
+			return nil //nolint:nilerr // it was told to end
+		}
 		var stop fatal
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case errors.As(err, &stop):
+		if errors.As(err, &stop) {
 			return stop.error
 		}
 		t.log.Debug("the reading of the history begins again", "offset", t.next, "cause", err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"hash/maphash"
 	"strings"
@@ -280,14 +281,13 @@ type stream struct {
 }
 
 func open(ctx context.Context, conn *sql.Conn, query string) (*stream, error) {
-	rows, err := conn.QueryContext(ctx, query) //nolint:rowserrcheck,sqlclosecheck // next and the callers do
+	rows, err := conn.QueryContext(ctx, query) //nolint:rowserrcheck // next does
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", query, err)
 	}
 	columns, err := rows.Columns()
 	if err != nil {
-		rows.Close()
-		return nil, fmt.Errorf("%s: %w", query, err)
+		return nil, errors.Join(fmt.Errorf("%s: %w", query, err), rows.Close()) //nolint:sqlclosecheck // the callers do, save here
 	}
 	return &stream{rows, columns}, nil
 }
