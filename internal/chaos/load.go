@@ -23,6 +23,9 @@ type load struct {
 	// gate is held by those whose statements a kill of the database must not meet: MyISAM's.
 	gate *sync.RWMutex
 
+	mu         sync.Mutex
+	registered []string // logins of customers that the facade has acknowledged
+
 	shop, facade, refused, unanswered, transactions, failed atomic.Uint64
 }
 
@@ -165,14 +168,15 @@ func (l *load) columns(ctx context.Context, dice *rand.Rand) error {
 // call writes through the facade.
 func (l *load) call(ctx context.Context, dice *rand.Rand) {
 	customer := 1 + dice.IntN(60)
-	method, path, body := "POST", "/v2/customers", fmt.Sprintf(`{"email": "c%d@example.org", "familyName": "Groß %[1]d", "phone": "+49 %[1]d",
-		"address": {"recipient": "Zoë", "street": "Weg 1", "postalCode": "8000", "city": "Zürich", "countryCode": "CH"}}`, dice.IntN(1_000_000_000))
+	login := fmt.Sprintf("c%d@example.org", dice.Uint64())
+	method, path, body := "POST", "/v2/customers", fmt.Sprintf(`{"email": %q, "familyName": "Groß", "phone": "+49 1",
+		"address": {"recipient": "Zoë", "street": "Weg 1", "postalCode": "8000", "city": "Zürich", "countryCode": "CH"}}`, login)
 	switch dice.IntN(4) {
 	case 0, 1:
-		method, path = "PATCH", fmt.Sprintf("/v2/customers/%d", customer)
+		login, method, path = "", "PATCH", fmt.Sprintf("/v2/customers/%d", customer)
 		body = fmt.Sprintf(`{"phone": "+41 %d", "company": "A & B %d"}`, dice.IntN(1_000_000), dice.IntN(100))
 	case 2:
-		path = "/v2/orders:place"
+		login, path = "", "/v2/orders:place"
 		body = fmt.Sprintf(`{"customerId": %d, "shippingMethod": "SHIPPING_METHOD_EXPRESS", "currencyCode": "CHF", "payment": {"card": {"brand": "VISA", "holder": "Zoë", "lastFour": "0042"}},
 			"shippingAddress": {"recipient": "Zoë Groß", "street": "Weg 1", "postalCode": "8000", "city": "Zürich", "countryCode": "CH"}, "lines": [{"sku": %q, "quantity": 1}]}`, customer, l.article(ctx, dice))
 	}
@@ -186,6 +190,11 @@ func (l *load) call(ctx context.Context, dice *rand.Rand) {
 		l.log.Debug("the facade refused", "code", code, "answer", answer, "method", method, "path", path)
 	default:
 		l.facade.Add(1)
+		if login != "" {
+			l.mu.Lock()
+			l.registered = append(l.registered, login)
+			l.mu.Unlock()
+		}
 	}
 }
 

@@ -26,6 +26,8 @@ type Report struct {
 	Compared *replica.Comparison
 	// Audited is what came, held against the log.
 	Audited *replica.Audit
+	// Registered counts customers that the facade has acknowledged, Vanished those of them that were not rebuilt.
+	Registered, Vanished int
 	// Starts counts starts of Banyan. Settled is how long the last events took after the last fault.
 	Starts  int
 	Settled time.Duration
@@ -54,6 +56,9 @@ func (r *run) judge(ctx context.Context) error {
 	if r.report.Compared, err = replica.Compare(ctx, r.db, r.rebuilt, shopSchema); err != nil {
 		return err
 	}
+	if err := r.acknowledged(ctx); err != nil {
+		return err
+	}
 	end, err := r.source.Tail(ctx)
 	if err != nil {
 		return err
@@ -62,9 +67,26 @@ func (r *run) judge(ctx context.Context) error {
 	return err
 }
 
+// acknowledged looks for the customers that the facade has said to have opened.
+func (r *run) acknowledged(ctx context.Context) error {
+	r.report.Registered = len(r.registered)
+	for _, login := range r.registered {
+		var found int
+		if err := r.rebuilt.QueryRowContext(ctx, "SELECT COUNT(*) FROM "+shopSchema+".customers WHERE customers_login = ?", login).Scan(&found); err != nil {
+			return fmt.Errorf("look for a customer: %w", err)
+		}
+		r.report.Vanished += 1 - found
+	}
+	return nil
+}
+
 // Err says what the mirror did wrong; nil is what everybody hopes for.
 func (r *Report) Err() error {
-	return errors.Join(r.Consumed.Err(), r.Compared.Err(), r.Audited.Err())
+	err := errors.Join(r.Consumed.Err(), r.Compared.Err(), r.Audited.Err())
+	if r.Vanished > 0 {
+		err = errors.Join(err, fmt.Errorf("%d of %d customers that the facade has acknowledged were not rebuilt", r.Vanished, r.Registered))
+	}
+	return err
 }
 
 // String gives the report for people.
@@ -91,6 +113,7 @@ func (r *Report) String() string {
 		}
 		fmt.Fprintf(&b, "%d %s", c.Ops[op], op)
 	}
+	fmt.Fprintf(&b, "; %d of Banyan's own writes\nacknowledged by the facade: %d new customers, %d not rebuilt", c.Banyan, r.Registered, r.Vanished)
 	fmt.Fprintf(&b, "\nout of order: %d for their key, %d behind others; %d malformed, %d opaque\n", c.OutOfOrder, c.Unordered, c.Malformed, c.Opaque)
 	fmt.Fprintf(&b, "lost: %d of the log's %d changes; %d events of no change\n", r.Audited.Lost, r.Audited.Expected, r.Audited.Unknown)
 	fmt.Fprintf(&b, "compared: %d rows of %d tables, %d different; settled in %.1fs; at most %d MiB in a process", r.Compared.Rows, r.Compared.Tables, r.Compared.Different, r.Settled.Seconds(), r.Memory>>20)

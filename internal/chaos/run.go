@@ -47,9 +47,11 @@ type run struct {
 	rebuilt  *sql.DB
 	consumer *replica.Consumer
 	watch    *watch
-	source   *binlog.Source // past the links, to audit the log from
-	from     change.Position
-	report   *Report
+	// registered are logins that have to be there in the end.
+	registered []string
+	source     *binlog.Source // past the links, to audit the log from
+	from       change.Position
+	report     *Report
 	// stopReading ends the consumer's reading, and waits until it has.
 	stopReading func()
 	stops       []func(context.Context) error
@@ -242,6 +244,7 @@ func (r *run) disturbed(ctx context.Context) error {
 	stop()
 	<-loaded
 	r.report.Shop, r.report.Facade, r.report.Writes = l.shop.Load(), l.facade.Load(), l.transactions.Load()
+	r.registered = l.registered
 	r.report.Refused, r.report.Unanswered, r.report.Failed = l.refused.Load(), l.unanswered.Load(), l.failed.Load()
 	if err != nil {
 		return err

@@ -18,6 +18,8 @@ type Counts struct {
 	Events, Repeats uint64
 	// Ops counts new events by operation.
 	Ops map[change.Op]uint64
+	// Banyan counts new events whose origin is Banyan.
+	Banyan uint64
 	// Transactions and Terms count transactions and leaders that were seen.
 	Transactions, Terms int
 
@@ -138,6 +140,9 @@ func (c *Consumer) admit(d *Delivery, e *event) bool {
 	keys := e.keys(h)
 	c.counts.Events++
 	c.counts.Ops[e.Op]++
+	if e.Origin == "banyan" {
+		c.counts.Banyan++
+	}
 	if e.version.Compare(h.last) > 0 {
 		h.append(e.version, e.Transaction.ID, body)
 		for _, key := range keys {

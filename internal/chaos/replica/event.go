@@ -38,6 +38,7 @@ type event struct {
 	Children []child   `json:"children"`
 
 	Version     string `json:"version"`
+	Origin      string `json:"origin"`
 	Transaction struct {
 		ID  string `json:"id"`
 		Row uint32 `json:"row"`
