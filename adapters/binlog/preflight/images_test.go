@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -92,7 +93,7 @@ func endOfLog(t *testing.T, server *devstack.Server) (file string, offset uint32
 	for range columns[2:] {
 		into = append(into, new(any))
 	}
-	if err := rows.Scan(into...); err != nil {
+	if err := errors.Join(rows.Scan(into...), rows.Err()); err != nil {
 		t.Fatal(err)
 	}
 	return file, offset
