@@ -3,6 +3,8 @@ package rabbitmq
 import (
 	"encoding/binary"
 	"net"
+	"sync/atomic"
+	"time"
 )
 
 // The parts of AMQP 0-9-1 that are read and written here; the numbers are from its specification, and RabbitMQ's extension
@@ -47,6 +49,33 @@ type inlet struct {
 	next int  // where in buf the unread begins
 	pass int  // how much of it is to be handed on
 	raw  bool // the other side doesn't speak AMQP: amqp091-go will say so
+
+	// patience is how long amqp091-go waits for the next frame, in nanoseconds; 0: for ever. renewed is when a frame that
+	// it doesn't see was last counted as one.
+	patience atomic.Int64
+	renewed  time.Time
+}
+
+// deadline hears of the deadlines that amqp091-go sets at each frame that it sees.
+func (in *inlet) deadline(t time.Time) error {
+	if t.IsZero() {
+		in.patience.Store(0)
+	} else {
+		in.patience.Store(int64(time.Until(t)))
+	}
+	return in.conn.SetReadDeadline(t) //nolint:wrapcheck // It is the connection.
+}
+
+// alive puts the deadline off for frames that were taken out: a broker that confirms all the time sends no heartbeats,
+// and amqp091-go would take it for dead.
+func (in *inlet) alive() error {
+	patience := time.Duration(in.patience.Load())
+	now := time.Now()
+	if patience <= 0 || now.Sub(in.renewed) < patience/8 {
+		return nil
+	}
+	in.renewed = now
+	return in.conn.SetReadDeadline(now.Add(patience)) //nolint:wrapcheck // It is the connection.
 }
 
 // Read hands on all but the frames taken out.
@@ -55,6 +84,9 @@ func (in *inlet) Read(p []byte) (int, error) {
 		switch taken, complete := in.frame(in.buf[in.next:]); {
 		case taken > 0:
 			in.next += taken
+			if err := in.alive(); err != nil {
+				return 0, err
+			}
 		case complete > 0:
 			in.pass = complete
 		case in.raw:

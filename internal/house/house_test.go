@@ -52,7 +52,7 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 		{"a name that only begins the same", "strangler/a.go", explained("strangler", `import _ "banyan.dev/banyan/contractor"`), "strangler must not import contractor"},
 		{"binlog library elsewhere", "mirror/a.go", explained("mirror", `import _ "github.com/go-mysql-org/go-mysql/replication"`), "only adapters/binlog may import github.com/go-mysql-org/go-mysql"},
 		{"binlog library at home", "adapters/binlog/a.go", explained("binlog", `import _ "github.com/go-mysql-org/go-mysql/replication"`), ""},
-		{"broker library elsewhere", "adapters/store/a.go", explained("store", `import _ "github.com/rabbitmq/amqp091-go"`), "only adapters/rabbitmq, consumer, internal/devstack may import"},
+		{"broker library elsewhere", "adapters/store/a.go", explained("store", `import _ "github.com/rabbitmq/amqp091-go"`), "only adapters/rabbitmq, consumer, internal/devstack, internal/chaos may import"},
 		{"broker library at home", "consumer/a.go", explained("consumer", `import _ "github.com/rabbitmq/amqp091-go"`), ""},
 		{"no doc comment", "legacy/a.go", "package legacy\n", "the package legacy has no doc comment"},
 		{"doc comment apart from the package", "legacy/a.go", "// Package legacy is here.\n\npackage legacy\n", "the package legacy has no doc comment"},

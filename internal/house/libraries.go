@@ -16,7 +16,7 @@ type library struct {
 func libraries() []library {
 	return []library{
 		{"github.com/go-mysql-org/go-mysql", []string{"adapters/binlog"}, "all else reads changes through mirror/change, whatever they come from"},
-		{"github.com/rabbitmq/amqp091-go", []string{"adapters/rabbitmq", "consumer", "internal/devstack"}, "all else sends changes through mirror/change, whatever they go to"},
+		{"github.com/rabbitmq/amqp091-go", []string{"adapters/rabbitmq", "consumer", "internal/devstack", "internal/chaos"}, "all else sends changes through mirror/change, whatever they go to; chaos reads what arrived with nothing of the sender's in between"},
 	}
 }
 
