@@ -167,14 +167,3 @@ func TestWriteInto(t *testing.T) {
 		t.Errorf("a page without a place: %v", err)
 	}
 }
-
-func TestNumber(t *testing.T) {
-	for want, v := range map[string]float64{"0": 0, "999": 999, "1,000": 1000, "12,345": 12345, "1,234,567": 1234567} {
-		if got := number(v, 0); got != want {
-			t.Errorf("%v: %q, want %q", v, got, want)
-		}
-	}
-	if got := number(1234.5678, 2); got != "1,234.57" {
-		t.Errorf("%q", got)
-	}
-}
