@@ -30,7 +30,7 @@ func (r *report) printf(format string, args ...any) {
 }
 
 func (r *report) begin(p plan, database string) {
-	r.printf("%s\n\n", strings.Join(machine(database), "\n"))
+	r.printf("%s\n\n", strings.Join(facadeMachine(database), "\n"))
 	r.printf("%d requests under way at once; %d × %s of each side by turns, each after %s of warm-up. Median (least–most).\n\n",
 		p.workers, p.rounds, p.duration, p.warmUp)
 	names := make([]string, 0, len(columns()))

@@ -41,7 +41,7 @@ func (p *Publisher) reap(ctx context.Context, h *handler) (err error) {
 			}
 			acked, err := s.confirm.WaitContext(ctx)
 			if err != nil {
-				return nil //nolint:nilerr // ctx has ended
+				return nil // ctx has ended
 			}
 			if !acked {
 				return errors.New("the broker refused a message, or is gone")

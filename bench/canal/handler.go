@@ -16,7 +16,7 @@ import (
 // handler makes a message of each row that canal gives it, and publishes it.
 type handler struct {
 	canal.DummyEventHandler
-	ctx     context.Context //nolint:containedctx // canal's handlers get none
+	ctx     context.Context // canal's handlers get none
 	channel *amqp.Channel
 	options *Options
 
