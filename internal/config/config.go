@@ -16,6 +16,9 @@ type Config struct {
 	// SQL are globs of annotated SQL files.
 	SQL      []string `yaml:"sql" required:"true" path:"true"`
 	Legacy   Legacy   `yaml:"legacy"`
+	Ledger   Ledger   `yaml:"ledger"`
+	Broker   Broker   `yaml:"broker"`
+	Mirror   Mirror   `yaml:"mirror"`
 	Timeouts Timeouts `yaml:"timeouts"`
 	Paging   Paging   `yaml:"paging"`
 	Limits   Limits   `yaml:"limits"`
@@ -58,6 +61,52 @@ type Pool struct {
 	QueueTimeout time.Duration `yaml:"queue_timeout" default:"1s"`
 	// MaxIdleTime is how long an unused connection is kept.
 	MaxIdleTime time.Duration `yaml:"max_idle_time" default:"5m"`
+}
+
+// Ledger says where Banyan keeps rows of its own in legacy.
+type Ledger struct {
+	// Schema is made at start. It has writer marks, heartbeats and the mirror's position.
+	Schema Name `yaml:"schema" default:"banyan"`
+}
+
+// Broker says how to reach RabbitMQ.
+type Broker struct {
+	// URL is an AMQP 0-9-1 URL, amqp:// or amqps://. Without one there is no mirror.
+	URL Secret `yaml:"url"`
+	// ConnectTimeout bounds opening one connection.
+	ConnectTimeout time.Duration `yaml:"connect_timeout" default:"5s"`
+}
+
+// Mirror says which changes are sent as events, and where to.
+type Mirror struct {
+	// Enabled turns the mirror off where a broker is given for other reasons.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// Name tells mirrors of one legacy apart: its saved position, its lock, the source of its events.
+	Name Name `yaml:"name" default:"main"`
+	// Tables are globs of table or schema.table; none: all tables of the DSN's schema. Except takes some out again.
+	Tables []string `yaml:"tables"`
+	Except []string `yaml:"except"`
+	// Exchange is the topic exchange that events go to.
+	Exchange Name    `yaml:"exchange" default:"banyan.events"`
+	History  History `yaml:"history"`
+	// Window is the most messages, and MaxMemory the most bytes, that the mirror has under way.
+	Window    int  `yaml:"window" default:"4096"`
+	MaxMemory Size `yaml:"max_memory" default:"64MiB"`
+	// ServerID is the id that the mirror has among the legacy's replicas; 0: a free one.
+	ServerID int `yaml:"server_id" default:"0"`
+}
+
+// MirrorOn says whether there is a mirror.
+func (c *Config) MirrorOn() bool { return c.Mirror.Enabled && c.Broker.URL.Reveal() != "" }
+
+// History is the stream that keeps events for those who come later.
+type History struct {
+	Enabled bool `yaml:"enabled" default:"true"`
+	// Stream is the queue's name.
+	Stream Name `yaml:"stream" default:"banyan.history"`
+	// MaxAge and MaxBytes bound what is kept: the oldest events go when either is passed.
+	MaxAge   time.Duration `yaml:"max_age" default:"168h"`
+	MaxBytes Size          `yaml:"max_bytes" default:"10GiB"`
 }
 
 // Timeouts bound how long calls run.

@@ -352,6 +352,8 @@ func kindName(v reflect.Value) string {
 		return "a log format"
 	case *Secret:
 		return "a secret"
+	case *Name:
+		return "a name"
 	case *[]string:
 		return "a list of texts"
 	case *[]Secret:

@@ -48,7 +48,7 @@ func TestDocs(t *testing.T) {
 	if len(examples) != 2 {
 		t.Fatalf("%d examples", len(examples))
 	}
-	vars := env(map[string]string{"BANYAN_LEGACY_DSN": "u@tcp(h)/s", "BANYAN_PAGE_KEY": "0123456789abcdef"})
+	vars := env(map[string]string{"BANYAN_LEGACY_DSN": "u@tcp(h)/s", "BANYAN_PAGE_KEY": "0123456789abcdef", "BANYAN_BROKER_URL": "amqp://u:p@h/v"})
 	for _, m := range examples {
 		if _, faults := Parse("banyan.yaml", []byte(m[1]), vars); len(faults.All()) > 0 {
 			t.Errorf("an example of docs/config.md: %q", texts(faults))

@@ -195,3 +195,22 @@ func (s Secret) MarshalText() ([]byte, error) { return []byte(hidden), nil }
 
 // LogValue hides the value.
 func (s Secret) LogValue() slog.Value { return slog.StringValue(hidden) }
+
+// Name is a name that is used as it is in SQL, queues and URLs.
+type Name string
+
+// String gives the name.
+func (n Name) String() string { return string(n) }
+
+// UnmarshalText reads a name: letters, digits, dots, dashes and underscores, at most 48.
+func (n *Name) UnmarshalText(text []byte) error {
+	ok := len(text) > 0 && len(text) <= 48
+	for _, c := range text {
+		ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '-' || c == '_')
+	}
+	if !ok {
+		return errors.New("write up to 48 letters, digits, dots, dashes and underscores")
+	}
+	*n = Name(text)
+	return nil
+}

@@ -2,6 +2,9 @@ package config
 
 import (
 	"cmp"
+	"net/url"
+	"path"
+	"strings"
 	"time"
 
 	"banyan.dev/banyan/internal/fault"
@@ -37,6 +40,7 @@ func validate(c *Config, faults *fault.List) {
 	atMost(v, "limits.max_reply_bytes", c.Limits.MaxReplyBytes, maxMessage)
 	atLeast(v, "limits.max_in_flight", c.Limits.MaxInFlight, 1)
 	atLeast(v, "shutdown.drain", c.Shutdown.Drain, 0)
+	v.mirror()
 	v.listen()
 }
 
@@ -78,6 +82,32 @@ func (v validator) pageKeys() {
 			v.add(path, "keep one", "%s repeats an earlier key", path)
 		default:
 			seen[text] = true
+		}
+	}
+}
+
+func (v validator) mirror() {
+	m := v.c.Mirror
+	atLeast(v, "broker.connect_timeout", v.c.Broker.ConnectTimeout, time.Millisecond)
+	atLeast(v, "mirror.window", m.Window, 1)
+	atMost(v, "mirror.window", m.Window, 1<<20)
+	atLeast(v, "mirror.max_memory", m.MaxMemory, 1<<20)
+	atLeast(v, "mirror.server_id", m.ServerID, 0)
+	atLeast(v, "mirror.history.max_age", m.History.MaxAge, time.Second)
+	atLeast(v, "mirror.history.max_bytes", m.History.MaxBytes, 1<<20)
+	if strings.ContainsAny(string(v.c.Ledger.Schema), ".-") {
+		v.add("ledger.schema", "use letters, digits and underscores", "ledger.schema is the name of a schema, which has no dots and dashes here")
+	}
+	for key, globs := range map[string][]string{"mirror.tables": m.Tables, "mirror.except": m.Except} {
+		for i, glob := range globs {
+			if _, err := path.Match(glob, ""); err != nil || strings.Count(glob, ".") > 1 {
+				v.add(Indexed(key, i), "write table or schema.table, with * and ? for what varies", "%s is no glob of tables", glob)
+			}
+		}
+	}
+	if text := v.c.Broker.URL.Reveal(); text != "" {
+		if u, err := url.Parse(text); err != nil || u.Scheme != "amqp" && u.Scheme != "amqps" || u.Host == "" {
+			v.add("broker.url", "write amqp://user:password@host:5672/vhost, or amqps://…", "broker.url is no AMQP URL")
 		}
 	}
 }

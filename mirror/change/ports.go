@@ -10,6 +10,9 @@ import (
 type Source interface {
 	// Tail gives the end of the log, on the server that answers now.
 	Tail(ctx context.Context) (Position, error)
+	// Behind gives how many bytes of log lie between a position and the end. For a position of another server that is
+	// ErrServers.
+	Behind(ctx context.Context, p Position) (bytes uint64, err error)
 	// Open goes on from a position, which must not be zero. When the server is not the position's own, it goes on from
 	// the position's GTIDs, and Stream.Server tells. ctx bounds opening only. What makes going on impossible is a
 	// *StopError; all else may pass.
@@ -65,8 +68,9 @@ type FeedStatus struct {
 
 // Message is an event in the form of CloudEvents 1.0, ready to be sent.
 type Message struct {
-	// Key is the routing key, at most 255 bytes.
-	Key string
+	// Key is the routing key, at most 255 bytes. Also are further ones: whoever takes any of them gets the message once.
+	Key  string
+	Also []string
 	// ID, Source, Type, Subject and Time are the context attributes of those names.
 	ID, Source, Type, Subject string
 	Time                      time.Time

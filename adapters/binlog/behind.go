@@ -1,0 +1,74 @@
+package binlog
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// Behind gives how many bytes of log lie between a position and the end, or change.ErrServers for another server's.
+func (s *Source) Behind(ctx context.Context, p change.Position) (uint64, error) {
+	conn, found, err := s.ask(ctx)
+	if err != nil {
+		return 0, err
+	}
+	defer conn.Close() //nolint:errcheck // It was only asked.
+	if found.identity != p.Server {
+		return 0, change.ErrServers
+	}
+	statements := []string{"SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"}
+	if found.mariadb {
+		statements = statements[1:]
+	}
+	row, err := firstRow(ctx, conn, statements...)
+	if err != nil {
+		return 0, err
+	}
+	if len(row) < 2 {
+		return 0, errors.New("the legacy does not say where its log ends")
+	}
+	if row[0] == p.File {
+		end, err := strconv.ParseUint(row[1], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the log's offset: %w", err)
+		}
+		return end - min(end, p.Offset), nil
+	}
+	// Asking for the sizes of all files costs the server more, so that it is asked only where it is needed.
+	files, err := allRows(ctx, conn, "SHOW BINARY LOGS")
+	if err != nil {
+		return 0, err
+	}
+	return bytesBehind(files, p)
+}
+
+// bytesBehind adds up what is behind a position in files of name and size.
+func bytesBehind(files [][]string, p change.Position) (sum uint64, err error) {
+	reached := false
+	for _, row := range files {
+		if len(row) < 2 {
+			return 0, errors.New("the list of log files has no sizes")
+		}
+		size, err := strconv.ParseUint(row[1], 10, 64)
+		if err != nil {
+			return 0, fmt.Errorf("read the size of %s: %w", row[0], err)
+		}
+		switch {
+		case row[0] == p.File:
+			reached = true
+			sum += size - min(size, p.Offset)
+		case reached:
+			sum += size
+		}
+	}
+	if !reached {
+		return 0, fmt.Errorf("the log %s is gone", p.File)
+	}
+	return sum, nil
+}
+
+// Close gives up the connection that questions are asked on. Streams have their own.
+func (s *Source) Close() error { return s.db.Close() }

@@ -1,0 +1,68 @@
+package binlog
+
+import (
+	"errors"
+	"fmt"
+
+	replica "github.com/go-mysql-org/go-mysql/mysql"
+	"github.com/go-sql-driver/mysql"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// The server's error numbers that are looked at.
+const (
+	errAccess      = 1045 // the account or its password
+	errDBAccess    = 1044
+	errParse       = 1064
+	errSpecific    = 1227 // needs a privilege
+	errBinlog      = 1236 // can't read the log from there
+	errNoLogging   = 1381
+	errBadField    = 1054
+	errTableAccess = 1142
+)
+
+const resetFix = "changes are missing: see what the tables have now, then go on from the log's end with `banyan mirror reset`"
+
+// code gives the server's number for an error, or 0.
+func code(err error) uint16 {
+	if e, ok := errors.AsType[*mysql.MySQLError](err); ok {
+		return e.Number
+	}
+	if e, ok := errors.AsType[*replica.MyError](err); ok {
+		return e.Code
+	}
+	return 0
+}
+
+func isCode(err error, number uint16) bool { return code(err) == number }
+
+// judge makes a StopError of what waiting doesn't mend.
+func judge(err error) error {
+	if err == nil || change.Stops(err) != nil {
+		return err
+	}
+	switch code(err) {
+	case errBinlog:
+		return &change.StopError{What: "the legacy no longer has the log where the mirror has to go on", Fix: resetFix, Cause: err}
+	case errSpecific, errDBAccess, errTableAccess:
+		return &change.StopError{
+			What: "the legacy's account may not read the binary log", Cause: err,
+			Fix: "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account (on MariaDB 10.5 and later: REPLICATION SLAVE, BINLOG MONITOR)",
+		}
+	case errAccess:
+		return &change.StopError{What: "the legacy refuses the account or its password", Fix: "mend legacy.dsn", Cause: err}
+	case errNoLogging:
+		return &change.StopError{What: "the legacy writes no binary log", Fix: "set log_bin in its configuration and restart it", Cause: err}
+	}
+	return err
+}
+
+// malformed says that bytes of the log can't be understood. Reading them again gives the same.
+func malformed(at change.Position, what string, cause error) error {
+	return &change.StopError{
+		What:  fmt.Sprintf("the log at %s has %s that can't be read", at, what),
+		Fix:   "report it with the output of mysqlbinlog --hexdump from there; go on behind it with `banyan mirror reset`",
+		Cause: cause,
+	}
+}

@@ -1,0 +1,191 @@
+package binlog
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"strings"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// server is what is known of the server that answers.
+type server struct {
+	mariadb  bool
+	version  string
+	id       uint32 // server_id
+	identity string // as in change.Position.Server
+	tls      bool   // whether the connection that asked was encrypted
+}
+
+// ask connects and finds out who answers. The connection is the caller's to close.
+func (s *Source) ask(ctx context.Context) (*sql.Conn, server, error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return nil, server{}, fmt.Errorf("connect to the legacy: %w", err)
+	}
+	found, err := identify(ctx, conn)
+	if err != nil {
+		return nil, server{}, errors.Join(err, conn.Close())
+	}
+	return conn, found, nil
+}
+
+func identify(ctx context.Context, conn *sql.Conn) (server, error) {
+	var found server
+	var host string
+	var port int
+	err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@global.server_id, @@global.hostname, @@global.port").Scan(&found.version, &found.id, &host, &port)
+	if err != nil {
+		return found, fmt.Errorf("ask the legacy who it is: %w", err)
+	}
+	found.mariadb = strings.Contains(strings.ToLower(found.version), "mariadb")
+	if found.mariadb {
+		// MariaDB has no unique name of its own.
+		found.identity = fmt.Sprintf("%d@%s", found.id, net.JoinHostPort(host, fmt.Sprint(port)))
+	} else if err := conn.QueryRowContext(ctx, "SELECT @@global.server_uuid").Scan(&found.identity); err != nil {
+		return found, fmt.Errorf("ask the legacy for its UUID: %w", err)
+	}
+	var name, cipher string
+	if err := conn.QueryRowContext(ctx, "SHOW SESSION STATUS LIKE 'Ssl_cipher'").Scan(&name, &cipher); err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return found, fmt.Errorf("ask the legacy whether the link is encrypted: %w", err)
+	}
+	found.tls = cipher != ""
+	return found, nil
+}
+
+// Tail gives the end of the log.
+func (s *Source) Tail(ctx context.Context) (change.Position, error) {
+	conn, found, err := s.ask(ctx)
+	if err != nil {
+		return change.Position{}, err
+	}
+	defer conn.Close() //nolint:errcheck // It was only asked.
+	p, err := tail(ctx, conn, found)
+	if err != nil {
+		return change.Position{}, judge(fmt.Errorf("ask the legacy for the end of its log: %w", err))
+	}
+	return p, nil
+}
+
+func tail(ctx context.Context, conn *sql.Conn, found server) (change.Position, error) {
+	p := change.Position{Server: found.identity}
+	statements := []string{"SHOW BINARY LOG STATUS", "SHOW MASTER STATUS"}
+	if found.mariadb {
+		statements = []string{"SHOW MASTER STATUS"}
+	}
+	row, err := firstRow(ctx, conn, statements...)
+	if err != nil {
+		return p, err
+	}
+	if row == nil {
+		return p, &change.StopError{What: "the legacy writes no binary log", Fix: "set log_bin in its configuration and restart it"}
+	}
+	if len(row) < 2 {
+		return p, fmt.Errorf("the end of the log has %d columns", len(row))
+	}
+	p.File = row[0]
+	if _, err := fmt.Sscan(row[1], &p.Offset); err != nil {
+		return p, fmt.Errorf("read the log's offset %q: %w", row[1], err)
+	}
+	if !found.mariadb {
+		if len(row) > 4 {
+			p.GTIDs = strings.ReplaceAll(row[4], "\n", "")
+		}
+		return p, nil
+	}
+	p.GTIDs, err = gtidsAt(ctx, conn, p)
+	return p, err
+}
+
+// gtidsAt gives the GTIDs before a position in a MariaDB's log, by the server itself.
+func gtidsAt(ctx context.Context, conn *sql.Conn, p change.Position) (string, error) {
+	var gtids sql.NullString
+	if err := conn.QueryRowContext(ctx, "SELECT BINLOG_GTID_POS(?, ?)", p.File, p.Offset).Scan(&gtids); err != nil {
+		return "", fmt.Errorf("ask for the GTIDs before %s: %w", p, err)
+	}
+	return gtids.String, nil
+}
+
+// firstRow gives the first row of the first statement that the server understands; nil when it has none.
+func firstRow(ctx context.Context, conn *sql.Conn, statements ...string) ([]string, error) {
+	var first error
+	for _, statement := range statements {
+		rows, err := allRows(ctx, conn, statement)
+		if err == nil {
+			if len(rows) == 0 {
+				return nil, nil
+			}
+			return rows[0], nil
+		}
+		if !isCode(err, errParse) {
+			return nil, err
+		}
+		first = err
+	}
+	return nil, first
+}
+
+// allRows gives a short result as texts.
+func allRows(ctx context.Context, conn *sql.Conn, statement string, args ...any) ([][]string, error) {
+	rows, err := conn.QueryContext(ctx, statement, args...)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", statement, err)
+	}
+	defer rows.Close()
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", statement, err)
+	}
+	var all [][]string
+	for rows.Next() {
+		cells, targets := make([]sql.NullString, len(columns)), make([]any, len(columns))
+		for i := range cells {
+			targets[i] = &cells[i]
+		}
+		if err := rows.Scan(targets...); err != nil {
+			return nil, fmt.Errorf("%s: %w", statement, err)
+		}
+		row := make([]string, len(columns))
+		for i := range cells {
+			row[i] = cells[i].String
+		}
+		all = append(all, row)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("%s: %w", statement, err)
+	}
+	return all, nil
+}
+
+// replicaID gives an id that neither the server nor one of its replicas has.
+func (s *Source) replicaID(ctx context.Context, conn *sql.Conn, found server) (uint32, error) {
+	if s.opt.ServerID != 0 {
+		if s.opt.ServerID == found.id {
+			return 0, &change.StopError{What: fmt.Sprintf("the mirror's server id %d is the legacy's own", found.id), Fix: "give the mirror another, or none"}
+		}
+		return s.opt.ServerID, nil
+	}
+	taken := map[string]bool{fmt.Sprint(found.id): true}
+	for _, statement := range []string{"SHOW REPLICAS", "SHOW SLAVE HOSTS"} {
+		rows, err := allRows(ctx, conn, statement)
+		if err != nil {
+			// It may need a privilege that reading doesn't. Of four billion ids, a random one is free.
+			s.log.Debug("the legacy's replicas are unknown", "error", err)
+			continue
+		}
+		for _, row := range rows {
+			taken[row[0]] = true
+		}
+		break
+	}
+	for {
+		// High, where people don't number their servers.
+		if id := rand.Uint32() | 1<<30; !taken[fmt.Sprint(id)] { //nolint:gosec // It is no secret.
+			return id, nil
+		}
+	}
+}

@@ -1,0 +1,158 @@
+package rabbitmq
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"strconv"
+	"strings"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// parseURL reads an AMQP URL. Its error does not show the password.
+func parseURL(text string) (amqp.URI, error) {
+	uri, err := amqp.ParseURI(text)
+	if err != nil {
+		var inner interface{ Unwrap() error }
+		if errors.As(err, &inner) { // a url.Error, which quotes the whole text
+			err = inner.Unwrap()
+		}
+		return uri, fmt.Errorf("the broker's URL is not as amqp://user:password@host:5672/vhost: %w", err)
+	}
+	return uri, nil
+}
+
+// connect opens a TCP or TLS connection, hands it to wrap, and logs in over what wrap gives.
+func (c *Connection) connect(ctx context.Context, wrap func(net.Conn) net.Conn) (*amqp.Connection, error) {
+	uri, err := parseURL(c.URL)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
+	defer cancel()
+	dial := c.Dial
+	if dial == nil {
+		dial = (&net.Dialer{}).DialContext
+	}
+	address := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
+	conn, err := dial(ctx, "tcp", address)
+	if err != nil {
+		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
+	}
+	if uri.Scheme == "amqps" {
+		if conn, err = secure(ctx, conn, uri); err != nil {
+			return nil, fmt.Errorf("connect to RabbitMQ at %s by TLS: %w", address, err)
+		}
+	}
+	conn = wrap(conn)
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	opened, err := amqp.Open(conn, amqp.Config{
+		SASL: mechanisms(uri), Vhost: uri.Vhost, Heartbeat: c.Heartbeat, Locale: "en_US", FrameSize: frameMax,
+		Properties: amqp.Table{"product": "Banyan", "platform": "Go", "connection_name": c.Name},
+	})
+	if !stop() && err == nil {
+		err = context.Cause(ctx)
+	}
+	if err != nil {
+		_ = conn.Close()
+		if ctx.Err() != nil {
+			err = errors.Join(context.Cause(ctx), err)
+		}
+		return nil, refused(err, uri, address)
+	}
+	return opened, nil
+}
+
+// refused says what a person can do about a login that failed.
+func refused(err error, uri amqp.URI, address string) error {
+	var said *amqp.Error
+	if !errors.As(err, &said) {
+		return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
+	}
+	switch {
+	case said.Code == amqp.AccessRefused && errors.Is(said, amqp.ErrSASL):
+		return &change.StopError{
+			What: "RabbitMQ at " + address + " takes none of the ways to log in", Cause: err,
+			Fix: "name one that it takes in the URL: auth_mechanism=plain, amqplain or external",
+		}
+	case said.Code == amqp.AccessRefused && errors.Is(said, amqp.ErrCredentials), said.Code == amqp.AccessRefused && said.Server:
+		return &change.StopError{
+			What: fmt.Sprintf("RabbitMQ at %s refuses the account %q", address, uri.Username), Cause: err,
+			Fix: "correct the URL, or set the password: rabbitmqctl change_password " + quote(uri.Username) + " …",
+		}
+	case said.Code == amqp.NotAllowed && strings.Contains(said.Reason, "limit"):
+		return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
+	case said.Code == amqp.NotAllowed, said.Code == amqp.AccessRefused:
+		return &change.StopError{
+			What: fmt.Sprintf("the account %q may not use the virtual host %q of RabbitMQ at %s", uri.Username, uri.Vhost, address), Cause: err,
+			Fix: fmt.Sprintf("rabbitmqctl add_vhost %s; rabbitmqctl set_permissions --vhost %[1]s %s '.*' '.*' '.*'", quote(uri.Vhost), quote(uri.Username)),
+		}
+	}
+	return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
+}
+
+func mechanisms(uri amqp.URI) []amqp.Authentication {
+	var chosen []amqp.Authentication
+	for _, name := range uri.AuthMechanism {
+		switch strings.ToUpper(name) {
+		case "PLAIN":
+			chosen = append(chosen, uri.PlainAuth())
+		case "AMQPLAIN":
+			chosen = append(chosen, uri.AMQPlainAuth())
+		case "EXTERNAL":
+			chosen = append(chosen, &amqp.ExternalAuth{})
+		}
+	}
+	if chosen == nil {
+		chosen = append(chosen, uri.PlainAuth())
+	}
+	return chosen
+}
+
+// secure puts TLS on a connection, as an amqps URL says. It closes the connection on an error.
+func secure(ctx context.Context, conn net.Conn, uri amqp.URI) (net.Conn, error) {
+	config, err := tlsConfig(uri)
+	if err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	client := tls.Client(conn, config)
+	if err := client.HandshakeContext(ctx); err != nil {
+		return nil, errors.Join(err, conn.Close())
+	}
+	return client, nil
+}
+
+func tlsConfig(uri amqp.URI) (*tls.Config, error) {
+	config := &tls.Config{MinVersion: tls.VersionTLS12, ServerName: uri.ServerName}
+	if config.ServerName == "" {
+		config.ServerName = uri.Host
+	}
+	if uri.CACertFile != "" {
+		text, err := os.ReadFile(uri.CACertFile)
+		if err != nil {
+			return nil, fmt.Errorf("read cacertfile: %w", err)
+		}
+		config.RootCAs = x509.NewCertPool()
+		if !config.RootCAs.AppendCertsFromPEM(text) {
+			return nil, fmt.Errorf("%s has no certificate in PEM", uri.CACertFile)
+		}
+	}
+	if uri.CertFile != "" || uri.KeyFile != "" {
+		certificate, err := tls.LoadX509KeyPair(uri.CertFile, uri.KeyFile)
+		if err != nil {
+			return nil, fmt.Errorf("read certfile and keyfile: %w", err)
+		}
+		config.Certificates = []tls.Certificate{certificate}
+	}
+	return config, nil
+}
+
+// quote makes a word for a shell.
+func quote(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }

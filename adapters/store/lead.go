@@ -1,0 +1,88 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+
+	"banyan.dev/banyan/mirror"
+)
+
+// Lead waits until this process holds the leader's lock, and begins a term. The lock's connection is its own; when
+// anything fails on it, it is closed, and Lead returns.
+func (s *Store) Lead(ctx context.Context) (mirror.Term, error) {
+	cfg := s.config.Clone()
+	cfg.Params["wait_timeout"] = fmt.Sprint(seconds(s.options.WaitTimeout))
+	cfg.ReadTimeout = s.options.LockWait + s.options.WaitTimeout
+	db, err := open(cfg, 1)
+	if err != nil {
+		return nil, err
+	}
+	term, err := s.lead(ctx, db)
+	if err != nil {
+		_ = db.Close() // closing frees the lock, whatever it says
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		return nil, s.told(ctx, "become the mirror's leader", err)
+	}
+	return term, nil
+}
+
+func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
+	conn, err := s.connect(ctx, db)
+	if err != nil {
+		return nil, err
+	}
+	fail := func(err error) (*term, error) { return nil, errors.Join(err, conn.Close()) }
+	for {
+		won, err := s.ask(ctx, conn)
+		if err != nil {
+			return fail(err)
+		}
+		if won {
+			break
+		}
+	}
+	// On the lock's own connection: once that is closed, this can't happen any more.
+	const upsert = "INSERT INTO %s (name, epoch, term, leader) VALUES (?, 1, 1, ?) ON DUPLICATE KEY UPDATE term = term + 1, leader = ?"
+	state, err := s.change(ctx, conn, fmt.Sprintf(upsert, s.options.table("mirrors")), s.options.Mirror, s.options.Leader, s.options.Leader)
+	if err != nil {
+		return fail(err)
+	}
+	return s.begin(db, conn, state), nil
+}
+
+func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	return db.Conn(ctx)
+}
+
+// ask waits for the lock for one round. Rounds are short, since the server only notices between them that whoever waits
+// has gone.
+func (s *Store) ask(ctx context.Context, conn *sql.Conn) (won bool, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.LockWait+s.options.WaitTimeout)
+	defer cancel()
+	var got sql.NullBool
+	if err := conn.QueryRowContext(ctx, "SELECT GET_LOCK(?, ?)", s.lock, seconds(s.options.LockWait)).Scan(&got); err != nil {
+		return false, err
+	}
+	if !got.Valid {
+		return false, errors.New("the server could not wait for the leader's lock")
+	}
+	return got.Bool, nil
+}
+
+// release gives the lock back and closes its connection. A server that does not answer is not waited for.
+func (s *Store) release(db *sql.DB, conn *sql.Conn) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_, err := conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", s.lock)
+	if err != nil {
+		s.options.Logger.Warn("the leader's lock could not be given back; closing its connection frees it", "mirror", s.options.Mirror, "error", err)
+	}
+	return errors.Join(conn.Close(), db.Close())
+}

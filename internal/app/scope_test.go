@@ -1,0 +1,46 @@
+package app
+
+import (
+	"testing"
+
+	"banyan.dev/banyan/internal/config"
+)
+
+func TestScope(t *testing.T) {
+	parse := func(mirror string) scope {
+		t.Helper()
+		text := "contract: {paths: [c]}\nsql: [s]\nlegacy: {dsn: 'u@tcp(h)/shop'}\n" + mirror
+		cfg, faults := config.Parse("banyan.yaml", []byte(text), func(string) (string, bool) { return "", false })
+		if faults.Failed() {
+			t.Fatal(faults.Err())
+		}
+		return newScope(cfg)
+	}
+	for _, test := range []struct {
+		mirror, schema, table string
+		want                  bool
+	}{
+		{"", "shop", "orders", true},
+		{"", "shop", "a.b/c", true},
+		{"", "shop", "", true},
+		{"", "crm", "orders", false},
+		{"", "banyan", "writers", false},
+		{"mirror: {tables: [orders, 'crm.*']}", "shop", "orders", true},
+		{"mirror: {tables: [orders, 'crm.*']}", "shop", "orders2", false},
+		{"mirror: {tables: [orders, 'crm.*']}", "crm", "x", true},
+		{"mirror: {tables: ['*.*']}", "banyan", "heartbeat", false},
+		{"mirror: {tables: ['*.*'], except: ['*.cache_*', sessions]}", "crm", "cache_1", false},
+		{"mirror: {tables: ['*.*'], except: ['*.cache_*', sessions]}", "shop", "sessions", false},
+		{"mirror: {tables: ['*.*'], except: ['*.cache_*', sessions]}", "crm", "sessions", true},
+		{"mirror: {except: ['*']}", "shop", "orders", false},
+		{"mirror: {except: ['*']}", "shop", "", true},
+	} {
+		s := parse(test.mirror)
+		if got := s.has(test.schema, test.table); got != test.want {
+			t.Errorf("%q has %s.%s: %v", test.mirror, test.schema, test.table, got)
+		}
+		if !s.reads("banyan", "writers") {
+			t.Errorf("%q does not read the ledger", test.mirror)
+		}
+	}
+}

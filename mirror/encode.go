@@ -1,0 +1,197 @@
+package mirror
+
+import (
+	"fmt"
+	"strconv"
+	"time"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// The origins of changes.
+const (
+	// OriginBanyan is a change that came through Banyan: its transaction begins with a writer mark.
+	OriginBanyan = "banyan"
+	// OriginForeign is any other change.
+	OriginForeign = "foreign"
+)
+
+// longestSubject bounds a subject in bytes; a row whose key is longer has none. The key itself is in the body.
+const longestSubject = 512
+
+// encoder makes messages of changes. Messages are valid until the next one is made.
+type encoder struct {
+	source string // the CloudEvents source
+	term   string
+	epoch  uint32
+	plans  plans
+
+	tx      change.Transaction
+	origin  string
+	tail    []byte // what every body of the transaction ends with, from "committed" on
+	message change.Message
+	body    []byte
+	scratch []byte
+}
+
+// begin starts a transaction. Its origin is foreign until a mark was seen.
+func (e *encoder) begin(tx change.Transaction) {
+	e.tx = tx
+	e.originate(OriginForeign, "")
+}
+
+// originate says whose the transaction is.
+func (e *encoder) originate(origin, writer string) {
+	e.origin = origin
+	e.tail = append(e.tail[:0], `,"origin":"`...)
+	t := e.tail
+	t = append(t, origin...)
+	t = append(t, '"')
+	if writer != "" {
+		t = append(t, `,"writer":`...)
+		t = appendString(t, writer)
+	}
+	t = append(t, `,"committed":"`...)
+	t = e.tx.Committed.UTC().AppendFormat(t, time.RFC3339Nano)
+	t = append(t, `","transaction":{"id":`...)
+	t = appendString(t, e.tx.ID)
+	t = append(t, `,"row":`...)
+	e.tail = t
+}
+
+// row makes the event of one changed row.
+func (e *encoder) row(t *change.Table, op change.Op, row *change.Row, number uint32) (*change.Message, error) {
+	p := e.plans.of(t)
+	o := p.of(op)
+	present := row.After
+	if op == change.Delete {
+		present = row.Before
+	}
+	if err := checkImage(t, row); err != nil {
+		return nil, err
+	}
+	b := e.body[:0]
+	b = append(b, o.head...)
+	b = p.appendKey(b, present)
+	if row.Before != nil {
+		b = append(b, `,"before":`...)
+		b = p.appendRow(b, row.Before)
+	}
+	if row.After != nil {
+		b = append(b, `,"after":`...)
+		b = p.appendRow(b, row.After)
+	}
+	e.body = b
+	return e.finish(o.routing, o.kind, e.subject(p, present), number, false), nil
+}
+
+// checkImage refuses rows that are not whole.
+func checkImage(t *change.Table, row *change.Row) error {
+	for _, image := range [...][]change.Value{row.Before, row.After} {
+		if image != nil && len(image) != len(t.Columns) {
+			return fmt.Errorf("a row of %s.%s has %d values for %d columns", t.Schema, t.Name, len(image), len(t.Columns))
+		}
+	}
+	return nil
+}
+
+func (p *plan) appendKey(dst []byte, row []change.Value) []byte {
+	if len(p.keys) == 0 {
+		return dst
+	}
+	dst = append(dst, `,"key":{`...)
+	for i, label := range p.keys {
+		dst = append(dst, label...)
+		dst = appendValue(dst, &row[p.table.Key[i]])
+	}
+	return append(dst, '}')
+}
+
+func (p *plan) appendRow(dst []byte, row []change.Value) []byte {
+	dst = append(dst, '{')
+	for i := range row {
+		dst = append(dst, p.columns[i]...)
+		dst = appendValue(dst, &row[i])
+	}
+	return append(dst, '}')
+}
+
+// subject gives table/key for people and filters: orders/7, stock/7,DE. It is empty without a key, or with a long one.
+func (e *encoder) subject(p *plan, row []change.Value) string {
+	if len(p.keys) == 0 {
+		return ""
+	}
+	b := e.scratch[:0]
+	b = append(b, p.subject...)
+	for i, k := range p.table.Key {
+		if i > 0 {
+			b = append(b, ',')
+		}
+		switch v := &row[k]; v.Kind {
+		case change.String, change.Decimal, change.Temporal, change.Instant:
+			b = append(b, v.Text...)
+		case change.BigInt:
+			b = strconv.AppendInt(b, int64(v.Num), 10)
+		case change.BigUint:
+			b = strconv.AppendUint(b, v.Num, 10)
+		default:
+			b = appendValue(b, v)
+		}
+	}
+	e.scratch = b
+	if len(b) > longestSubject {
+		return ""
+	}
+	return string(b)
+}
+
+// statement makes the event of what happened to a whole table.
+func (e *encoder) statement(s *change.Statement) *change.Message {
+	o := newOpPlan(s.Op, s.Schema, s.Table)
+	b := e.body[:0]
+	b = append(b, o.head...)
+	var also []string
+	if s.ToTable != "" {
+		b = append(b, `,"to":{"schema":`...)
+		b = appendString(b, s.ToSchema)
+		b = append(b, `,"table":`...)
+		b = appendString(b, s.ToTable)
+		b = append(b, '}')
+		also = []string{RoutingKey(s.ToTable, s.Op)}
+	}
+	b = append(b, `,"statement":`...)
+	e.body = appendString(b, s.SQL)
+	m := e.finish(o.routing, o.kind, s.Table, s.Row, false)
+	m.Also = also
+	return m
+}
+
+// finish adds what every event has.
+func (e *encoder) finish(routing, kind, subject string, number uint32, cascade bool) *change.Message {
+	v := change.Version{Epoch: e.epoch, File: e.tx.File, Offset: e.tx.Offset, Row: number, Cascade: cascade}
+	e.scratch = v.Append(e.scratch[:0])
+	version := string(e.scratch)
+
+	b := e.body
+	b = append(b, `,"version":"`...)
+	b = append(b, version...)
+	b = append(b, '"')
+	b = append(b, e.tail...)
+	b = strconv.AppendUint(b, uint64(number), 10)
+	b = append(b, "}}"...)
+	e.body = b
+
+	id := e.scratch[:0]
+	id = append(id, e.tx.ID...)
+	id = append(id, ':')
+	id = strconv.AppendUint(id, uint64(number), 10)
+	if cascade {
+		id = append(id, 'c')
+	}
+	e.scratch = id
+	e.message = change.Message{
+		Key: routing, ID: string(id), Source: e.source, Type: kind, Subject: subject, Time: e.tx.Committed,
+		Version: version, Origin: e.origin, Term: e.term, Body: e.body,
+	}
+	return &e.message
+}

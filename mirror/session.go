@@ -1,0 +1,219 @@
+package mirror
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strconv"
+	"sync"
+	"time"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// session is one leader's reading and sending, from a saved position until something fails.
+type session struct {
+	m      *Mirror
+	o      *Options
+	term   Term
+	feed   change.Feed
+	stream change.Stream
+
+	encoder encoder
+	sent    uint64
+	marks   marks
+	saved   change.Position // by the saver only, and by finish once that has ended
+}
+
+// saveTimeout bounds one save, so that a server that hangs is noticed.
+const saveTimeout = 5 * time.Second
+
+// send sends from the term's position on until ctx ends, leadership is lost or something fails.
+func (m *Mirror) send(ctx context.Context, term Term) error {
+	s := &session{m: m, o: &m.o, term: term}
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	stop := closing(ctx, term.Lost(), func() { cancel(ErrDeposed) })
+	defer stop()
+	if err := s.open(ctx); err != nil {
+		s.close()
+		return causeOf(ctx, err)
+	}
+	err := s.run(ctx, cancel)
+	return s.finish(ctx, err)
+}
+
+// open gets everything ready, in the order in which nothing is missed: what takes events, then what gives them.
+func (s *session) open(ctx context.Context) error {
+	state := s.term.State()
+	at := state.Position
+	if at.IsZero() {
+		tail, err := s.o.Source.Tail(ctx)
+		if err != nil {
+			return fmt.Errorf("find the end of the log: %w", err)
+		}
+		if state.Epoch, err = s.term.NewEpoch(ctx, tail); err != nil {
+			return fmt.Errorf("save the first position: %w", err)
+		}
+		at = tail
+		s.o.Logger.Info("the mirror begins at the log's end: what was there before are no events", "position", at.String(), "server", at.Server)
+	}
+	if s.o.Relations != nil {
+		if err := s.o.Relations.Refresh(ctx); err != nil {
+			return fmt.Errorf("read the foreign keys: %w", err)
+		}
+	}
+	var err error
+	if s.feed, err = s.o.Sink.Open(ctx); err != nil {
+		return fmt.Errorf("open the broker: %w", err)
+	}
+	if s.stream, err = s.o.Source.Open(ctx, at); err != nil {
+		return fmt.Errorf("open the log at %s: %w", at, err)
+	}
+	if server := s.stream.Server(); server != at.Server {
+		if state.Epoch, err = s.term.NewEpoch(ctx, at); err != nil {
+			return fmt.Errorf("save the new epoch: %w", err)
+		}
+		s.o.Logger.Warn("the log is another server's now: the mirror goes on from its GTIDs in a new epoch", "server", server, "before", at.Server, "epoch", state.Epoch)
+	}
+	if state.Epoch > change.MaxEpoch {
+		return &change.StopError{What: fmt.Sprintf("the epoch %d is more than versions have room for", state.Epoch), Fix: "give the mirror another mirror.name, and its consumers a backfill"}
+	}
+	s.saved = at
+	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch}
+	s.m.watch.leading(state, at)
+	s.o.Logger.Info("the mirror leads", "position", at.String(), "epoch", state.Epoch, "term", state.Term)
+	return nil
+}
+
+// run reads and sends, saves and beats, until one of them fails. All have ended when it returns.
+func (s *session) run(ctx context.Context, cancel context.CancelCauseFunc) error {
+	stop := closing(ctx, s.feed.Failed(), func() { cancel(errFeedFailed) })
+	defer stop()
+	var beside sync.WaitGroup
+	beside.Go(func() {
+		if err := s.save(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	beside.Go(func() { s.beat(ctx) })
+	err := s.read(ctx)
+	cancel(err)
+	beside.Wait()
+	if errors.Is(context.Cause(ctx), errFeedFailed) {
+		return s.feed.Flush(context.WithoutCancel(ctx)) // says why, at once
+	}
+	return causeOf(ctx, err)
+}
+
+var errFeedFailed = errors.New("the connection to the broker has failed")
+
+// finish saves what is safe, after a short wait for confirms when the mirror was told to end.
+func (s *session) finish(ctx context.Context, err error) error {
+	defer s.close()
+	ending := context.WithoutCancel(ctx)
+	if told := errors.Is(err, context.Canceled); told {
+		flushing, cancel := context.WithTimeout(ending, s.o.DrainTimeout)
+		defer cancel()
+		if flushErr := s.feed.Flush(flushing); flushErr != nil {
+			s.o.Logger.Warn("not all events were confirmed: they will be sent again", "cause", flushErr)
+		}
+	}
+	if errors.Is(err, ErrDeposed) {
+		return err
+	}
+	return errors.Join(err, s.saveConfirmed(ending))
+}
+
+func (s *session) close() {
+	if s.stream != nil {
+		_ = s.stream.Close() // what it has read is given up
+	}
+	if s.feed != nil {
+		_ = s.feed.Close() // what is not confirmed is sent again
+	}
+}
+
+// save saves the position of what is confirmed, again and again.
+func (s *session) save(ctx context.Context) error {
+	tick := time.NewTicker(s.o.SaveEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+		if err := s.saveConfirmed(ctx); err != nil && ctx.Err() == nil {
+			return err
+		}
+	}
+}
+
+func (s *session) saveConfirmed(ctx context.Context) error {
+	at, ok := s.marks.confirmed(s.feed.Confirmed())
+	if !ok || at == s.saved {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, saveTimeout)
+	defer cancel()
+	if err := s.term.Save(ctx, at); err != nil {
+		return fmt.Errorf("save the position: %w", err)
+	}
+	s.saved = at
+	s.m.watch.savedAt(at)
+	return nil
+}
+
+// beat makes heartbeats, and measures how far behind the reading is.
+func (s *session) beat(ctx context.Context) {
+	tick := time.NewTicker(s.o.BeatEvery)
+	defer tick.Stop()
+	for {
+		if s.o.Heart != nil {
+			sent := time.Now()
+			beat, err := s.o.Heart.Beat(ctx)
+			if err == nil {
+				s.m.watch.beatSent(beat, sent)
+			} else if ctx.Err() == nil {
+				s.o.Logger.Warn("no heartbeat could be written: the lag is not known", "cause", err)
+			}
+		}
+		if behind, err := s.o.Source.Behind(ctx, s.m.watch.position()); err == nil {
+			s.m.watch.behindBy(behind)
+		} else if ctx.Err() == nil && !errors.Is(err, change.ErrServers) {
+			s.o.Logger.Debug("how far the log has gone on is not known", "cause", err)
+		}
+		s.m.watch.feedStatus(s.feed.Status())
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// closing calls f when a channel is closed before ctx ends. The function it gives waits for it to have ended.
+func closing(ctx context.Context, closed <-chan struct{}, f func()) (stop func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	var running sync.WaitGroup
+	running.Go(func() {
+		select {
+		case <-closed:
+			f()
+		case <-ctx.Done():
+		}
+	})
+	return func() {
+		cancel()
+		running.Wait()
+	}
+}
+
+// causeOf gives why ctx ended, where that is more than what came of it.
+func causeOf(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); ctx.Err() != nil && cause != nil {
+		return cause
+	}
+	return err
+}

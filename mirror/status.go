@@ -1,0 +1,185 @@
+package mirror
+
+import (
+	"sync"
+	"time"
+
+	"banyan.dev/banyan/mirror/change"
+)
+
+// Phase is what a mirror is doing.
+type Phase string
+
+// The phases of a mirror.
+const (
+	// PhaseWaiting waits for leadership: another process has it, or the store doesn't answer yet.
+	PhaseWaiting Phase = "waiting"
+	// PhaseLeading reads and sends.
+	PhaseLeading Phase = "leading"
+	// PhaseRetrying begins again after a failure that may pass.
+	PhaseRetrying Phase = "retrying"
+	// PhaseStopped sends nothing until a person has mended what Status.Stop says.
+	PhaseStopped Phase = "stopped"
+	// PhaseEnded is over.
+	PhaseEnded Phase = "ended"
+)
+
+// Status is how a mirror does, for people and metrics.
+type Status struct {
+	Phase Phase     `json:"phase"`
+	Since time.Time `json:"since"`
+	// Stop is there while the mirror is stopped; LastError is the last failure that was retried.
+	Stop      *Stop  `json:"stop,omitempty"`
+	LastError string `json:"last_error,omitempty"`
+	// Restarts counts failures that were retried, since the process began.
+	Restarts uint64 `json:"restarts"`
+
+	Epoch  uint32 `json:"epoch,omitempty"`
+	Term   uint64 `json:"term,omitempty"`
+	Server string `json:"server,omitempty"`
+	// Read is how far the log was read, Saved the position that a next leader begins at.
+	Read  string `json:"read,omitempty"`
+	Saved string `json:"saved,omitempty"`
+
+	// LagSeconds is the time between a commit and its reading, LagBytes how much log is unread. Null: not known.
+	LagSeconds *float64 `json:"lag_seconds"`
+	LagBytes   *uint64  `json:"lag_bytes"`
+
+	// Events counts changes by operation, since the process began.
+	Events map[change.Op]uint64 `json:"events"`
+	// Sent, Confirmed and Returned count messages, since the process began. InFlight are those that wait for a confirm.
+	Sent      uint64 `json:"sent"`
+	Confirmed uint64 `json:"confirmed"`
+	InFlight  uint64 `json:"in_flight"`
+	Returned  uint64 `json:"returned"`
+	Bytes     uint64 `json:"bytes"`
+	// PerSecond is how many messages were confirmed a second of late.
+	PerSecond float64 `json:"per_second"`
+	// Blocked is why the broker takes nothing; empty when it does.
+	Blocked string `json:"blocked,omitempty"`
+}
+
+// Stop is why a mirror has stopped.
+type Stop struct {
+	What  string `json:"what"`
+	Fix   string `json:"fix,omitempty"`
+	Cause string `json:"cause,omitempty"`
+}
+
+// watch collects what Status says.
+type watch struct {
+	mu    sync.Mutex
+	now   Status
+	read  change.Position
+	saved change.Position
+	past  change.FeedStatus // of feeds that were closed
+	feed  change.FeedStatus
+	rate  rate
+	beats beats
+}
+
+func newWatch() *watch {
+	return &watch{now: Status{Phase: PhaseWaiting, Since: time.Now(), Events: map[change.Op]uint64{}}}
+}
+
+func (w *watch) set(f func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	f()
+}
+
+func (w *watch) phase(p Phase) {
+	w.set(func() { w.change(p) })
+}
+
+// change notes a new phase. A mirror that leads no more knows nothing of its lag.
+func (w *watch) change(p Phase) {
+	if w.now.Phase == p {
+		return
+	}
+	w.now.Phase, w.now.Since = p, time.Now()
+	if p != PhaseLeading {
+		w.now.LagBytes = nil
+		w.beats = beats{}
+		w.past = sum(w.past, w.feed)
+		w.feed = change.FeedStatus{}
+	}
+}
+
+func sum(a, b change.FeedStatus) change.FeedStatus {
+	return change.FeedStatus{Sent: a.Sent + b.Sent, Confirmed: a.Confirmed + b.Confirmed, Returned: a.Returned + b.Returned, Bytes: a.Bytes + b.Bytes}
+}
+
+func (w *watch) retrying(err error) {
+	w.set(func() {
+		w.change(PhaseRetrying)
+		w.now.Stop, w.now.LastError = nil, err.Error()
+		w.now.Restarts++
+	})
+}
+
+func (w *watch) stopped(stop *change.StopError) {
+	w.set(func() {
+		w.change(PhaseStopped)
+		w.now.Stop = &Stop{What: stop.What, Fix: stop.Fix}
+		if stop.Cause != nil {
+			w.now.Stop.Cause = stop.Cause.Error()
+		}
+	})
+}
+
+func (w *watch) leading(state State, at change.Position) {
+	w.set(func() {
+		w.change(PhaseLeading)
+		w.now.Stop = nil
+		w.now.Epoch, w.now.Term = state.Epoch, state.Term
+		w.read, w.saved = at, at
+	})
+}
+
+func (w *watch) readTo(at change.Position)  { w.set(func() { w.read = at }) }
+func (w *watch) savedAt(at change.Position) { w.set(func() { w.saved = at }) }
+func (w *watch) behindBy(bytes uint64)      { w.set(func() { w.now.LagBytes = &bytes }) }
+
+func (w *watch) count(op change.Op, n int) { w.set(func() { w.now.Events[op] += uint64(n) }) }
+
+func (w *watch) position() (at change.Position) {
+	w.set(func() { at = w.read })
+	return at
+}
+
+func (w *watch) feedStatus(s change.FeedStatus) {
+	w.set(func() {
+		w.feed = s
+		w.rate.note(time.Now(), w.past.Confirmed+s.Confirmed)
+	})
+}
+
+func (w *watch) beatSent(beat uint64, at time.Time) { w.set(func() { w.beats.sent(beat, at) }) }
+func (w *watch) beatSeen(beat uint64)               { w.set(func() { w.beats.seen(beat, time.Now()) }) }
+
+// status gives a copy.
+func (w *watch) status(now time.Time) Status {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	s := w.now
+	s.Events = make(map[change.Op]uint64, len(w.now.Events))
+	for op, n := range w.now.Events {
+		s.Events[op] = n
+	}
+	total := sum(w.past, w.feed)
+	s.Sent, s.Confirmed, s.Returned, s.Bytes = total.Sent, total.Confirmed, total.Returned, total.Bytes
+	s.InFlight = w.feed.Sent - w.feed.Confirmed
+	s.Blocked = w.feed.Blocked
+	if !w.read.IsZero() {
+		s.Read, s.Saved, s.Server = w.read.String(), w.saved.String(), w.read.Server
+	}
+	if s.Phase == PhaseLeading {
+		s.PerSecond = w.rate.perSecond()
+		if lag, known := w.beats.lag(now); known {
+			seconds := lag.Seconds()
+			s.LagSeconds = &seconds
+		}
+	}
+	return s
+}
