@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"banyan.dev/banyan/bench/canal"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // ChildVariable is set in the environment of a contender's process, which calls Child.
@@ -21,8 +22,9 @@ const ChildVariable = "BENCH_MIRROR_CHILD"
 type job struct {
 	Contender string
 	Server    canal.Server
+	DSN       string // of the same server
 	Broker    string
-	From      canal.Position
+	From      change.Position
 	// Rows is how many rows are to be confirmed, or seen; then it is done.
 	Rows uint64
 	// Record asks for receipts.
@@ -32,6 +34,9 @@ type job struct {
 	// Profile is the file for a profile of the CPU; empty: none.
 	Profile string
 }
+
+// place is From as the others know it.
+func (j job) place() canal.Position { return canal.Position{File: j.From.File, Offset: j.From.Offset} }
 
 // outcome is what a contender has done.
 type outcome struct {

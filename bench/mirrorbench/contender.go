@@ -29,6 +29,7 @@ func contenders() []contender {
 	return []contender{
 		{name: limited, run: decode},
 		{name: byHand, sends: true, run: publishByHand},
+		{name: banyan, sends: true, run: mirrorBanyan},
 	}
 }
 
@@ -47,12 +48,12 @@ func contenderNamed(name string) (contender, error) {
 }
 
 func decode(ctx context.Context, j job, _ *progress) error {
-	return canal.Decode(ctx, j.Server, schema, table, j.From, j.Rows)
+	return canal.Decode(ctx, j.Server, schema, table, j.place(), j.Rows)
 }
 
 func publishByHand(ctx context.Context, j job, p *progress) error {
 	o := canal.Options{
-		Server: j.Server, Schema: schema, Table: table, From: j.From, Keep: filepath.Join(j.Dir, "position"),
+		Server: j.Server, Schema: schema, Table: table, From: j.place(), Keep: filepath.Join(j.Dir, "position"),
 		Broker: j.Broker, Exchange: exchange,
 	}
 	if j.Record {

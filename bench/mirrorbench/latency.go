@@ -19,12 +19,8 @@ type followed struct {
 
 // follow lets a contender send what is written meanwhile at a pace, into a new queue of a kind.
 func (s *stage) follow(ctx context.Context, p Plan, c contender, kind string, pace Pace) (f followed, err error) {
-	connection, err := s.db.Conn(ctx)
+	from, err := s.source.Tail(ctx)
 	if err != nil {
-		return f, err
-	}
-	from, err := logEnd(ctx, connection)
-	if err = errors.Join(err, connection.Close()); err != nil {
 		return f, err
 	}
 	d := p.WarmUp + p.Duration

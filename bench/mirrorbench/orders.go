@@ -10,7 +10,7 @@ import (
 
 	"github.com/go-sql-driver/mysql"
 
-	"banyan.dev/banyan/bench/canal"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // Where the rows are that change.
@@ -25,7 +25,7 @@ var ordersSQL string
 // stretch is a part of the log with as many changed rows.
 type stretch struct {
 	name string
-	from canal.Position
+	from change.Position
 	rows int
 }
 
@@ -43,8 +43,8 @@ func openDatabase(dsn string) (*sql.DB, error) {
 	return sql.OpenDB(connector), nil
 }
 
-// fill makes the table, and a stretch of inserts and one of updates of the same rows.
-func fill(ctx context.Context, db *sql.DB, p Plan) (stretches []stretch, err error) {
+// fill makes the table, and a stretch of inserts and one of updates of the same rows. tail gives the end of the log.
+func fill(ctx context.Context, db *sql.DB, tail func(context.Context) (change.Position, error), p Plan) (stretches []stretch, err error) {
 	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+schema); err != nil {
 		return nil, fmt.Errorf("make the database: %w", err)
 	}
@@ -61,20 +61,20 @@ func fill(ctx context.Context, db *sql.DB, p Plan) (stretches []stretch, err err
 	if _, err := connection.ExecContext(ctx, "USE "+schema+"; "+ordersSQL); err != nil {
 		return nil, fmt.Errorf("make the table: %w", err)
 	}
-	for _, change := range []struct {
+	for _, made := range []struct {
 		name string
 		one  func(dst []byte, id int) []byte
 	}{{"insert", appendInsert}, {"update", appendUpdate}} {
-		from, err := logEnd(ctx, connection)
+		from, err := tail(ctx)
 		if err != nil {
 			return nil, err
 		}
 		for first := 1; first <= p.Rows; first += p.Transaction {
-			if _, err := connection.ExecContext(ctx, string(transaction(first, min(p.Transaction, p.Rows-first+1), change.one))); err != nil {
+			if _, err := connection.ExecContext(ctx, string(transaction(first, min(p.Transaction, p.Rows-first+1), made.one))); err != nil {
 				return nil, fmt.Errorf("change rows: %w", err)
 			}
 		}
-		stretches = append(stretches, stretch{change.name, from, p.Rows})
+		stretches = append(stretches, stretch{made.name, from, p.Rows})
 	}
 	return stretches, nil
 }
@@ -87,17 +87,6 @@ func durable(ctx context.Context, db *sql.DB, is bool) error {
 	}
 	_, err := db.ExecContext(ctx, set)
 	return err
-}
-
-// logEnd gives the end of the log.
-func logEnd(ctx context.Context, connection *sql.Conn) (canal.Position, error) {
-	var p canal.Position
-	var do, ignore sql.NullString
-	err := connection.QueryRowContext(ctx, "SHOW MASTER STATUS").Scan(&p.File, &p.Offset, &do, &ignore)
-	if err != nil {
-		return canal.Position{}, fmt.Errorf("ask for the log's end: %w", err)
-	}
-	return p, nil
 }
 
 // transaction gives a transaction of n statements, one a row, as an application would write it. One statement is a

@@ -5,14 +5,18 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
 
+	"banyan.dev/banyan/adapters/binlog"
+	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/bench/canal"
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // stage is what all contenders run on: one durable MariaDB with the table, and one RabbitMQ.
@@ -20,6 +24,7 @@ type stage struct {
 	database *devstack.Database
 	broker   *devstack.Broker
 	db       *sql.DB
+	source   *binlog.Source
 	dir      string // for the contenders' files
 
 	versions  string
@@ -53,7 +58,14 @@ func newStage(ctx context.Context, p Plan) (s *stage, err error) {
 	if s.db, err = openDatabase(s.database.DSN("")); err != nil {
 		return nil, err
 	}
-	if s.stretches, err = fill(ctx, s.db, p); err != nil {
+	logger := slog.New(slog.DiscardHandler)
+	if s.source, err = newSource(s.database.DSN(""), logger); err != nil {
+		return nil, err
+	}
+	if err := store.Migrate(ctx, storeOptions(s.database.DSN(""), logger)); err != nil {
+		return nil, err
+	}
+	if s.stretches, err = fill(ctx, s.db, s.source.Tail, p); err != nil {
 		return nil, err
 	}
 	return s, s.ask(ctx)
@@ -73,8 +85,11 @@ func (s *stage) ask(ctx context.Context) error {
 }
 
 // job makes a job for a contender.
-func (s *stage) job(c contender, from canal.Position, rows int) job {
-	return job{Contender: c.name, Server: s.server, Broker: s.broker.URL(""), From: from, Rows: uint64(rows), Dir: s.dir} //nolint:gosec // a plan's
+func (s *stage) job(c contender, from change.Position, rows int) job {
+	return job{
+		Contender: c.name, Server: s.server, DSN: s.database.DSN(""), Broker: s.broker.URL(""),
+		From: from, Rows: uint64(rows), Dir: s.dir, //nolint:gosec // a plan's
+	}
 }
 
 // queued runs with a new queue of a kind, and removes it; rows are how many messages it has to have at the end.
@@ -96,6 +111,9 @@ func (s *stage) close() error {
 	var errs []error
 	if s.db != nil {
 		errs = append(errs, s.db.Close())
+	}
+	if s.source != nil {
+		errs = append(errs, s.source.Close())
 	}
 	if s.broker != nil {
 		errs = append(errs, s.broker.Stop(ctx))
