@@ -9,9 +9,10 @@ import (
 
 // drained is one measurement of a contender that drains a stretch of the log.
 type drained struct {
-	rate float64 // rows a second
-	cpu  float64 // of its process, microseconds a row
-	peak float64 // MiB
+	rate   float64 // rows a second
+	cpu    float64 // of its process, microseconds a row
+	broker float64 // the broker's CPU, microseconds a row
+	peak   float64 // MiB
 }
 
 // drainLimit measures the contender that sends nothing.
@@ -43,7 +44,12 @@ func (s *stage) drainInto(ctx context.Context, p Plan, at stretch, kind string, 
 				j.Profile = filepath.Join(p.Profiles, strings.ReplaceAll(strings.ToLower(fmt.Sprintf("%s %s %s.profile", j.Contender, at.name, kind)), " ", "-"))
 			}
 			err := s.queued(ctx, kind, at.rows, func() error {
-				one, err := s.drain(ctx, j)
+				var one drained
+				effort, err := s.brokerEffort(ctx, at.rows, func() (err error) {
+					one, err = s.drain(ctx, j)
+					return err
+				})
+				one.broker = effort
 				samples[i] = append(samples[i], one)
 				return err
 			})

@@ -41,12 +41,13 @@ func (r *report) begin(p Plan, machine []string) {
 	r.printf("%s\n\n", strings.Join(machine, "\n"))
 	r.printf("%s inserts and as many updates of %d columns in transactions of %d rows, drained %d × by each by turns, each time into a new queue. Median (least–most).\n\n",
 		figure.Number(float64(p.Rows), 0), 8, p.Transaction, p.Rounds)
-	r.head("drained", "contender", "rows/s", "CPU a row, µs", "peak memory, MiB")
+	r.head("drained", "contender", "rows/s", "CPU a row, µs", "broker's CPU a row, µs", "peak memory, MiB")
 }
 
 func drainColumns() []func(drained) float64 {
 	return []func(drained) float64{
-		func(d drained) float64 { return d.rate }, func(d drained) float64 { return d.cpu }, func(d drained) float64 { return d.peak },
+		func(d drained) float64 { return d.rate }, func(d drained) float64 { return d.cpu },
+		func(d drained) float64 { return d.broker }, func(d drained) float64 { return d.peak },
 	}
 }
 
