@@ -61,8 +61,6 @@ func (l *link) Read(p []byte) (int, error)  { return l.in.Read(p) }
 func (l *link) Write(p []byte) (int, error) { return l.out.Write(p) }
 func (l *link) Close() error                { return l.out.close() }
 
-func (l *link) SetReadDeadline(t time.Time) error { return l.in.deadline(t) }
-
 // openFeed connects, has prepare declare and check what is needed, and goes into confirm mode.
 func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Connection) error) (*feed, error) {
 	f := &feed{
