@@ -52,7 +52,7 @@ const (
 // check says what of a message AMQP can't carry. What is wrong stays wrong.
 func check(m *change.Message, key string, frame int) error {
 	size := 256 + len(headerPrefix)*9 + 2*len(m.ID) + len(m.Source) + 2*len(m.Type) + len(m.Subject) + len(m.Version) + len(m.Origin) + len(m.Term)
-	what := ""
+	var what string
 	switch {
 	case len(key) > maxShort:
 		what = fmt.Sprintf("the routing key %.40q… has %d bytes, and may have %d", key, len(key), maxShort)
