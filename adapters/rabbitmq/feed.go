@@ -184,7 +184,7 @@ func (f *feed) settled(tag uint64, multiple, ok bool) {
 	switch {
 	case f.failure() != nil: // What was returned is acknowledged, too.
 	case !ok:
-		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack); it has to be sent again"))
+		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack): is a queue full that is bound to the exchange and refuses more, or down?"))
 	case !f.window.confirm(tag, multiple):
 		f.fail(fmt.Errorf("RabbitMQ confirmed message %d, which was not sent", tag))
 	}
