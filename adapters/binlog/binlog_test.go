@@ -95,7 +95,16 @@ func (b *bench) open(from change.Position) change.Stream {
 func (b *bench) since(statements ...string) []string {
 	b.t.Helper()
 	from := b.tail()
-	conn, err := b.db.Conn(b.t.Context())
+	b.session(statements...)
+	return lines(b.read(from, b.tail()))
+}
+
+// session runs statements on one connection of their own.
+func (b *bench) session(statements ...string) {
+	b.t.Helper()
+	db := openDB(b.t, b.dsn)
+	defer db.Close()
+	conn, err := db.Conn(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -105,7 +114,13 @@ func (b *bench) since(statements ...string) []string {
 			b.t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	return lines(b.read(from, b.tail()))
+}
+
+// in gives the bench to a part of the test.
+func (b *bench) in(t testing.TB) *bench {
+	c := *b
+	c.t = t
+	return &c
 }
 
 // happened is a copy of an event with its transaction, or where an End leads.
@@ -129,6 +144,9 @@ func lines(all []happened) []string {
 // read reads from a position up to another.
 func (b *bench) read(from, to change.Position) []happened {
 	b.t.Helper()
+	if from == to {
+		return nil
+	}
 	s := b.open(from)
 	defer s.Close()
 	all, err := b.readStream(s, to)
@@ -144,6 +162,7 @@ func (b *bench) readStream(s change.Stream, to change.Position) ([]happened, err
 	defer cancel()
 	var all []happened
 	var now change.Transaction
+	to = change.Position{Server: to.Server, File: to.File, Offset: to.Offset}
 	for {
 		event, err := s.Next(ctx)
 		if err != nil {
@@ -168,6 +187,7 @@ func (b *bench) readStream(s change.Stream, to change.Position) ([]happened, err
 			} else if c >= 0 {
 				return all, nil
 			}
+			now = change.Transaction{}
 		}
 	}
 }

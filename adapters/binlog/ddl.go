@@ -15,6 +15,7 @@ const (
 	meansBegin
 	meansCommit
 	meansRollback
+	meansSavepoint
 	// meansUndo is ROLLBACK TO SAVEPOINT.
 	meansUndo
 	meansXAStart
@@ -27,7 +28,8 @@ const (
 // statement is a query's meaning.
 type statement struct {
 	meaning meaning
-	xid     string
+	// name is a savepoint's, or tells XA transactions apart as xidKey does.
+	name string
 	// events are in the order of the text. Their SQL and Row are not set.
 	events []change.Statement
 }
@@ -54,9 +56,12 @@ func statementOf(q query) statement {
 	case first.is("ROLLBACK"):
 		p.accept("WORK")
 		if p.accept("TO") {
-			return statement{meaning: meansUndo}
+			p.accept("SAVEPOINT")
+			return statement{meaning: meansUndo, name: p.next().text}
 		}
 		return statement{meaning: meansRollback}
+	case first.is("SAVEPOINT"):
+		return statement{meaning: meansSavepoint, name: p.next().text}
 	case first.is("XA"):
 		return p.xa()
 	case first.is("CREATE"):
@@ -83,7 +88,7 @@ func statementOf(q query) statement {
 // harmless statements change no rows.
 func harmless() []string {
 	return []string{
-		"SAVEPOINT", "RELEASE", "SET", "USE", "GRANT", "REVOKE", "ANALYZE", "OPTIMIZE", "CHECK", "CHECKSUM", "FLUSH", "LOCK", "UNLOCK",
+		"RELEASE", "SET", "USE", "GRANT", "REVOKE", "ANALYZE", "OPTIMIZE", "CHECK", "CHECKSUM", "FLUSH", "LOCK", "UNLOCK",
 		"INSTALL", "UNINSTALL", "PURGE", "RESET", "KILL", "START", "STOP", "CHANGE", "CACHE", "SHOW", "EXPLAIN", "DESCRIBE",
 	}
 }
@@ -244,7 +249,7 @@ func (p *ddlParser) xa() statement {
 	if t := p.next(); t.kind == tokenWord && t.text[0] >= '0' && t.text[0] <= '9' {
 		format = t.text
 	}
-	s := statement{xid: strings.ToLower(parts[0]) + "." + strings.ToLower(parts[1]) + "." + format}
+	s := statement{name: strings.ToLower(parts[0]) + "." + strings.ToLower(parts[1]) + "." + format}
 	switch {
 	case verb.is("START", "BEGIN"):
 		s.meaning = meansXAStart

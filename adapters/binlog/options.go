@@ -40,6 +40,8 @@ type Source struct {
 	config *mysql.Config
 	db     *sql.DB
 	log    *slog.Logger
+	// aheadLimit is the constant, but in tests.
+	aheadLimit int
 
 	mu       sync.Mutex
 	charsets *charsets // of the server that answered last
@@ -66,7 +68,7 @@ func New(options Options) (*Source, error) {
 	if options.Dialer == nil {
 		options.Dialer = (&net.Dialer{Timeout: options.ConnectTimeout}).DialContext
 	}
-	s := &Source{opt: options, config: config, log: options.Logger}
+	s := &Source{opt: options, config: config, log: options.Logger, aheadLimit: aheadLimit}
 	plain := config.Clone()
 	plain.DBName, plain.Params, plain.ParseTime, plain.InterpolateParams, plain.MultiStatements = "", nil, false, true, false
 	plain.Timeout, plain.ReadTimeout, plain.WriteTimeout = options.ConnectTimeout, 30*time.Second, options.ConnectTimeout

@@ -1,6 +1,8 @@
 package binlog
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"banyan.dev/banyan/mirror/change"
@@ -71,45 +73,84 @@ func (s *stream) parseQuery(e event) (query, error) {
 }
 
 // query takes a statement's text: the beginning or end of a group, or what changes whole tables.
-func (s *stream) query(e event) error {
+func (s *stream) query(ctx context.Context, e event) error {
 	q, err := s.parseQuery(e)
 	if err != nil {
 		return err
 	}
 	said := statementOf(q)
+	if s.current.decided && (said.meaning == meansXAStart || said.meaning == meansUndo) {
+		return nil
+	}
 	switch said.meaning {
 	case meansBegin:
-		s.open = true
+		s.current.open = true
+		return nil
+	case meansXAStart:
+		s.current.open = true
+		if s.as == nil {
+			s.current.ahead = &ahead{prepared: true}
+		}
 		return nil
 	case meansCommit:
 		s.leave()
 		return nil
-	case meansRollback:
-		s.leave()
+	case meansUndo, meansRollback:
+		if s.current.row > 0 && !s.current.decided {
+			// Only where MySQL's GTIDs are not enforced.
+			return errUndone
+		}
+		if said.meaning == meansRollback {
+			s.leave()
+		}
+		return nil
+	case meansXACommit:
+		return s.commitXA(ctx, said.name)
+	case meansXARollback:
+		s.rollbackXA(said.name)
 		return nil
 	case meansStatements:
 		s.statements(q, said)
 	}
-	if !s.open {
+	if !s.current.open {
 		s.leave()
 	}
 	return nil
 }
 
+// errUndone says that rows were given which did not happen.
+var errUndone = errors.New("it undoes changes of tables with and without transactions")
+
+// load is LOAD DATA that was logged as text.
+func (s *stream) load(e event) error {
+	// Between the status variables' size and the variables there are the file's number, two offsets and a flag.
+	const fixed, more = 4 + 4 + 1 + 2 + 2, 4 + 4 + 4 + 1
+	if len(e.body) < fixed+more {
+		return errShort
+	}
+	e.body = append(append([]byte(nil), e.body[:fixed]...), e.body[fixed+more:]...)
+	q, err := s.parseQuery(e)
+	if err != nil {
+		return err
+	}
+	s.statements(q, statementOf(q))
+	return nil
+}
+
 // statements gives those in scope; all are counted.
 func (s *stream) statements(q query, said statement) {
-	if s.group.half {
+	if s.current.half {
 		return // The other half of a two-phase ALTER says the same, once it is done.
 	}
 	s.statement = s.statement[:0]
 	for _, e := range said.events {
-		s.row++
+		s.current.row++
 		if s.found.lower {
 			e.Schema, e.Table = strings.ToLower(e.Schema), strings.ToLower(e.Table)
 			e.ToSchema, e.ToTable = strings.ToLower(e.ToSchema), strings.ToLower(e.ToTable)
 		}
 		if s.inScope(e) {
-			e.SQL, e.Row = q.text, s.row
+			e.SQL, e.Row = q.text, s.current.row
 			s.statement = append(s.statement, e)
 		}
 	}
