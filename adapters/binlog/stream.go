@@ -139,8 +139,8 @@ func (s *stream) step(ctx context.Context) error {
 	return malformed(s.place.position(""), fmt.Sprintf("an event of type %d", e.kind), err)
 }
 
-// errLink is a second link's failure, which may pass.
-var errLink = errors.New("read a part of the legacy's log again")
+// errLink is the failure of another connection than the one that is read. It says nothing of the log, and may pass.
+var errLink = errors.New("ask the legacy besides")
 
 // take handles the log's next event.
 func (s *stream) take(ctx context.Context, e event) error {
