@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"testing/synctest"
 
 	"pgregory.net/rapid"
 )
@@ -50,11 +51,16 @@ func methodOf(channel uint16, id uint32, arguments ...byte) []byte {
 
 // However the bytes come, amqp091-go gets all of them but the confirms, and these are heard in their order.
 func TestInletTakesConfirmsOutOnly(t *testing.T) {
+	synctest.Test(t, testInlet) // A clock that stands still: the next heartbeat would be due in half a second.
+}
+
+func testInlet(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		var (
 			stream, want []byte
 			sound, got   heard
 			confirming   bool
+			beats        bool
 		)
 		pass := func(frame []byte) { stream, want = append(stream, frame...), append(want, frame...) }
 		for range rapid.IntRange(0, 30).Draw(t, "frames") {
@@ -74,6 +80,9 @@ func TestInletTakesConfirmsOutOnly(t *testing.T) {
 				if !confirming {
 					pass(frame)
 					continue
+				}
+				if !beats { // In the place of the first one is a heartbeat.
+					beats, want = true, append(want, frameOf(frameHeartbeat, 0, nil)...)
 				}
 				stream = append(stream, frame...)
 				sound.settled(tag, multiple, id == basicAck)
@@ -120,7 +129,7 @@ func FuzzInlet(f *testing.F) {
 		var got heard
 		in := &inlet{conn: &pieces{data: data, sizes: func() int { return max(1, size) }}, confirms: &got}
 		out, err := io.ReadAll(in)
-		if err != nil || len(out)+len(got)*21 < len(out) || len(out) > len(data) {
+		if err != nil || len(out) > len(data) {
 			t.Errorf("%d bytes of %d came through: %v", len(out), len(data), err)
 		}
 	})
