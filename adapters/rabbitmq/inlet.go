@@ -43,6 +43,7 @@ type confirms interface {
 type inlet struct {
 	conn     net.Conn
 	confirms confirms
+	now      func() time.Time
 	// channel is the one with confirms, 0 until there is one.
 	channel uint16
 
@@ -62,7 +63,7 @@ func (in *inlet) Read(p []byte) (int, error) {
 		switch taken, complete := in.frame(in.buf[in.next:]); {
 		case taken > 0:
 			in.next += taken
-			if now := time.Now(); now.Sub(in.heartbeat) > time.Second/2 {
+			if now := in.now(); now.Sub(in.heartbeat) > time.Second/2 {
 				in.heartbeat = now
 				in.next -= frameEdge
 				in.pass = copy(in.buf[in.next:], []byte{frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd})
