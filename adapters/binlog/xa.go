@@ -155,6 +155,7 @@ func (s *stream) second(ctx context.Context, at change.Position) (*stream, error
 		other.id = rand.Uint32() | 1<<30 //nolint:gosec // It is no secret.
 	}
 	what := dumpFrom(at)
+	other.placed, other.seeking = true, what.file == ""
 	other.link = s.src.newLink(s.found, other.id, what)
 	if err := s.connect(ctx, other.link, what); err != nil {
 		return nil, passing(err)
