@@ -39,6 +39,16 @@ func TestPlacesGoOnBehind4GiB(t *testing.T) {
 	}
 }
 
+func TestTransactionsWithoutGTIDStop(t *testing.T) {
+	s := &stream{gtids: &gtids{}}
+	if stop := change.Stops(s.enter(event{kind: kindAnonymous})); stop == nil || !strings.Contains(stop.Fix, "gtid_mode") {
+		t.Errorf("got %v", stop)
+	}
+	if stop := change.Stops(s.take(t.Context(), event{kind: kindIncident})); stop == nil || !strings.Contains(stop.Fix, "reset") {
+		t.Errorf("got %v", stop)
+	}
+}
+
 func TestGTIDSets(t *testing.T) {
 	const a, b = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "00000000-71ca-11e1-9e33-c80aa9429562"
 	for _, test := range []struct {
