@@ -84,6 +84,7 @@ func TestMissingLogsStop(t *testing.T) {
 	server := devstack.OwnMariaDB(t)
 	b := newBench(t, server.NewSchema(t))
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)")
+	b.session("XA START 'old'", "INSERT INTO t VALUES (7)", "XA END 'old'", "XA PREPARE 'old'")
 	first := b.tail()
 	b.session("INSERT INTO t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO t VALUES (2)")
 	second := b.tail()
@@ -120,6 +121,9 @@ func TestMissingLogsStop(t *testing.T) {
 		_ = s.Close()
 	}
 	wantStop(t, err, "banyan mirror reset")
+
+	b.session("XA COMMIT 'old'")
+	wantStop(t, fails(t, b.open(second)), "prepared in a log that is no longer there")
 }
 
 func TestSettingsThatHideChangesStop(t *testing.T) {
