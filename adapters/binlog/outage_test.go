@@ -207,6 +207,17 @@ func TestSilentLinkIsNoticedAndSlowReadersAreNot(t *testing.T) {
 		t.Fatalf("a quiet server: %v", err)
 	}
 	_ = s.Close()
+	// Nobody reads for several times the timeout, while more comes than buffers take.
+	from := b.tail()
+	b.exec("CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, a MEDIUMTEXT)", "INSERT INTO big (a) SELECT REPEAT('x', 500000) FROM seq_1_to_80")
+	s = b.open(from)
+	pause, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	<-pause.Done()
+	if got, err := b.readStream(s, b.tail()); err != nil || len(lines(got)) != 81 {
+		t.Fatalf("after a pause %d changes came, and %v", len(lines(got)), err)
+	}
+	_ = s.Close()
 	s = b.open(b.tail())
 	proxy.silence()
 	began := time.Now()
