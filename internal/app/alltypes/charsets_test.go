@@ -108,7 +108,7 @@ func (r *repertoire) fill() {
 	}
 	for _, charset := range r.charsets {
 		r.exec("CREATE TABLE s_" + charset + " (id BIGINT AUTO_INCREMENT PRIMARY KEY, v VARCHAR(300) CHARACTER SET " + charset + ")")
-		if unicode(charset) {
+		if ofUnicode(charset) {
 			insert(r, "s_"+charset+" (v)", planes(charset), func(text string) string {
 				return "('" + strings.NewReplacer(`\`, `\\`, "'", "''", "\x00", `\0`).Replace(text) + "')"
 			})
@@ -121,7 +121,7 @@ func (r *repertoire) fill() {
 	}
 }
 
-func unicode(charset string) bool { return strings.HasPrefix(charset, "utf") || charset == "ucs2" }
+func ofUnicode(charset string) bool { return strings.HasPrefix(charset, "utf") || charset == "ucs2" }
 
 // planes gives all code points that the charset has, 256 at once.
 func planes(charset string) []string {
@@ -177,7 +177,7 @@ func (r *repertoire) compare(t *testing.T, charset string, seen map[rowOf]*seen)
 			t.Fatalf("row %d has no event", id)
 		}
 		want := show(text)
-		if len(raw) <= 4 && (strings.Trim(text, "?") == "" && text != string(raw) || text == "\ufffd" && !unicode(charset)) { // The server has no character for it.
+		if len(raw) <= 4 && (strings.Trim(text, "?") == "" && text != string(raw) || text == "\ufffd" && !ofUnicode(charset)) { // The server has no character for it.
 			want = `{"$bytes":"` + base64.StdEncoding.EncodeToString(raw) + `"}`
 			garbled++
 		}

@@ -75,10 +75,31 @@ func by(pairs ...string) map[string]string {
 // columns is the table.
 func columns() []column {
 	var all []column
-	for _, part := range [][]column{integers(), decimals(), texts(), labels(), octets(), days(), clocks(), documents(), shapes(), addresses()} {
-		all = append(all, part...)
+	for _, g := range groups() {
+		all = append(all, g.columns...)
 	}
 	return all
+}
+
+// group is a part of the table under a title.
+type group struct {
+	title   string
+	columns []column
+}
+
+func groups() []group {
+	return []group{
+		{"Integers, BIT and YEAR", integers()},
+		{"DECIMAL, FLOAT and DOUBLE", decimals()},
+		{"Text", texts()},
+		{"ENUM and SET", labels()},
+		{"Bytes", octets()},
+		{"DATE, DATETIME and TIMESTAMP", days()},
+		{"TIME", clocks()},
+		{"JSON", documents()},
+		{"Geometries and vectors", shapes()},
+		{"MariaDB's UUID, INET6 and INET4", addresses()},
+	}
 }
 
 // onServer says whether a column is one of the server's.

@@ -12,7 +12,8 @@ func documents() []column {
 			cells: []cell{
 				{sql: `'{}'`, event: `{}`},
 				{sql: `'{"b": [1, null, true, "x"], "a": {"c": -1}}'`, event: `{"a": {"c": -1}, "b": [1, null, true, "x"]}`},
-				{sql: `'null'`, event: `null`, unread: by("Struct", ""), about: "JSON's null, which is not told from NULL"},
+				{sql: `'null'`, event: `{"$json":null}`, unread: by("Struct", ""), about: "JSON's null, which is not NULL"},
+				{sql: `'{"$bytes": "/w=="}'`, event: `{"$json":{"$bytes": "/w=="}}`},
 				{sql: `'"text 🌳"'`, event: `"text 🌳"`, unread: noStruct},
 				{sql: `'9007199254740993'`, event: `9007199254740993`, unread: by("Struct", "is no google.protobuf.Struct", "Value", "more digits than a double holds")},
 				{sql: `'18446744073709551615'`, event: `18446744073709551615`, unread: by("Struct", "is no google.protobuf.Struct", "Value", "more digits than a double holds")},
