@@ -147,6 +147,9 @@ func logEnd(t *testing.T, db *sql.DB) (file string, at int) {
 		if err := rows.Scan(dest...); err != nil {
 			t.Fatal(err)
 		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
+		}
 		return file, at
 	}
 	t.Fatal("the server has no log")
@@ -231,8 +234,11 @@ func TestReplicaWithoutMarksChangesNothing(t *testing.T) {
 				m.exec(t, fence)
 				before := l.rows(t, "SELECT * FROM t ORDER BY id") + l.rows(t, "SELECT COUNT(*) FROM log")
 				for _, call := range [][2]string{
-					{"S.Add", `{"id": "8"}`}, {"S.Set", `{"id": "7", "n": "1"}`}, {"S.SetBoth", `{"first": "1", "second": "2"}`},
-					{"put:lab.v1.Row", `{"id": "7", "n": "2"}`}, {"S.Log", `{"id": "7"}`},
+					{"S.Add", `{"id": "8"}`},
+					{"S.Set", `{"id": "7", "n": "1"}`},
+					{"S.SetBoth", `{"first": "1", "second": "2"}`},
+					{"put:lab.v1.Row", `{"id": "7", "n": "2"}`},
+					{"S.Log", `{"id": "7"}`},
 				} {
 					got := l.call(t, call[0], call[1])
 					if len(got) != 1 || !strings.HasPrefix(got[0], "! Unavailable WRITES_FENCED ") {

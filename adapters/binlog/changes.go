@@ -35,7 +35,7 @@ func (s *stream) tableMap(ctx context.Context, e event) error {
 		if err != nil {
 			return err
 		}
-		if err := t.load(ctx, s.src.db); err != nil {
+		if err := t.load(ctx, s.src); err != nil {
 			return passing(err)
 		}
 		known = t

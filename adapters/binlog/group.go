@@ -108,7 +108,7 @@ func (s *stream) give(e change.Event) {
 // leave ends a group.
 func (s *stream) leave() {
 	s.gtids.pass(&s.current.group)
-	s.current = current{}
+	s.current, s.placed = current{}, true
 	s.passEnd()
 }
 

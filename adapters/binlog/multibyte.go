@@ -80,7 +80,7 @@ func (c *charset) decodeByTables(dst, text []byte) ([]byte, bool) {
 }
 
 // load asks the server for the tables, once.
-func (c *charset) load(ctx context.Context, db *sql.DB) error {
+func (c *charset) load(ctx context.Context, from *Source) error {
 	if c == nil || c.tables == nil {
 		return nil
 	}
@@ -90,11 +90,12 @@ func (c *charset) load(ctx context.Context, db *sql.DB) error {
 	if t.loaded {
 		return nil
 	}
-	conn, err := db.Conn(ctx)
+	asked, err := from.connect(ctx)
 	if err != nil {
-		return fmt.Errorf("ask the legacy for the charset %s: %w", c.name, err)
+		return err
 	}
-	defer conn.Close() //nolint:errcheck // It was only asked.
+	defer asked.close()
+	conn := asked.Conn
 	t.double, t.third = make(map[uint16]rune), make(map[uint16]rune)
 	singles, err := c.ask(ctx, conn, nil, 0)
 	if err != nil {

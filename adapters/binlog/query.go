@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"strings"
 
@@ -70,11 +69,11 @@ func (s *stream) parseQuery(e event) (query, error) {
 }
 
 // readable makes UTF-8 of the text, which is in the client's charset.
-func (q *query) readable(ctx context.Context, db *sql.DB) error {
+func (q *query) readable(ctx context.Context, from *Source) error {
 	if q.client == nil || isASCII([]byte(q.text)) {
 		return nil
 	}
-	if err := q.client.load(ctx, db); err != nil {
+	if err := q.client.load(ctx, from); err != nil {
 		return passing(err)
 	}
 	var own arena
@@ -86,7 +85,7 @@ func (q *query) readable(ctx context.Context, db *sql.DB) error {
 func (s *stream) query(ctx context.Context, e event) error {
 	q, err := s.parseQuery(e)
 	if err == nil {
-		err = q.readable(ctx, s.src.db)
+		err = q.readable(ctx, s.src)
 	}
 	if err != nil {
 		return err
@@ -144,7 +143,7 @@ func (s *stream) load(ctx context.Context, e event) error {
 	e.body = append(append([]byte(nil), e.body[:fixed]...), e.body[fixed+more:]...)
 	q, err := s.parseQuery(e)
 	if err == nil {
-		err = q.readable(ctx, s.src.db)
+		err = q.readable(ctx, s.src)
 	}
 	if err != nil {
 		return err

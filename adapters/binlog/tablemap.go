@@ -2,7 +2,6 @@ package binlog
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -228,13 +227,13 @@ func (t *table) describe(m *metadata, known *charsets, mariadb bool) error {
 }
 
 // load makes a table ready to be read: charsets that need it are asked for.
-func (t *table) load(ctx context.Context, db *sql.DB) error {
+func (t *table) load(ctx context.Context, from *Source) error {
 	if t.loaded || !t.inScope {
 		return nil
 	}
 	for i := range t.columns {
 		c := &t.columns[i]
-		if err := c.text.load(ctx, db); err != nil {
+		if err := c.text.load(ctx, from); err != nil {
 			return err
 		}
 		if c.names != nil {

@@ -170,8 +170,8 @@ func TestCutLeaderIsEnded(t *testing.T) {
 			t.Fatal(err)
 		}
 		began = time.Now()
-		if err := first.Close(); err == nil {
-			t.Log("closing said nothing of the cut")
+		if err := first.Close(); err != nil {
+			t.Errorf("closing what was lost before: %v", err)
 		}
 		if d := time.Since(began); d > takeover {
 			t.Errorf("closing took %s", d)

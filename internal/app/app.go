@@ -80,7 +80,15 @@ const (
 func (a *App) Run(ctx context.Context) error {
 	cfg, logger := a.project.Config, a.opts.Logger
 	logger.Debug("loaded", a.project.timings...)
-	conns, err := pool.Open(poolOptions(cfg, logger))
+	marks, err := a.newWriter()
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	options := poolOptions(cfg, logger)
+	if marks != nil {
+		options.Marker = marks
+	}
+	conns, err := pool.Open(options)
 	if err != nil {
 		return fmt.Errorf("legacy: %w", err)
 	}
@@ -98,9 +106,13 @@ func (a *App) Run(ctx context.Context) error {
 	warn(logger, faults)
 	logger.Debug("checked", "connect", connected.Sub(begin).String(), "verify", time.Since(connected).String())
 
-	m, err := a.openMirror(ctx)
-	if err != nil {
+	if err := a.openLedger(ctx, marks); err != nil {
 		return stoppedEarly(ctx, err)
+	}
+	defer a.closeLedger(ctx, marks)
+	m, err := a.openMirror()
+	if err != nil {
+		return err
 	}
 	defer m.close()
 	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},

@@ -28,14 +28,11 @@ type mirroring struct {
 	running sync.WaitGroup
 }
 
-// openMirror makes Banyan's own tables and puts the mirror together. Nothing runs yet.
-func (a *App) openMirror(ctx context.Context) (*mirroring, error) {
+// openMirror puts the mirror together. Nothing runs yet.
+func (a *App) openMirror() (*mirroring, error) {
 	m := &mirroring{name: a.project.Config.Mirror.Name.String()}
 	if !a.mirrors() {
 		return m, nil
-	}
-	if err := store.Migrate(ctx, storeOptions(a.project.Config, a.opts.Logger)); err != nil {
-		return nil, fmt.Errorf("mirror: %w", err)
 	}
 	var err error
 	if m.mirror, m.closed, err = NewMirror(a.project.Config, a.opts.Logger); err != nil {
@@ -73,7 +70,12 @@ func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Cl
 	if err != nil {
 		return nil, closers, err
 	}
-	o.Source, o.Store, o.Relations, o.Sink = source, kept, keys, sink
+	heart, err := store.NewHeartbeat(storeOptions(cfg, logger))
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, heart)
+	o.Source, o.Store, o.Relations, o.Sink, o.Heart = source, kept, keys, sink, heart
 	return mirror.New(o), closers, nil
 }
 

@@ -60,15 +60,28 @@ func (c *check) checkNode() {
 	if s.variables["server_id"] == "0" {
 		c.add(Error, ServerID, "server_id is 0: the server refuses those who want to read its binlog", s.set("server_id", "1"))
 	}
-	for _, variable := range []string{"super_read_only", "read_only"} {
-		if v := s.variables[variable]; s.has(variable) && v != "OFF" && v != "0" && c.options.Schema != "" {
-			c.add(Error, ReadOnly, fmt.Sprintf("%s is %s: the ledger %s, with the mirror's position and heartbeat, can't be written here", variable, v, c.options.Schema),
-				s.set(variable, "OFF")+"\n-- or name the server that takes writes")
-			break
-		}
-	}
+	c.checkReadOnly()
 	if s.on("wsrep_on") && !s.on("wsrep_gtid_mode") {
 		c.add(Warning, Cluster, "the server is a node of a Galera cluster with wsrep_gtid_mode OFF: each node has GTIDs of its own, so the mirror can't go on on another node",
 			s.configure("wsrep_gtid_mode = ON", "log_slave_updates = ON"))
+	}
+}
+
+// checkReadOnly is about the ledger, which has to be written. Some accounts may write in spite of read_only, none in spite
+// of super_read_only.
+func (c *check) checkReadOnly() {
+	s := c.server
+	for _, variable := range []string{"super_read_only", "read_only"} {
+		v := s.variables[variable]
+		if !s.has(variable) || v == "OFF" || v == "0" || c.options.Schema == "" {
+			continue
+		}
+		mend := s.set(variable, "OFF") + "\n-- or name the server that takes writes"
+		if variable == "read_only" && (s.grants.global("SUPER") || s.grants.global("CONNECTION_ADMIN") || s.grants.global("READ_ONLY ADMIN")) {
+			c.add(Warning, ReadOnly, fmt.Sprintf("read_only is %s: the ledger %s is written all the same, since %s may, where nobody expects writes", v, c.options.Schema, s.account), mend)
+		} else {
+			c.add(Error, ReadOnly, fmt.Sprintf("%s is %s: the ledger %s, with the mirror's position and heartbeat, can't be written here", variable, v, c.options.Schema), mend)
+		}
+		return
 	}
 }

@@ -133,8 +133,9 @@ func (c *check) inScope(schema, name string) bool {
 // systemSchemas are the servers' own.
 var systemSchemas = []string{"information_schema", "mysql", "performance_schema", "sys"}
 
-// MySQL's errors of an account that may not.
+// MySQL's errors: those of an account that may not, and of a statement that is none.
 const (
+	errSyntax         = 1064
 	errDatabaseAccess = 1044
 	errTableAccess    = 1142
 	errColumnAccess   = 1143
@@ -144,7 +145,13 @@ const (
 
 // denied tells whether the account lacks a right.
 func denied(err error) bool {
+	return isOne(err, errDatabaseAccess, errTableAccess, errColumnAccess, errSpecificAccess, errXAFatal)
+}
+
+// isSyntax tells whether the server does not know a statement.
+func isSyntax(err error) bool { return isOne(err, errSyntax) }
+
+func isOne(err error, numbers ...uint16) bool {
 	var server *mysql.MySQLError
-	return errors.As(err, &server) &&
-		slices.Contains([]uint16{errDatabaseAccess, errTableAccess, errColumnAccess, errSpecificAccess, errXAFatal}, server.Number)
+	return errors.As(err, &server) && slices.Contains(numbers, server.Number)
 }

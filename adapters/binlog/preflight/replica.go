@@ -14,6 +14,9 @@ func (c *check) checkReplica(ctx context.Context) error {
 		statement, right = "SHOW ALL SLAVES STATUS", "SLAVE MONITOR"
 	}
 	sources, err := c.q.all(ctx, "whether the server is a replica", statement)
+	if isSyntax(err) {
+		sources, err = c.q.all(ctx, "whether the server is a replica", "SHOW SLAVE STATUS") // MySQL before 8.0.22.
+	}
 	if denied(err) {
 		c.add(Note, Replica, "whether the server is a replica of another can't be seen by "+s.account, "GRANT "+right+" ON *.* TO "+s.account+";")
 		return nil
@@ -39,7 +42,7 @@ func (c *check) checkReplica(ctx context.Context) error {
 	what := "the server is a replica of " + list(hosts, c.options.MaxNames)
 	if !s.on("log_replica_updates") && !s.on("log_slave_updates") {
 		variable := "log_replica_updates"
-		if s.mariadb {
+		if !s.has(variable) {
 			variable = "log_slave_updates"
 		}
 		c.add(Error, Replica, what+", and "+variable+" is OFF: changes that come from there are not in its binlog", s.configure(variable+" = ON")+"\n-- and restart it")

@@ -76,6 +76,20 @@ func (s *server) configure(lines ...string) string {
 
 var versionNumbers = regexp.MustCompile(`^(\d+)\.(\d+)`)
 
+// setVersion reads 10.11.6-MariaDB-log and the like. What is no version is 0.0, which is too old.
+func (s *server) setVersion(version string) {
+	s.version = version
+	s.mariadb = strings.Contains(strings.ToLower(version+s.variables["version_comment"]), "mariadb") || s.has("gtid_domain_id")
+	if m := versionNumbers.FindStringSubmatch(version); m != nil {
+		var errs [2]error
+		s.major, errs[0] = strconv.Atoi(m[1])
+		s.minor, errs[1] = strconv.Atoi(m[2])
+		if errs[0] != nil || errs[1] != nil {
+			s.major, s.minor = 0, 0
+		}
+	}
+}
+
 func readServer(ctx context.Context, q queries) (*server, error) {
 	s := &server{variables: map[string]string{}}
 	// Names of columns and accounts are quoted as the session's mode says.
@@ -89,12 +103,7 @@ func readServer(ctx context.Context, q queries) (*server, error) {
 	for _, r := range rows {
 		s.variables[strings.ToLower(r["variable_name"])] = r["value"]
 	}
-	s.version = s.variables["version"]
-	s.mariadb = strings.Contains(strings.ToLower(s.version+s.variables["version_comment"]), "mariadb") || s.has("gtid_domain_id")
-	if m := versionNumbers.FindStringSubmatch(s.version); m != nil {
-		s.major, _ = strconv.Atoi(m[1])
-		s.minor, _ = strconv.Atoi(m[2])
-	}
+	s.setVersion(s.variables["version"])
 
 	statement := "SHOW MASTER STATUS"
 	if !s.mariadb && s.atLeast(8, 4) {

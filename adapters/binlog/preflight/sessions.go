@@ -88,5 +88,5 @@ func xid(r row) (string, error) {
 	if err != nil || n < 0 || n > len(data) {
 		return "", fmt.Errorf("the id %s of a prepared transaction has no first part of %s bytes", r["data"], r["gtrid_length"])
 	}
-	return fmt.Sprintf("X'%X',X'%X',%s", data[:n], data[n:], r["formatid"]), nil
+	return fmt.Sprintf("X'%x',X'%x',%s", data[:n], data[n:], r["formatid"]), nil
 }
