@@ -70,7 +70,7 @@ func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Con
 	var in *inlet
 	var err error
 	f.conn, err = o.connect(ctx, func(conn net.Conn) net.Conn {
-		in = &inlet{conn: conn, confirms: f}
+		in = &inlet{conn: conn, confirms: f, now: time.Now}
 		// The window bounds what is pending: nobody waits for room, the heartbeat's sender neither.
 		f.outlet = newOutlet(conn, 2*o.WindowBytes+o.Window*1024+frameMax)
 		return &link{conn, in, f.outlet}

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"testing"
+	"time"
 
 	"pgregory.net/rapid"
 )
@@ -27,6 +28,9 @@ func (p *pieces) Read(into []byte) (int, error) {
 	p.data = p.data[n:]
 	return n, nil
 }
+
+// still is a clock that stands: no second heartbeat is ever due.
+func still() time.Time { return time.Unix(1e9, 0) }
 
 // heard notes what it hears.
 type heard []string
@@ -55,6 +59,7 @@ func TestInletTakesConfirmsOutOnly(t *testing.T) {
 			stream, want []byte
 			sound, got   heard
 			confirming   bool
+			beats        bool
 		)
 		pass := func(frame []byte) { stream, want = append(stream, frame...), append(want, frame...) }
 		for range rapid.IntRange(0, 30).Draw(t, "frames") {
@@ -75,6 +80,9 @@ func TestInletTakesConfirmsOutOnly(t *testing.T) {
 					pass(frame)
 					continue
 				}
+				if !beats { // In the place of the first one is a heartbeat.
+					beats, want = true, append(want, frameOf(frameHeartbeat, 0, nil)...)
+				}
 				stream = append(stream, frame...)
 				sound.settled(tag, multiple, id == basicAck)
 			case 2:
@@ -91,7 +99,7 @@ func TestInletTakesConfirmsOutOnly(t *testing.T) {
 				pass(frameOf(8, 0, nil))
 			}
 		}
-		in := &inlet{conn: &pieces{data: stream, sizes: func() int { return rapid.IntRange(1, 3000).Draw(t, "piece") }}, confirms: &got}
+		in := &inlet{conn: &pieces{data: stream, sizes: func() int { return rapid.IntRange(1, 3000).Draw(t, "piece") }}, confirms: &got, now: still}
 		var out []byte
 		for {
 			p := make([]byte, rapid.IntRange(1, 5000).Draw(t, "asked"))
@@ -118,9 +126,9 @@ func FuzzInlet(f *testing.F) {
 	f.Add(append(methodOf(1, confirmSelectOk), methodOf(1, basicAck)...), 100)
 	f.Fuzz(func(t *testing.T, data []byte, size int) {
 		var got heard
-		in := &inlet{conn: &pieces{data: data, sizes: func() int { return max(1, size) }}, confirms: &got}
+		in := &inlet{conn: &pieces{data: data, sizes: func() int { return max(1, size) }}, confirms: &got, now: still}
 		out, err := io.ReadAll(in)
-		if err != nil || len(out)+len(got)*21 < len(out) || len(out) > len(data) {
+		if err != nil || len(out) > len(data) {
 			t.Errorf("%d bytes of %d came through: %v", len(out), len(data), err)
 		}
 	})

@@ -205,6 +205,17 @@ func TestBrokerThatFallsSilentEndsTheFeed(t *testing.T) {
 	}
 }
 
+// A broker that confirms sends no heartbeats.
+func TestConfirmsShowThatTheBrokerLives(t *testing.T) {
+	o := options(devstack.RabbitMQ(t).NewVHost(t))
+	o.Heartbeat = 2 * time.Second // Silence of 3 seconds ends the connection.
+	feed := open(t, o)
+	for start := time.Now(); time.Since(start) < 5*time.Second; {
+		send(t, feed, message(1))
+		flush(t, feed)
+	}
+}
+
 func TestWindowBoundsWhatIsOnItsWay(t *testing.T) {
 	leaks(t)
 	url := devstack.RabbitMQ(t).NewVHost(t)
