@@ -70,7 +70,7 @@ generate: ## write generated code again, wherever a buf.gen.yaml is
 	@scripts/generate
 
 .PHONY: bench
-bench: ## compare Banyan with a hand-written service, side by side
+bench: ## compare facade and mirror with hand-written ones, side by side (BENCH_FLAGS='-part mirror' for one)
 	@scripts/deps servers
 	go run ./bench $(BENCH_FLAGS)
 

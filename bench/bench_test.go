@@ -145,36 +145,34 @@ func TestReport(t *testing.T) {
 
 func TestWriteInto(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "page.md")
-	if err := os.WriteFile(file, []byte("# Costs\n\n"+reportBegins+"old\n"+reportEnds+"\nMore.\n"), 0o600); err != nil {
+	facadeBegins, facadeEnds := places(facadePart)
+	mirrorBegins, mirrorEnds := places(mirrorPart)
+	page := func(facade, mirror string) string {
+		return "# Costs\n\n" + facadeBegins + facade + facadeEnds + "\nMore.\n" + mirrorBegins + mirror + mirrorEnds + "\nThe end.\n"
+	}
+	if err := os.WriteFile(file, []byte(page("old\n", "old\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	for _, text := range []string{"first\n", "second\n"} {
-		if err := writeInto(file, text); err != nil {
+	for _, step := range []struct{ part, text, want string }{
+		{facadePart, "first\n", page("\nfirst\n\n", "old\n")},
+		{mirrorPart, "second\n", page("\nfirst\n\n", "\nsecond\n\n")},
+		{mirrorPart, "third\n", page("\nfirst\n\n", "\nthird\n\n")},
+	} {
+		if err := writeInto(file, step.part, step.text); err != nil {
 			t.Fatal(err)
 		}
 		got, err := os.ReadFile(file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if want := "# Costs\n\n" + reportBegins + "\n" + text + "\n" + reportEnds + "\nMore.\n"; string(got) != want {
-			t.Errorf("got %q, want %q", got, want)
+		if string(got) != step.want {
+			t.Errorf("got %q, want %q", got, step.want)
 		}
 	}
 	if err := os.WriteFile(file, []byte("# Costs\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if err := writeInto(file, "text\n"); err == nil || !strings.Contains(err.Error(), "no place for a report") {
+	if err := writeInto(file, facadePart, "text\n"); err == nil || !strings.Contains(err.Error(), "no place for a report") {
 		t.Errorf("a page without a place: %v", err)
-	}
-}
-
-func TestNumber(t *testing.T) {
-	for want, v := range map[string]float64{"0": 0, "999": 999, "1,000": 1000, "12,345": 12345, "1,234,567": 1234567} {
-		if got := number(v, 0); got != want {
-			t.Errorf("%v: %q, want %q", v, got, want)
-		}
-	}
-	if got := number(1234.5678, 2); got != "1,234.57" {
-		t.Errorf("%q", got)
 	}
 }

@@ -9,17 +9,26 @@ import (
 	"strings"
 )
 
-// machine says what was measured on, a line each.
-func machine(database string) []string {
+// facadeMachine says what the facade was measured on, a line each.
+func facadeMachine(database string) []string {
+	return machine("client, both sides and database", database,
+		"google.golang.org/grpc", "github.com/grpc-ecosystem/grpc-gateway/v2", "github.com/go-sql-driver/mysql", "google.golang.org/protobuf")
+}
+
+// mirrorMachine says what the mirror was measured on, a line each.
+func mirrorMachine(servers string) []string {
+	return machine("writers, contenders, database and broker", servers, "github.com/go-mysql-org/go-mysql", "github.com/rabbitmq/amqp091-go")
+}
+
+// machine names the machine, all who are on it, and the versions of servers and modules.
+func machine(all, servers string, modules ...string) []string {
 	lines := []string{
-		fmt.Sprintf("Machine: %d × %s, %s/%s%s. %s, client, both sides and database on it.",
-			runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH, busy(), runtime.Version()),
+		fmt.Sprintf("Machine: %d × %s, %s/%s%s. %s, %s on it.",
+			runtime.NumCPU(), processor(), runtime.GOOS, runtime.GOARCH, busy(), runtime.Version(), all),
 	}
-	versions := []string{"Versions: " + database}
+	versions := []string{"Versions: " + servers}
 	if info, ok := debug.ReadBuildInfo(); ok {
-		for _, path := range []string{
-			"google.golang.org/grpc", "github.com/grpc-ecosystem/grpc-gateway/v2", "github.com/go-sql-driver/mysql", "google.golang.org/protobuf",
-		} {
+		for _, path := range modules {
 			if i := slices.IndexFunc(info.Deps, func(m *debug.Module) bool { return m.Path == path }); i >= 0 {
 				versions = append(versions, path+" "+info.Deps[i].Version)
 			}

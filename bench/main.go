@@ -1,8 +1,10 @@
-// Bench compares Banyan with a hand-written service that answers the same contract from the same database, side by side
-// in one run: requests a second, latencies, and what a request costs the serving process. Run it from anywhere:
+// Bench compares Banyan with what a team would write by hand, side by side in one run: the facade with a service that
+// answers the same contract from the same database, then the mirror with a program that sends the same table's changes to
+// the same broker. Run it from anywhere:
 //
-//	go run ./bench          a few minutes
-//	go run ./bench -quick   less than one
+//	go run ./bench                 twenty minutes
+//	go run ./bench -quick          two
+//	go run ./bench -part facade    the one, or the other (mirror)
 //
 // docs/performance.md says how it measures and what that does and doesn't show.
 package main
@@ -17,6 +19,8 @@ import (
 	"strings"
 	"syscall"
 	"time"
+
+	"banyan.dev/banyan/bench/mirrorbench"
 )
 
 func main() {
@@ -25,25 +29,64 @@ func main() {
 	if name, child := os.LookupEnv(sideVariable); child {
 		exit(serve(ctx, name, os.Stdin, os.Stdout))
 	}
-	p := full()
+	if _, child := os.LookupEnv(mirrorbench.ChildVariable); child {
+		exit(mirrorbench.Child(ctx, os.Stdin, os.Stdout))
+	}
+	p, m := full(), mirrorbench.Full()
 	flag.BoolFunc("quick", "a short run, for a first look; flags after it change it", func(string) error {
 		p.rounds, p.warmUp, p.duration = 3, 200*time.Millisecond, 700*time.Millisecond
+		m = mirrorbench.Quick()
 		return nil
 	})
+	part := flag.String("part", "", "measure only the "+facadePart+" or the "+mirrorPart)
 	flag.IntVar(&p.workers, "workers", p.workers, "requests under way at once")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "measurements of each side, by turns")
 	flag.DurationVar(&p.warmUp, "warm-up", p.warmUp, "before each measurement")
 	flag.DurationVar(&p.duration, "duration", p.duration, "of each measurement")
 	flag.StringVar(&p.only, "only", "", "measure rows whose name contains this, such as \"list\" or \"point read, gRPC\"")
 	flag.StringVar(&p.profiles, "profiles", "", "write CPU and allocation profiles into this directory, which makes the figures worse")
-	into := flag.String("into", "", "also put the report into this page, such as docs/performance.md")
+	m.Flags(flag.CommandLine)
+	into := flag.String("into", "", "also put the reports into this page, such as docs/performance.md")
 	flag.Parse()
-	var text strings.Builder
-	err := run(ctx, p, io.MultiWriter(os.Stdout, &text))
-	if err == nil && *into != "" {
-		err = writeInto(*into, text.String())
+	m.Profiles = p.profiles
+	exit(measureParts(ctx, *part, *into, map[string]func(io.Writer) error{
+		facadePart: func(out io.Writer) error { return run(ctx, p, out) },
+		mirrorPart: func(out io.Writer) error { return mirrorbench.Run(ctx, m, mirrorMachine, out) },
+	}))
+}
+
+// The parts of the benchmark.
+const (
+	facadePart = "facade"
+	mirrorPart = "mirror"
+)
+
+// measureParts runs one part, or all one after the other, and puts what each prints into a page, if that has a name.
+func measureParts(ctx context.Context, only, into string, parts map[string]func(io.Writer) error) error {
+	if _, known := parts[only]; !known && only != "" {
+		return fmt.Errorf("no part is named %q: there are %s and %s", only, facadePart, mirrorPart)
 	}
-	exit(err)
+	for i, part := range []string{facadePart, mirrorPart} {
+		if only != "" && only != part {
+			continue
+		}
+		if i > 0 && only == "" {
+			fmt.Println()
+		}
+		var text strings.Builder
+		if err := parts[part](io.MultiWriter(os.Stdout, &text)); err != nil {
+			return err
+		}
+		if into != "" {
+			if err := writeInto(into, part, text.String()); err != nil {
+				return err
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 func exit(err error) {

@@ -7,18 +7,22 @@ import (
 	"strings"
 )
 
-// What is between these lines of a page is a report.
-const (
-	reportBegins = "<!-- what `make bench` printed -->\n"
-	reportEnds   = "<!-- end of what `make bench` printed -->\n"
-)
+// places gives the lines of a page that a part's report is between.
+func places(part string) (begins, ends string) {
+	what := "what `make bench` printed"
+	if part == mirrorPart {
+		what += " of the mirror"
+	}
+	return "<!-- " + what + " -->\n", "<!-- end of " + what + " -->\n"
+}
 
-// writeInto puts a report into a page, in the place of the one that is there.
-func writeInto(file, text string) error {
+// writeInto puts a part's report into a page, in the place of the one that is there.
+func writeInto(file, part, text string) error {
 	page, err := os.ReadFile(file)
 	if err != nil {
 		return fmt.Errorf("read the page: %w", err)
 	}
+	reportBegins, reportEnds := places(part)
 	before, rest, begins := strings.Cut(string(page), reportBegins)
 	_, after, ends := strings.Cut(rest, reportEnds)
 	if !begins || !ends {

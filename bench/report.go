@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"banyan.dev/banyan/bench/figure"
 )
 
 // bar is what Banyan has to reach of the baseline's requests a second, in every row.
@@ -28,7 +30,7 @@ func (r *report) printf(format string, args ...any) {
 }
 
 func (r *report) begin(p plan, database string) {
-	r.printf("%s\n\n", strings.Join(machine(database), "\n"))
+	r.printf("%s\n\n", strings.Join(facadeMachine(database), "\n"))
 	r.printf("%d requests under way at once; %d × %s of each side by turns, each after %s of warm-up. Median (least–most).\n\n",
 		p.workers, p.rounds, p.duration, p.warmUp)
 	names := make([]string, 0, len(columns()))
@@ -63,18 +65,18 @@ func (r *report) row(measured row) {
 			cells[0] = ""
 		}
 		for _, c := range columns() {
-			cells = append(cells, spread(figures(measured.samples[i], c.of), c.decimals))
+			cells = append(cells, figure.Spread(figure.Of(measured.samples[i], c.of), c.decimals))
 		}
 		r.printf("| %s |\n", strings.Join(cells, " | "))
 	}
 	cells := []string{"", "**ratio**"}
 	for _, c := range columns() {
-		ratios := pairwise(figures(measured.samples[0], c.of), figures(measured.samples[1], c.of))
-		cells = append(cells, "**"+number(median(ratios), 2)+"** ("+number(slices.Min(ratios), 2)+"–"+number(slices.Max(ratios), 2)+")")
+		ratios := figure.Pairwise(figure.Of(measured.samples[0], c.of), figure.Of(measured.samples[1], c.of))
+		cells = append(cells, "**"+figure.Number(figure.Median(ratios), 2)+"** ("+figure.Number(slices.Min(ratios), 2)+"–"+figure.Number(slices.Max(ratios), 2)+")")
 	}
 	r.printf("| %s |\n", strings.Join(cells, " | "))
 
-	rate := median(pairwise(figures(measured.samples[0], rateOf), figures(measured.samples[1], rateOf)))
+	rate := figure.Median(figure.Pairwise(figure.Of(measured.samples[0], rateOf), figure.Of(measured.samples[1], rateOf)))
 	if r.worstName == "" || rate < r.worst {
 		r.worst, r.worstName = rate, measured.name
 	}
@@ -91,45 +93,4 @@ func (r *report) end() {
 		r.sides[0].name, r.sides[1].name)
 	r.printf("Least ratio of requests/s: %.2f (%s). The bar of %.2f %s.\n", r.worst, r.worstName, bar, verdict)
 	r.printf("Measured at %s.\n", time.Now().UTC().Format(time.DateTime+" UTC"))
-}
-
-func figures(samples []sample, of func(sample) float64) []float64 {
-	out := make([]float64, len(samples))
-	for i, s := range samples {
-		out[i] = of(s)
-	}
-	return out
-}
-
-// pairwise divides each of a by its neighbour in b.
-func pairwise(a, b []float64) []float64 {
-	out := make([]float64, len(a))
-	for i := range a {
-		out[i] = a[i] / b[i]
-	}
-	return out
-}
-
-func median(all []float64) float64 {
-	sorted := slices.Sorted(slices.Values(all))
-	half := len(sorted) / 2
-	if len(sorted)%2 == 1 {
-		return sorted[half]
-	}
-	return (sorted[half-1] + sorted[half]) / 2
-}
-
-// spread gives the median, and the least and the most.
-func spread(all []float64, decimals int) string {
-	return fmt.Sprintf("%s (%s–%s)", number(median(all), decimals), number(slices.Min(all), decimals), number(slices.Max(all), decimals))
-}
-
-// number writes thousands apart.
-func number(v float64, decimals int) string {
-	text := fmt.Sprintf("%.*f", decimals, v)
-	whole, _, _ := strings.Cut(text, ".")
-	for i := len(whole) - 3; i > 0; i -= 3 {
-		text = text[:i] + "," + text[i:]
-	}
-	return text
 }

@@ -2,6 +2,7 @@ package binlog
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"fmt"
 
@@ -9,7 +10,7 @@ import (
 )
 
 // tableMap keeps what rows of a table look like. A table that has not changed stays the same.
-func (s *stream) tableMap(e event) error {
+func (s *stream) tableMap(ctx context.Context, e event) error {
 	if len(e.body) < tableMapPrefix {
 		return errShort
 	}
@@ -33,6 +34,9 @@ func (s *stream) tableMap(e event) error {
 		}
 		if err != nil {
 			return err
+		}
+		if err := t.load(ctx, s.src); err != nil {
+			return passing(err)
 		}
 		known = t
 		s.byName[string(key)] = t

@@ -80,9 +80,9 @@ func (s *stream) act(ctx context.Context, e event) error {
 		s.leave()
 		return nil
 	case kindTableMap:
-		return s.tableMap(e)
+		return s.tableMap(ctx, e)
 	case kindExecuteLoad:
-		return s.load(e)
+		return s.load(ctx, e)
 	case kindPartial:
 		return &change.StopError{
 			What: fmt.Sprintf("the log at %s has parts of JSON values only", s.place.position("")),
@@ -108,7 +108,7 @@ func (s *stream) give(e change.Event) {
 // leave ends a group.
 func (s *stream) leave() {
 	s.gtids.pass(&s.current.group)
-	s.current = current{}
+	s.current, s.placed = current{}, true
 	s.passEnd()
 }
 

@@ -23,11 +23,12 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	if from.IsZero() {
 		return nil, errors.New("there is no position")
 	}
-	conn, found, err := s.ask(ctx)
+	asked, found, err := s.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // It was only asked.
+	defer asked.close()
+	conn := asked.Conn
 	known, err := s.knownCharsets(ctx, conn, found)
 	if err != nil {
 		return nil, err
@@ -42,7 +43,7 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 		if err := check(ctx, conn, found, from, passed); err != nil {
 			return nil, err
 		}
-		what = dumpFrom(from)
+		what, at.placed = dumpFrom(from), true
 		if err := at.place.enter(from.File, from.Offset); err != nil {
 			return nil, err
 		}
@@ -61,6 +62,9 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	}
 	at.link = s.newLink(found, at.id, what)
 	if err := at.connect(ctx, at.link, what); err != nil {
+		if isCode(err, errAccess) { // The password is right: it has just been asked with.
+			return nil, noRights(err)
+		}
 		return nil, err
 	}
 	s.log.Info("reading the legacy's log", "server", found.identity, "version", found.version, "from", from.String(), "by_gtids", what.file == "")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,10 +37,11 @@ type Options struct {
 
 // Source reads one server's log. It is a change.Source.
 type Source struct {
-	opt    Options
-	config *mysql.Config
-	db     *sql.DB
-	log    *slog.Logger
+	opt       Options
+	config    *mysql.Config
+	connector driver.Connector
+	asked     *sql.DB // what Behind asks once a second is worth a connection that stays
+	log       *slog.Logger
 	// aheadLimit is the constant, but in tests.
 	aheadLimit int
 
@@ -77,13 +79,12 @@ func New(options Options) (*Source, error) {
 	plain.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return options.Dialer(ctx, network, address)
 	}
-	connector, err := mysql.NewConnector(plain)
-	if err != nil {
+	if s.connector, err = mysql.NewConnector(plain); err != nil {
 		return nil, fmt.Errorf("use the legacy's DSN: %w", err)
 	}
-	s.db = sql.OpenDB(connector)
-	s.db.SetMaxIdleConns(1)
-	s.db.SetConnMaxIdleTime(time.Minute)
+	s.asked = sql.OpenDB(s.connector)
+	s.asked.SetMaxIdleConns(1)
+	s.asked.SetConnMaxIdleTime(time.Minute)
 	return s, nil
 }
 

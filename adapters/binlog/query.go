@@ -12,8 +12,9 @@ import (
 type query struct {
 	schema string
 	text   string
-	ansi   bool // double quotes are around names
-	plain  bool // a backslash in a string is nothing special
+	client *charset // what the text is in
+	ansi   bool     // double quotes are around names
+	plain  bool     // a backslash in a string is nothing special
 }
 
 // Status variables of a query event (mysql/binlog/event/statement_events.h).
@@ -46,7 +47,7 @@ func (s *stream) parseQuery(e event) (query, error) {
 			return q, err
 		}
 	}
-	var client *charset
+	q.text = string(text)
 	for len(status.rest) > 0 {
 		switch status.u8() {
 		case statusFlags, statusAuto:
@@ -60,21 +61,32 @@ func (s *stream) parseQuery(e event) (query, error) {
 			status.bytes(int(status.u8()))
 			continue
 		case statusCharset:
-			client = s.charsets.of(status.little(2))
+			q.client = s.charsets.of(status.little(2))
 		}
 		break // What comes behind the charset says nothing of the text.
 	}
-	q.text = string(text)
-	if client != nil {
-		var own arena
-		q.text = string(client.read(text, &own).Text) // As it is where it is no text.
-	}
 	return q, nil
+}
+
+// readable makes UTF-8 of the text, which is in the client's charset.
+func (q *query) readable(ctx context.Context, from *Source) error {
+	if q.client == nil || isASCII([]byte(q.text)) {
+		return nil
+	}
+	if err := q.client.load(ctx, from); err != nil {
+		return passing(err)
+	}
+	var own arena
+	q.text = string(q.client.read([]byte(q.text), &own).Text) // As it is where it is no text.
+	return nil
 }
 
 // query takes a statement's text: the beginning or end of a group, or what changes whole tables.
 func (s *stream) query(ctx context.Context, e event) error {
 	q, err := s.parseQuery(e)
+	if err == nil {
+		err = q.readable(ctx, s.src)
+	}
 	if err != nil {
 		return err
 	}
@@ -122,7 +134,7 @@ func (s *stream) query(ctx context.Context, e event) error {
 var errUndone = errors.New("it undoes changes of tables with and without transactions")
 
 // load is LOAD DATA that was logged as text.
-func (s *stream) load(e event) error {
+func (s *stream) load(ctx context.Context, e event) error {
 	// Between the status variables' size and the variables there are the file's number, two offsets and a flag.
 	const fixed, more = 4 + 4 + 1 + 2 + 2, 4 + 4 + 4 + 1
 	if len(e.body) < fixed+more {
@@ -130,6 +142,9 @@ func (s *stream) load(e event) error {
 	}
 	e.body = append(append([]byte(nil), e.body[:fixed]...), e.body[fixed+more:]...)
 	q, err := s.parseQuery(e)
+	if err == nil {
+		err = q.readable(ctx, s.src)
+	}
 	if err != nil {
 		return err
 	}

@@ -25,6 +25,8 @@ type stream struct {
 	byName  map[string]*table
 	decoder decoder
 
+	// placed says that the GTIDs are those of the place: not yet where the server looks for one by GTIDs.
+	placed bool
 	// current is the group that is being read. Its events may come from memory or, of a prepared one, from a second link.
 	current current
 	replay  []event
@@ -139,8 +141,8 @@ func (s *stream) step(ctx context.Context) error {
 	return malformed(s.place.position(""), fmt.Sprintf("an event of type %d", e.kind), err)
 }
 
-// errLink is a second link's failure, which may pass.
-var errLink = errors.New("read a part of the legacy's log again")
+// errLink is the failure of another connection than the one that is read. It says nothing of the log, and may pass.
+var errLink = errors.New("ask the legacy besides")
 
 // take handles the log's next event.
 func (s *stream) take(ctx context.Context, e event) error {
@@ -151,7 +153,7 @@ func (s *stream) take(ctx context.Context, e event) error {
 		if s.current.in {
 			return errNoEnd
 		}
-		if s.heard {
+		if s.heard && s.placed {
 			s.passEnd()
 		}
 		return nil
@@ -161,7 +163,13 @@ func (s *stream) take(ctx context.Context, e event) error {
 	if s.current.in {
 		return s.inGroup(ctx, e)
 	}
-	return other(e)
+	if err := other(e); err != nil {
+		return err
+	}
+	if s.heard && s.placed {
+		s.passEnd() // MariaDB notes checkpoints between transactions.
+	}
+	return nil
 }
 
 var (

@@ -83,9 +83,16 @@ func address(uri amqp.URI) string { return net.JoinHostPort(uri.Host, strconv.It
 
 // refused says what a person can do about a login that failed.
 func refused(err error, uri amqp.URI) error {
-	var said *amqp.Error
-	errors.As(err, &said)
-	switch {
+	var (
+		said      *amqp.Error
+		untrusted *tls.CertificateVerificationError
+	)
+	switch errors.As(err, &said); {
+	case errors.As(err, &untrusted):
+		return &change.StopError{
+			What: "the certificate of RabbitMQ at " + address(uri) + " is not trusted", Cause: err,
+			Fix: "name the authority's certificates in the URL: cacertfile=/path/to/ca.pem; or the name in the certificate: server_name_indication=…",
+		}
 	case said == nil:
 	case errors.Is(said, amqp.ErrSASL):
 		return &change.StopError{

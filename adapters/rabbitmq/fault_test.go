@@ -7,6 +7,8 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
+
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/mirror/change"
@@ -62,6 +64,30 @@ func TestDeletedExchangeIsDeclaredAgain(t *testing.T) {
 	again := open(t, options(url))
 	send(t, again, message(1))
 	flush(t, again)
+}
+
+func TestRefusedMessageFailsTheFeed(t *testing.T) {
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	feed := open(t, options(url))
+	channel := dial(t, url)
+	if _, err := channel.QueueDeclare("full", true, false, false, false, amqp.Table{"x-max-length": int32(1), "x-overflow": "reject-publish"}); err != nil {
+		t.Fatal(err)
+	}
+	if err := channel.QueueBind("full", "#", exchange, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	var err error
+	for n := 0; err == nil; n++ {
+		if err = feed.Send(within(t), message(n)); err == nil {
+			err = feed.Flush(within(t))
+		}
+	}
+	if change.Stops(err) != nil || !strings.Contains(err.Error(), "nack") {
+		t.Errorf("got %v, want an error that may pass", err)
+	}
+	if got := feed.Confirmed(); got == 0 {
+		t.Error("nothing is confirmed")
+	}
 }
 
 func TestMessagesThatCanNotBeSent(t *testing.T) {

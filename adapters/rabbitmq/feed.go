@@ -61,8 +61,6 @@ func (l *link) Read(p []byte) (int, error)  { return l.in.Read(p) }
 func (l *link) Write(p []byte) (int, error) { return l.out.Write(p) }
 func (l *link) Close() error                { return l.out.close() }
 
-func (l *link) SetReadDeadline(t time.Time) error { return l.in.deadline(t) }
-
 // openFeed connects, has prepare declare and check what is needed, and goes into confirm mode.
 func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Connection) error) (*feed, error) {
 	f := &feed{
@@ -72,7 +70,7 @@ func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Con
 	var in *inlet
 	var err error
 	f.conn, err = o.connect(ctx, func(conn net.Conn) net.Conn {
-		in = &inlet{conn: conn, confirms: f}
+		in = &inlet{conn: conn, confirms: f, now: time.Now}
 		// The window bounds what is pending: nobody waits for room, the heartbeat's sender neither.
 		f.outlet = newOutlet(conn, 2*o.WindowBytes+o.Window*1024+frameMax)
 		return &link{conn, in, f.outlet}
@@ -186,7 +184,7 @@ func (f *feed) settled(tag uint64, multiple, ok bool) {
 	switch {
 	case f.failure() != nil: // What was returned is acknowledged, too.
 	case !ok:
-		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack); it has to be sent again"))
+		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack): is a queue full that is bound to the exchange and refuses more, or down?"))
 	case !f.window.confirm(tag, multiple):
 		f.fail(fmt.Errorf("RabbitMQ confirmed message %d, which was not sent", tag))
 	}

@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"encoding/binary"
 	"net"
-	"sync/atomic"
 	"time"
 )
 
@@ -13,7 +12,9 @@ const (
 	frameMethod = 1
 	frameHeader = 2
 	frameBody   = 3
-	frameEnd    = 0xCE
+	// frameHeartbeat is always empty, and of channel 0.
+	frameHeartbeat = 8
+	frameEnd       = 0xCE
 	// frameEdge is what a frame has around its payload: type, channel and size before it, an end mark behind it.
 	frameEdge = 8
 	// frameMax is the largest frame that is negotiated; RabbitMQ's own default.
@@ -38,44 +39,31 @@ type confirms interface {
 	returned(code uint16, reason, key string)
 }
 
+// heartbeat is an empty frame on channel 0. signOfLife is how often amqp091-go gets one in the place of what was taken out:
+// a broker that confirms sends none itself, and amqp091-go would take it for dead.
+const (
+	heartbeat  = "\x08\x00\x00\x00\x00\x00\x00\xce"
+	signOfLife = 500 * time.Millisecond
+)
+
 // inlet reads a connection for amqp091-go and takes the frames out that confirm messages. It is for one goroutine.
 type inlet struct {
 	conn     net.Conn
 	confirms confirms
+	now      func() time.Time
 	// channel is the one with confirms, 0 until there is one.
 	channel uint16
+
+	// heartbeat is when a frame taken out was last replaced by a heartbeat. While the broker confirms it sends no
+	// heartbeats, and amqp091-go, which sees no confirms, would take it for dead.
+	heartbeat time.Time
 
 	buf  []byte
 	next int  // where in buf the unread begins
 	pass int  // how much of it is to be handed on
 	raw  bool // the other side doesn't speak AMQP: amqp091-go will say so
 
-	// patience is how long amqp091-go waits for the next frame, in nanoseconds; 0: for ever. renewed is when a frame that
-	// it doesn't see was last counted as one.
-	patience atomic.Int64
-	renewed  time.Time
-}
-
-// deadline hears of the deadlines that amqp091-go sets at each frame that it sees.
-func (in *inlet) deadline(t time.Time) error {
-	if t.IsZero() {
-		in.patience.Store(0)
-	} else {
-		in.patience.Store(int64(time.Until(t)))
-	}
-	return in.conn.SetReadDeadline(t) //nolint:wrapcheck // It is the connection.
-}
-
-// alive puts the deadline off for frames that were taken out: a broker that confirms all the time sends no heartbeats,
-// and amqp091-go would take it for dead.
-func (in *inlet) alive() error {
-	patience := time.Duration(in.patience.Load())
-	now := time.Now()
-	if patience <= 0 || now.Sub(in.renewed) < patience/8 {
-		return nil
-	}
-	in.renewed = now
-	return in.conn.SetReadDeadline(now.Add(patience)) //nolint:wrapcheck // It is the connection.
+	handed time.Time // when amqp091-go has last got something
 }
 
 // Read hands on all but the frames taken out.
@@ -84,8 +72,16 @@ func (in *inlet) Read(p []byte) (int, error) {
 		switch taken, complete := in.frame(in.buf[in.next:]); {
 		case taken > 0:
 			in.next += taken
-			if err := in.alive(); err != nil {
-				return 0, err
+<<<<<<< HEAD
+			if now := time.Now(); len(p) >= len(heartbeat) && now.Sub(in.handed) >= signOfLife {
+				in.handed = now
+				return copy(p, heartbeat), nil
+=======
+			if now := in.now(); now.Sub(in.heartbeat) > time.Second/2 {
+				in.heartbeat = now
+				in.next -= frameEdge
+				in.pass = copy(in.buf[in.next:], []byte{frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd})
+>>>>>>> w-rabbit
 			}
 		case complete > 0:
 			in.pass = complete
@@ -131,7 +127,7 @@ func (in *inlet) frame(b []byte) (taken, complete int) {
 		return 0, 0
 	}
 	size := int(binary.BigEndian.Uint32(b[3:7]))
-	if b[0] == 0 || b[0] > 8 || size > frameMax {
+	if b[0] == 0 || b[0] > frameHeartbeat || size > frameMax {
 		in.raw = true
 		return 0, 0
 	}

@@ -24,7 +24,8 @@ func leaks(t *testing.T) {
 	t.Helper()
 	devstack.RabbitMQ(t)
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	servers := goleak.IgnoreAnyFunction("banyan.dev/banyan/internal/devstack.(*process).supervise")
+	t.Cleanup(func() { goleak.VerifyNone(t, before, servers) })
 }
 
 // within gives a context that ends before the test's patience does.

@@ -5,13 +5,7 @@ import "strings"
 // Match says whether a topic exchange gives a message with a routing key to a queue that is bound by a pattern. Words are
 // separated by dots; * stands for one word, # for any number of words, none too (AMQP 0-9-1, section 3.1.3.3).
 func Match(pattern, key string) bool {
-	p, k := strings.Split(pattern, "."), strings.Split(key, ".")
-	if key == "" {
-		k = nil
-	}
-	if pattern == "" {
-		p = nil
-	}
+	p, k := split(pattern), split(key)
 	// As with wildcards of file names: behind a #, only the last one has to be tried again, with one word more.
 	i, j, hash, mark := 0, 0, -1, 0
 	for j < len(k) {
@@ -33,4 +27,12 @@ func Match(pattern, key string) bool {
 		i++
 	}
 	return i == len(p)
+}
+
+// split gives a key's words. An empty key has none, as RabbitMQ counts.
+func split(key string) []string {
+	if key == "" {
+		return nil
+	}
+	return strings.Split(key, ".")
 }

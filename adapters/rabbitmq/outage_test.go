@@ -34,6 +34,11 @@ func TestKilledBrokerLosesNothingConfirmed(t *testing.T) {
 	broker := devstack.OwnRabbitMQ(t)
 	leaks(t)
 	url, next := broker.URL(""), 0
+	// RabbitMQ 3.10 never finds a stream again that was declared a moment before it was killed.
+	_ = open(t, options(url)).Close()
+	if err := broker.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
 	for round := range 3 {
 		feed := reopen(t, options(url))
 		start, killed := next, make(chan struct{})
@@ -83,8 +88,8 @@ func TestKilledBrokerLosesNothingConfirmed(t *testing.T) {
 			seen++
 		}
 	}
-	if seen != next+1 {
-		t.Errorf("the history ends before message %d, want %d", seen, next+1)
+	if seen <= next { // What was sent and not confirmed may be there, too.
+		t.Errorf("the history ends before message %d, want %d, at least", seen, next+1)
 	}
 }
 
@@ -197,6 +202,17 @@ func TestBrokerThatFallsSilentEndsTheFeed(t *testing.T) {
 				t.Errorf("%d are confirmed", got)
 			}
 		})
+	}
+}
+
+// A broker that confirms sends no heartbeats.
+func TestConfirmsShowThatTheBrokerLives(t *testing.T) {
+	o := options(devstack.RabbitMQ(t).NewVHost(t))
+	o.Heartbeat = 2 * time.Second // Silence of 3 seconds ends the connection.
+	feed := open(t, o)
+	for start := time.Now(); time.Since(start) < 5*time.Second; {
+		send(t, feed, message(1))
+		flush(t, feed)
 	}
 }
 

@@ -55,6 +55,11 @@ func (t *topology) explain(err error, what, differs string) error {
 			return &change.StopError{What: "RabbitMQ doesn't let the account " + quote(t.uri.Username) + " use " + what, Cause: err, Fix: t.permissions()}
 		}
 	}
+	if said != nil && said.Code == amqp.NotFound {
+		// Its node is down. It may also be that RabbitMQ was killed within a second of the stream's first declaration:
+		// 3.10 never finds it again, and can't delete it either.
+		return fmt.Errorf("declare %s: %w; if it stays like this though all of RabbitMQ's nodes run, name another one", what, err)
+	}
 	return fmt.Errorf("declare %s: %w", what, err)
 }
 

@@ -33,7 +33,7 @@ func rooms() []room {
 		{dir: "cmd", may: []string{"internal/cli", "internal/app"}, why: "main only hands over"},
 		{dir: "examples", may: []string{"contract", "consumer", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
 		{dir: "internal/chaos", may: []string{"mirror", "mirror/change", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
-		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples"}, why: "it runs Banyan beside others"},
+		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "migrations"}, why: "it runs Banyan beside others"},
 	}
 }
 

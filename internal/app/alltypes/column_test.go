@@ -34,6 +34,8 @@ type cell struct {
 	event, mysql string
 	// on is the one server that can hold it; empty: both.
 	on string
+	// utc says that it is stored in a session whose zone is UTC.
+	utc bool
 	// summer says that it is about summer time, so the server needs to know the zone.
 	summer bool
 	// unread has, by field, a part of the reason why it is not read into that field, or nothing where the field is unset

@@ -93,11 +93,11 @@ func days() []column {
 				{sql: "FROM_UNIXTIME(2147483647)", event: `"2038-01-19T03:14:07Z"`, about: "the last"},
 				{sql: "'2024-07-01 12:00:00'", event: `"2024-07-01T10:00:00Z"`, summer: true},
 				{
-					sql: "FROM_UNIXTIME(1729989000)", event: `"2024-10-27T00:30:00Z"`, summer: true, unread: by("Timestamp", "UNIX_TIMESTAMP(col)", "string", "UNIX_TIMESTAMP(col)"),
+					sql: "'2024-10-27 00:30:00'", utc: true, event: `"2024-10-27T00:30:00Z"`, summer: true, unread: by("Timestamp", "UNIX_TIMESTAMP(col)", "string", "UNIX_TIMESTAMP(col)"),
 					about: "the clocks show it twice",
 				},
 				{
-					sql: "FROM_UNIXTIME(1729992600)", event: `"2024-10-27T01:30:00Z"`, summer: true, unread: by("Timestamp", "UNIX_TIMESTAMP(col)", "string", "UNIX_TIMESTAMP(col)"),
+					sql: "'2024-10-27 01:30:00'", utc: true, event: `"2024-10-27T01:30:00Z"`, summer: true, unread: by("Timestamp", "UNIX_TIMESTAMP(col)", "string", "UNIX_TIMESTAMP(col)"),
 					about: "the clocks show it twice",
 				},
 			},

@@ -114,6 +114,9 @@ func text(in *scene, event any) (any, error) {
 		if in.column.is("TIMESTAMP") && strings.HasSuffix(v, "Z") {
 			return wallClock(v, in.zone)
 		}
+		if in.column.event == someBytes {
+			return address(in.column, v)
+		}
 		return v, nil
 	case json.Number:
 		if in.column.is("YEAR") {

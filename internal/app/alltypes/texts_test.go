@@ -27,11 +27,11 @@ func texts() []column {
 		{ddl: "CHAR(255) CHARACTER SET utf8mb4", event: aText, fields: text, cells: with(cell{sql: "REPEAT('🌳', 255)", event: quoted("🌳", 255)})},
 		{
 			ddl: "VARCHAR(255) CHARACTER SET latin1", event: aText, fields: text,
-			cells: with(cell{sql: "'naïve €uro'", event: `"naïve €uro"`}, cell{sql: "x'8081'", event: `"€\u0081"`}, cell{sql: "'ab  '", event: `"ab  "`, about: "blanks at the end are kept"}),
+			cells: with(cell{sql: "'naïve €uro'", event: `"naïve €uro"`}, cell{sql: "x'8081'", event: "\"€\u0081\""}, cell{sql: "'ab  '", event: `"ab  "`, about: "blanks at the end are kept"}),
 		},
 		{
 			ddl: "VARCHAR(20) CHARACTER SET ascii", event: aText, fields: text,
-			cells: with(cell{sql: "x'007F'", event: `"\u0000\u007f"`}),
+			cells: with(cell{sql: "x'007F'", event: "\"\\u0000\u007f\""}),
 			given: []given{
 				{field: stringField, json: `"é"`, reason: "INVALID_ARGUMENT"},
 			},

@@ -1,0 +1,103 @@
+package mirrorbench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"strconv"
+	"strings"
+
+	"banyan.dev/banyan/adapters/binlog"
+	"banyan.dev/banyan/adapters/binlog/relations"
+	"banyan.dev/banyan/adapters/rabbitmq"
+	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/mirror/change"
+)
+
+// Where Banyan's mirror keeps its position.
+const (
+	ledger     = "banyan"
+	mirrorName = "mirrorbench"
+)
+
+func storeOptions(dsn string, logger *slog.Logger) store.Options {
+	return store.Options{DSN: dsn, Schema: ledger, Mirror: mirrorName, Logger: logger}
+}
+
+// mirrorBanyan runs Banyan's mirror of the same parts and with the same defaults as `banyan serve` does, but for the
+// history stream: it would be a second queue, which the others don't send to.
+func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
+	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	source, err := newSource(j.DSN, logger)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	kept, err := store.New(storeOptions(j.DSN, logger))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, kept.Close()) }()
+	keys, err := relations.New(relations.Options{DSN: j.DSN, Logger: logger})
+	if err != nil {
+		return err
+	}
+	sink, err := rabbitmq.NewSink(rabbitmq.Options{
+		Connection: rabbitmq.Connection{URL: j.Broker, Logger: logger}, Exchange: exchange,
+	})
+	if err != nil {
+		return err
+	}
+	if _, err := kept.Reset(ctx, j.From); err != nil {
+		return fmt.Errorf("go back to where the rows begin: %w", err)
+	}
+	mirror.New(mirror.Options{
+		Name: mirrorName, Source: source, Sink: watchedSink{sink, p, j.Record}, Store: kept, Relations: keys, Ledger: ledger, Logger: logger,
+	}).Run(ctx)
+	return nil
+}
+
+func newSource(dsn string, logger *slog.Logger) (*binlog.Source, error) {
+	return binlog.New(binlog.Options{
+		DSN: dsn, Scope: func(s, _ string) bool { return s == schema || s == ledger }, Logger: logger,
+	})
+}
+
+// watchedSink tells progress of what is sent and confirmed.
+type watchedSink struct {
+	change.Sink
+	progress *progress
+	record   bool
+}
+
+// Open opens the sink.
+func (s watchedSink) Open(ctx context.Context) (change.Feed, error) {
+	feed, err := s.Sink.Open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	s.progress.follow(feed.Confirmed)
+	if s.record {
+		feed = watchedFeed{feed, s.progress}
+	}
+	return feed, nil
+}
+
+type watchedFeed struct {
+	change.Feed
+	progress *progress
+}
+
+// Send notes the key that the message's subject ends with, and sends it.
+func (f watchedFeed) Send(ctx context.Context, m *change.Message) error {
+	_, key, _ := strings.Cut(m.Subject, "/")
+	n, err := strconv.ParseInt(key, 10, 64)
+	if err != nil {
+		return fmt.Errorf("a message about no order: %w", err)
+	}
+	f.progress.sent(n)
+	return f.Feed.Send(ctx, m)
+}

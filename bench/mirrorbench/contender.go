@@ -1,0 +1,65 @@
+package mirrorbench
+
+import (
+	"context"
+	"fmt"
+	"path/filepath"
+	"slices"
+
+	"banyan.dev/banyan/bench/canal"
+)
+
+// contender is one way to follow a log.
+type contender struct {
+	name string
+	// sends says whether it sends what it reads, to the exchange.
+	sends bool
+	// run reads on from the job's position until ctx ends, or, where nothing is sent, until all rows were seen.
+	run func(ctx context.Context, j job, p *progress) error
+}
+
+// The contenders that figures are compared of.
+const (
+	byHand  = "by hand"
+	limited = "decoding alone"
+	banyan  = "Banyan"
+)
+
+func contenders() []contender {
+	return []contender{
+		{name: limited, run: decode},
+		{name: byHand, sends: true, run: publishByHand},
+		{name: banyan, sends: true, run: mirrorBanyan},
+	}
+}
+
+// sending gives those that send.
+func sending() []contender {
+	return slices.DeleteFunc(contenders(), func(c contender) bool { return !c.sends })
+}
+
+func contenderNamed(name string) (contender, error) {
+	for _, c := range contenders() {
+		if c.name == name {
+			return c, nil
+		}
+	}
+	return contender{}, fmt.Errorf("no contender is named %q", name)
+}
+
+func decode(ctx context.Context, j job, _ *progress) error {
+	return canal.Decode(ctx, j.Server, schema, table, j.place(), j.Rows)
+}
+
+func publishByHand(ctx context.Context, j job, p *progress) error {
+	o := canal.Options{
+		Server: j.Server, Schema: schema, Table: table, From: j.place(), Keep: filepath.Join(j.Dir, "position"),
+		Broker: j.Broker, Exchange: exchange,
+	}
+	if j.Record {
+		o.Sent = func(row []any) { p.sent(row[0].(int64)) } //nolint:errcheck // the key's type
+	}
+	publisher := canal.New(o)
+	p.follow(publisher.Confirmed)
+	return publisher.Run(ctx)
+}

@@ -1,0 +1,35 @@
+package mirrorbench
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// brokerTime gives the CPU that the broker has used since its start, as Erlang counts it: user and system time of all threads.
+func (s *stage) brokerTime(ctx context.Context) (time.Duration, error) {
+	text, err := s.broker.Control(ctx, "eval", "element(1, erlang:statistics(runtime)).")
+	if err != nil {
+		return 0, err
+	}
+	ms, err := strconv.ParseInt(strings.TrimSpace(text), 10, 64)
+	if err != nil {
+		return 0, fmt.Errorf("ask the broker for its CPU time: %w", err)
+	}
+	return time.Duration(ms) * time.Millisecond, nil
+}
+
+// brokerEffort gives the broker's CPU during run, in microseconds a row.
+func (s *stage) brokerEffort(ctx context.Context, rows int, run func() error) (float64, error) {
+	before, err := s.brokerTime(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if err := run(); err != nil {
+		return 0, err
+	}
+	after, err := s.brokerTime(ctx)
+	return float64((after - before).Microseconds()) / float64(rows), err
+}

@@ -1,0 +1,170 @@
+package mirrorbench
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"banyan.dev/banyan/bench/canal"
+)
+
+// The test binary is also what it starts as a contender.
+func TestMain(m *testing.M) {
+	if _, child := os.LookupEnv(ChildVariable); child {
+		if err := Child(context.Background(), os.Stdin, os.Stdout); err != nil {
+			println(err.Error())
+			os.Exit(1)
+		}
+		os.Exit(0)
+	}
+	os.Exit(m.Run())
+}
+
+func small() Plan {
+	return Plan{
+		Rows: 205, Transaction: 10, Rounds: 1, Kinds: kinds(),
+		Paces: []Pace{{200, 10}}, WarmUp: 100 * time.Millisecond, Duration: 300 * time.Millisecond,
+	}
+}
+
+// Every contender drains and follows, on every kind of queue, and what it has sent is in the queue.
+func TestContenders(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database and a broker")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 3*time.Minute)
+	defer cancel()
+	var text strings.Builder
+	p := small()
+	p.Profiles = t.TempDir()
+	if err := Run(ctx, p, func(versions string) []string { return []string{"Versions: " + versions + "."} }, &text); err != nil {
+		t.Fatalf("%v; printed:\n%s", err, text.String())
+	}
+	wants := []string{"MariaDB", "RabbitMQ", "| inserts | " + limited + " | ", "| updates | " + limited + " | ", "Measured at "}
+	for _, kind := range kinds() {
+		wants = append(wants, "| inserts, "+kind+" queue | ", "| updates, "+kind+" queue | ")
+		for _, c := range sending() {
+			wants = append(wants, "| 200 rows/s, 10 a transaction | "+kind+" | "+c.name+" | ")
+		}
+	}
+	for _, want := range wants {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+	if profiles, err := filepath.Glob(filepath.Join(p.Profiles, "*.profile")); err != nil || len(profiles) != 2*3*len(sending()) {
+		t.Errorf("profiles: %v, %v", profiles, err)
+	}
+}
+
+// What is wrong with a job is told, and a child doesn't outlive its parent.
+func TestChild(t *testing.T) {
+	run := func(j job) error {
+		text, err := json.Marshal(j)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return Child(t.Context(), strings.NewReader(string(text)), io.Discard)
+	}
+	if err := run(job{Contender: "nobody"}); err == nil || !strings.Contains(err.Error(), `no contender is named "nobody"`) {
+		t.Errorf("an unknown contender: %v", err)
+	}
+	nowhere := job{Contender: byHand, Server: canal.Server{Addr: "127.0.0.1:1"}, Broker: "amqp://127.0.0.1:1", Rows: 1, Dir: t.TempDir()}
+	if err := run(nowhere); err == nil || !strings.Contains(err.Error(), "connect to the broker") {
+		t.Errorf("no broker: %v", err)
+	}
+	if err := Child(t.Context(), strings.NewReader("{"), io.Discard); err == nil {
+		t.Error("half a job was accepted")
+	}
+}
+
+func TestProgressDatesConfirms(t *testing.T) {
+	p := &progress{}
+	if p.look() != 0 {
+		t.Error("something is confirmed before anything was sent")
+	}
+	confirmed := uint64(0)
+	p.follow(func() uint64 { return confirmed })
+	for key := range int64(3) {
+		p.sent(key + 7)
+	}
+	confirmed = 2
+	before := time.Now().UnixNano()
+	if got := p.look(); got != 2 || len(p.receipts) != 2 || p.receipts[0].Key != 7 || p.receipts[1].Key != 8 || p.receipts[1].At < before {
+		t.Errorf("%d confirmed, receipts %v", got, p.receipts)
+	}
+	first := p.receipts[0]
+	confirmed = 3
+	p.await(t.Context(), 3, time.Hour)
+	if len(p.receipts) != 3 || p.receipts[0] != first || p.receipts[2].Key != 9 {
+		t.Errorf("receipts %v, want one more", p.receipts)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	p.await(ctx, 4, time.Hour)
+}
+
+func TestLatencies(t *testing.T) {
+	const ms = int64(time.Millisecond)
+	w := written{first: 100, committed: []int64{0, 10 * ms, 20 * ms, 30 * ms}, rate: 5}
+	receipts := []receipt{{100, 900 * ms}, {102, 25 * ms}, {101, 12 * ms}, {103, 29 * ms}, {102, 99 * ms}}
+	f, err := w.measure(outcome{Receipts: receipts, CPU: 8 * time.Microsecond}, 1)
+	if err != nil || f.p50 != 2 || f.p99 != 5 || f.max != 5 || f.cpu != 2 || f.rate != 5 {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	if _, err := w.measure(outcome{Receipts: receipts[:3]}, 1); err == nil || !strings.Contains(err.Error(), "no message of row 103") {
+		t.Errorf("a message is missing: %v", err)
+	}
+	if _, err := w.measure(outcome{Receipts: []receipt{{99, 0}}}, 1); err == nil || !strings.Contains(err.Error(), "row 99, which was not written") {
+		t.Errorf("a message too many: %v", err)
+	}
+}
+
+func TestReportComparesTheLastTwo(t *testing.T) {
+	var text strings.Builder
+	r := &report{out: &text}
+	r.drains("inserts, quorum queue", []contender{{name: byHand}, {name: banyan}}, [][]drained{
+		{{rate: 1000, cpu: 20, broker: 60, peak: 10}, {rate: 2000, cpu: 20, broker: 60, peak: 10}, {rate: 1000, cpu: 20, broker: 60, peak: 10}},
+		{{rate: 900, cpu: 10, broker: 90, peak: 30}, {rate: 2000, cpu: 10, broker: 90, peak: 30}, {rate: 900, cpu: 10, broker: 90, peak: 30}},
+	})
+	r.pace(Pace{5000, 10}, "stream", banyan, followed{p99: 51})
+	r.pace(Pace{5000, 10}, "stream", byHand, followed{p99: 99})
+	r.end()
+	for _, want := range []string{
+		"| inserts, quorum queue | by hand | 1,000 (1,000–2,000) | 20.0 (20.0–20.0) | 60.0 (60.0–60.0) | 10.0 (10.0–10.0) |",
+		"|  | **ratio** | **0.90** (0.90–1.00) | **0.50** (0.50–0.50) | **1.50** (1.50–1.50) | **3.00** (3.00–3.00) |",
+		"does NOT hold: inserts, quorum queue: 0.90 of the rows/s by hand; 5000 rows/s, 10 a transaction, stream queue: p99 of 51.0 ms.",
+	} {
+		if !strings.Contains(text.String(), want) {
+			t.Errorf("no %q in\n%s", want, text.String())
+		}
+	}
+}
+
+func TestPlans(t *testing.T) {
+	for text, want := range map[string]int{"none": 0, "1000x1,5000x10": 2} {
+		if paces, err := parsePaces(text); err != nil || len(paces) != want {
+			t.Errorf("%q: %v, %v", text, paces, err)
+		}
+	}
+	if _, err := parsePaces("1000"); err == nil {
+		t.Error("a pace without the rows a transaction was accepted")
+	}
+	for _, spoil := range []func(*Plan){
+		func(p *Plan) { p.Rows = 0 }, func(p *Plan) { p.Kinds = []string{"lazy"} }, func(p *Plan) { p.Paces[0].Rate = 0 },
+	} {
+		p := small()
+		spoil(&p)
+		if p.check() == nil {
+			t.Errorf("%+v was accepted", p)
+		}
+	}
+	if err := small().check(); err != nil {
+		t.Error(err)
+	}
+}
