@@ -1,6 +1,8 @@
 package chaos_test
 
 import (
+	"context"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -203,5 +205,78 @@ func TestStatementFormatIsLoud(t *testing.T) {
 	err := r.consume(r.memory.take())
 	if counts := r.consumer.Counts(); counts.Opaque != 1 || err == nil || !strings.Contains(err.Error(), "UPDATE t SET n = 2") {
 		t.Errorf("got %+v, %v", counts, err)
+	}
+}
+
+// A prepared XA transaction is in the log long before anybody knows whether it happened. No position passes it, whatever
+// becomes of the mirror meanwhile.
+func TestPreparedTransactionOutlivesTheMirror(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			r := newRig(t, server)
+			stop := r.start(r.options)
+			r.exec("CREATE TABLE t (id int PRIMARY KEY, n int)", "INSERT INTO t VALUES (1, 1)")
+			r.saved()
+			before, err := r.options.Store.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			keep := r.prepare("keep", "INSERT INTO t VALUES (10, 1)")
+			undo := r.prepare("undo", "INSERT INTO t VALUES (20, 1)")
+			r.exec("INSERT INTO t VALUES (2, 2)", "UPDATE t SET n = 3 WHERE id = 1")
+			r.poll("what was committed arrives", func() error { return atLeast(r.memory.arrived(), 4) })
+			stop()
+			held, err := r.options.Store.State(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if c, err := held.Position.Compare(before.Position); err != nil || c > 0 {
+				t.Errorf("the position went from %s to %s, past what is undecided: %v", before.Position, held.Position, err)
+			}
+			r.exec("INSERT INTO t VALUES (3, 3)")
+			r.start(r.options)
+			keep("XA COMMIT")
+			undo("XA ROLLBACK")
+			r.exec("INSERT INTO t VALUES (4, 4)")
+			r.saved()
+			if err := r.consume(r.memory.take()); err != nil {
+				t.Error(err)
+			}
+			if counts := r.consumer.Counts(); counts.Ops[change.Insert] != 5 || counts.Repeats < 2 {
+				t.Errorf("counted %+v", counts)
+			}
+		})
+	}
+}
+
+// prepare prepares an XA transaction, and gives a function that ends it.
+func (r *rig) prepare(name, statement string) (end func(how string)) {
+	r.t.Helper()
+	xid := fmt.Sprintf(" '%s', '%s'", name, r.schema[len(r.schema)-8:])
+	conn, err := r.db.Conn(r.t.Context())
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	ended := false
+	r.t.Cleanup(func() {
+		if !ended { // or it would hold its locks for ever
+			_, _ = conn.ExecContext(context.Background(), "XA ROLLBACK"+xid)
+		}
+		_ = conn.Close()
+	})
+	run := func(statement string) {
+		r.t.Helper()
+		if _, err := conn.ExecContext(r.t.Context(), statement); err != nil {
+			r.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+	run("XA START" + xid)
+	run(statement)
+	run("XA END" + xid)
+	run("XA PREPARE" + xid)
+	return func(how string) {
+		r.t.Helper()
+		run(how + xid)
+		ended = true
 	}
 }
