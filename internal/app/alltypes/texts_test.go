@@ -60,6 +60,10 @@ func texts() []column {
 			cells: with(
 				cell{sql: "'汉字'", event: `"汉字"`},
 				cell{sql: "x'A2A1'", event: `"ⅰ"`},
+				cell{
+					sql: "CAST(x'FEFE' AS BINARY)", event: `{"$bytes":"/v4="}`, about: "bytes of the charset that have no character",
+					altered: map[string]altered{"string": {read: `"?"`, stored: "3F"}, "bytes": {read: `"Pw=="`, stored: "3F"}},
+				},
 			),
 			given: []given{
 				{field: stringField, json: `"🌳"`, reason: "INVALID_ARGUMENT"},
