@@ -9,6 +9,7 @@ import (
 )
 
 func TestSeedRepeatsThePlan(t *testing.T) {
+	short := chaos.Plan(1, shortLength)
 	one, two, other := chaos.Plan(7, time.Minute), chaos.Plan(7, time.Minute), chaos.Plan(8, time.Minute)
 	if !slices.Equal(one, two) {
 		t.Error("the same seed gives two plans")
@@ -19,6 +20,9 @@ func TestSeedRepeatsThePlan(t *testing.T) {
 	for _, kind := range chaos.Kinds() {
 		if !slices.ContainsFunc(one, func(f chaos.Fault) bool { return f.Kind == kind }) {
 			t.Errorf("a minute's plan does not %s", kind)
+		}
+		if !slices.ContainsFunc(short, func(f chaos.Fault) bool { return f.Kind == kind }) {
+			t.Errorf("the plan of make test does not %s", kind)
 		}
 	}
 	if !slices.IsSortedFunc(one, func(a, b chaos.Fault) int { return int(a.At - b.At) }) {

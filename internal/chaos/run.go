@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+	"golang.org/x/sync/errgroup"
 
 	"banyan.dev/banyan/adapters/binlog"
 	example "banyan.dev/banyan/examples/shop"
@@ -86,21 +87,10 @@ func Run(ctx context.Context, options Options) (report *Report, err error) {
 
 // setUp starts the servers, the ways between them, and the consumer.
 func (r *run) setUp(ctx context.Context) error {
-	var err error
-	settings := map[string]string{"max_binlog_size": "8M", "lock_wait_timeout": "10", "innodb_lock_wait_timeout": "3"}
-	if r.database, err = devstack.StartDatabase(ctx, devstack.DatabaseOptions{Relaxed: true, Settings: settings}); err != nil {
-		return err
-	}
-	r.stops = append(r.stops, r.database.Stop)
-	if r.broker, err = devstack.StartBroker(ctx, devstack.BrokerOptions{}); err != nil {
-		return err
-	}
-	r.stops = append(r.stops, r.broker.Stop)
-	other, err := devstack.StartDatabase(ctx, devstack.DatabaseOptions{Relaxed: true, Settings: map[string]string{"log_bin": "OFF"}})
+	other, err := r.startServers(ctx)
 	if err != nil {
 		return err
 	}
-	r.stops = append(r.stops, other.Stop)
 	if r.rebuilt, err = replica.Open(other.DSN("")); err != nil {
 		return err
 	}
@@ -127,6 +117,35 @@ func (r *run) setUp(ctx context.Context) error {
 	}
 	r.startConsumer(ctx)
 	return nil
+}
+
+// startServers starts both servers, and the one to rebuild on, all at once.
+func (r *run) startServers(ctx context.Context) (other *devstack.Database, err error) {
+	settings := map[string]string{"max_binlog_size": "8M", "lock_wait_timeout": "10", "innodb_lock_wait_timeout": "3"}
+	var starting errgroup.Group
+	starting.Go(func() (err error) {
+		r.database, err = devstack.StartDatabase(ctx, devstack.DatabaseOptions{Relaxed: true, Settings: settings})
+		return err
+	})
+	starting.Go(func() (err error) {
+		r.broker, err = devstack.StartBroker(ctx, devstack.BrokerOptions{})
+		return err
+	})
+	starting.Go(func() (err error) {
+		other, err = devstack.StartDatabase(ctx, devstack.DatabaseOptions{Relaxed: true, Settings: map[string]string{"log_bin": "OFF"}})
+		return err
+	})
+	err = starting.Wait()
+	if r.database != nil {
+		r.stops = append(r.stops, r.database.Stop)
+	}
+	if r.broker != nil {
+		r.stops = append(r.stops, r.broker.Stop)
+	}
+	if other != nil {
+		r.stops = append(r.stops, other.Stop)
+	}
+	return other, err
 }
 
 // openLog remembers where the log is when nothing has happened.
@@ -294,6 +313,8 @@ func (r *run) begin(ctx context.Context) error {
 		if err := b.start(); err != nil {
 			return err
 		}
+	}
+	for _, b := range r.banyans {
 		if err := b.ready(waiting); err != nil {
 			return fmt.Errorf("wait for banyan %d: %w", b.number, err)
 		}

@@ -23,7 +23,7 @@ var (
 
 // shortLength and shortRows are the form of the run that make test has.
 const (
-	shortLength = 20 * time.Second
+	shortLength = 22 * time.Second
 	shortRows   = 20_000
 )
 
