@@ -25,7 +25,6 @@ type rowsEvent struct {
 }
 
 var (
-	errPartialJSON = errors.New("the event has parts of JSON values only")
 	errImage       = errors.New("the event has some of the columns only")
 	errColumns     = errors.New("the event has not the columns that its table map has")
 	errUnknownRows = errors.New("it is a rows event of an unknown kind")
