@@ -16,6 +16,14 @@ PKG ?= ./...
 TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 10m
 
 BENCH_FLAGS ?=
+
+# The seed of a chaos run, how long faults come, and how many rows its big transaction has.
+CHAOS_SEED ?= $(shell date +%s)
+CHAOS_LENGTH ?= 3m
+CHAOS_ROWS ?= 5000000
+# For instance -chaos.verbose, or -chaos.dir=DIR, which keeps the logs.
+CHAOS_FLAGS ?=
+
 FUZZTIME ?= 30s
 
 # Linting is patient work: it leaves the machine to whoever needs it.
@@ -65,6 +73,11 @@ generate: ## write generated code again, wherever a buf.gen.yaml is
 bench: ## compare facade and mirror with hand-written ones, side by side (BENCH_FLAGS='-part mirror' for one)
 	@scripts/deps servers
 	go run ./bench $(BENCH_FLAGS)
+
+.PHONY: chaos
+chaos: ## disturb the mirror for minutes, and compare (CHAOS_SEED=7 repeats a plan)
+	@scripts/deps servers
+	go test -count=1 -timeout 2h -v -run '^TestChaos$$' ./internal/chaos -args -chaos.seed=$(CHAOS_SEED) -chaos.length=$(CHAOS_LENGTH) -chaos.rows=$(CHAOS_ROWS) $(CHAOS_FLAGS)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)

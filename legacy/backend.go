@@ -126,24 +126,32 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	}
 	defer conn.Release() // rolls back what is open
 	r.conn, r.send = conn, send
-	switch op.isolation {
-	case snapshot:
+	isolation := op.isolation
+	if isolation == bare && op.changes && !op.sticky && b.pool.Marks() {
+		isolation = write // a mark and what it marks need a transaction around them
+	}
+	switch {
+	case isolation == snapshot:
 		err = conn.Command(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-	case write:
-		err = conn.Command(ctx, "START TRANSACTION")
+	case op.sticky:
+		if err = conn.Mark(ctx); err == nil && isolation == write {
+			err = conn.Command(ctx, "START TRANSACTION")
+		}
+	case isolation == write:
+		err = conn.BeginWrite(ctx)
 	}
 	if err != nil {
 		return nil, asError(err)
 	}
 	if err := r.statements(ctx); err != nil {
-		return nil, op.uncertain(err)
+		return nil, op.uncertain(err, isolation)
 	}
 	if op.rpc != nil && !op.rpc.ServerStreaming {
 		if reply, err = r.reply(); err != nil {
 			return nil, err
 		}
 	}
-	if op.isolation == bare {
+	if isolation == bare {
 		return reply, nil
 	}
 	if err := conn.Commit(ctx); err != nil {
@@ -153,9 +161,9 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 }
 
 // uncertain tells the caller of a change that committed itself that it may have happened, where its connection was lost.
-func (op *operation) uncertain(err error) error {
+func (op *operation) uncertain(err error, in isolation) error {
 	var e *strangler.Error
-	if op.isolation == bare && op.changes && errors.As(err, &e) && e.Code == codes.Unavailable && e.Reason == pool.Unavailable {
+	if in == bare && op.changes && errors.As(err, &e) && e.Code == codes.Unavailable && e.Reason == pool.Unavailable {
 		return pool.OutcomeUnknown(err)
 	}
 	return err

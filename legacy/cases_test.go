@@ -54,6 +54,11 @@ func TestCases(t *testing.T) {
 				got := l.script(t, section(ar, "script"))
 				compare(t, file, ar, "script", got)
 			})
+			t.Run(server.Name+"/marked/"+strings.TrimSuffix(filepath.Base(file), ".txtar"), func(t *testing.T) {
+				ar := readCase(t, file)
+				l := newLab(t, server, ar, newMarks(t, server).use)
+				compare(t, file, ar, "script", l.script(t, section(ar, "script"))) // nobody sees a difference
+			})
 		}
 	}
 }
@@ -126,7 +131,7 @@ type lab struct {
 	faults   fault.List
 }
 
-func newLab(t *testing.T, server *devstack.Server, ar *txtar.Archive) *lab {
+func newLab(t *testing.T, server *devstack.Server, ar *txtar.Archive, change ...func(*pool.Options)) *lab {
 	t.Helper()
 	ctx := t.Context()
 	l := &lab{}
@@ -165,7 +170,11 @@ func newLab(t *testing.T, server *devstack.Server, ar *txtar.Archive) *lab {
 		Zone: zone, Paging: legacy.Paging{DefaultSize: 3, MaxSize: 5, Keys: []string{"a secret"}}, Unserved: []string{"lab.v1.Unserved.*"},
 	})
 	l.faults.Append(faults)
-	l.pool, err = pool.Open(pool.Options{DSN: dsn, TimeZone: "+00:00"})
+	options := pool.Options{DSN: dsn, TimeZone: "+00:00"}
+	for _, c := range change {
+		c(&options)
+	}
+	l.pool, err = pool.Open(options)
 	if err != nil {
 		t.Fatal(err)
 	}

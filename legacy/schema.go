@@ -117,6 +117,8 @@ func schemaColumn(row []driver.Value) value.Column {
 	switch kind {
 	case "DECIMAL":
 		c.Known = true
+	case "FLOAT", "DOUBLE":
+		c.Known = strings.Contains(full, ",") // FLOAT(M,D) rounds to D decimals
 	case "DATETIME", "TIMESTAMP", "TIME":
 		c.Scale, c.Known = number(row[9]), true
 	case "BIT":

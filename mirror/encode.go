@@ -110,6 +110,9 @@ func (p *plan) appendKey(dst []byte, row []change.Value) []byte {
 func (p *plan) appendRow(dst []byte, row []change.Value) []byte {
 	dst = append(dst, '{')
 	for i := range row {
+		if p.columns[i] == nil {
+			continue
+		}
 		dst = append(dst, p.columns[i]...)
 		dst = appendValue(dst, &row[i])
 	}

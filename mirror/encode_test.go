@@ -64,6 +64,18 @@ func TestEventsOfRows(t *testing.T) {
 	}
 }
 
+func TestColumnsThatAreLeftOut(t *testing.T) {
+	e := newTestEncoder()
+	e.plans.omit = func(schema, table, column string) bool {
+		return schema == "shop" && table == "users" && column != "name"
+	}
+	table := &change.Table{Schema: "shop", Name: "users", Key: []int{1}, Columns: []change.Column{{Name: "password"}, {Name: "id"}, {Name: "name"}, {Name: "card"}}}
+	m, err := e.row(table, change.Insert, &change.Row{After: []change.Value{str("secret"), num(1), str("ann"), str("4111")}}, 1)
+	if err != nil || !strings.Contains(string(m.Body), `"key":{"id":1},"after":{"id":1,"name":"ann"},`) || strings.Contains(string(m.Body), "secret") {
+		t.Errorf("%v\n%s", err, m.Body)
+	}
+}
+
 func TestEventsOfStatements(t *testing.T) {
 	e := newTestEncoder()
 	m := e.statement(&change.Statement{Op: change.Rename, Schema: "shop", Table: "orders", ToSchema: "shop", ToTable: "old.orders", SQL: "RENAME TABLE …", Row: 1})

@@ -23,7 +23,7 @@ type lab struct {
 func run(t *testing.T, test func(t *testing.T, l *lab)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		l := &lab{log: newScript(), broker: &inbox{}, store: &keeper{}}
+		l := &lab{log: newScript(), broker: &inbox{}, store: &keeper{state: State{Epoch: 1}}}
 		l.mirror = New(Options{Name: "main", Source: l.log, Sink: l.broker, Store: l.store, Ledger: "banyan"})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})

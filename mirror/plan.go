@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"slices"
 	"strings"
 
 	"banyan.dev/banyan/mirror/change"
@@ -10,7 +11,7 @@ import (
 type plan struct {
 	table   *change.Table
 	subject string   // what a subject begins with
-	columns [][]byte // `"name":` with a comma in front, save the first
+	columns [][]byte // `"name":` with a comma in front, save the first; nil for a column that is left out
 	keys    [][]byte // the same for the columns of the primary key
 	insert  opPlan
 	update  opPlan
@@ -24,10 +25,16 @@ type opPlan struct {
 	head          []byte // the body's beginning, up to the key
 }
 
-func newPlan(t *change.Table) *plan {
+// newPlan makes a table's plan. Columns that omit names are left out of events, save those of the primary key.
+func newPlan(t *change.Table, omit func(schema, table, column string) bool) *plan {
 	p := &plan{table: t, subject: t.Name + "/", columns: make([][]byte, len(t.Columns)), keys: make([][]byte, len(t.Key))}
+	shown := 0
 	for i, c := range t.Columns {
-		p.columns[i] = label(i, c.Name)
+		if omit != nil && !slices.Contains(t.Key, i) && omit(t.Schema, t.Name, c.Name) {
+			continue
+		}
+		p.columns[i] = label(shown, c.Name)
+		shown++
 	}
 	for i, k := range t.Key {
 		p.keys[i] = label(i, t.Columns[k].Name)
@@ -102,6 +109,7 @@ func RoutingKey(table string, op change.Op) string {
 
 // plans keeps the plans of the tables that are being read.
 type plans struct {
+	omit    func(schema, table, column string) bool
 	byTable map[*change.Table]*plan
 	last    *plan
 }
@@ -118,7 +126,7 @@ func (ps *plans) of(t *change.Table) *plan {
 		if ps.byTable == nil || len(ps.byTable) >= mostPlans {
 			ps.byTable = map[*change.Table]*plan{}
 		}
-		p = newPlan(t)
+		p = newPlan(t, ps.omit)
 		ps.byTable[t] = p
 	}
 	ps.last = p

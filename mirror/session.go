@@ -52,7 +52,7 @@ func (s *session) open(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("find the end of the log: %w", err)
 		}
-		if state.Epoch, err = s.term.NewEpoch(ctx, tail); err != nil {
+		if err := s.term.Save(ctx, tail); err != nil {
 			return fmt.Errorf("save the first position: %w", err)
 		}
 		at = tail
@@ -80,7 +80,7 @@ func (s *session) open(ctx context.Context) error {
 		return &change.StopError{What: fmt.Sprintf("the epoch %d is more than versions have room for", state.Epoch), Fix: "give the mirror another mirror.name, and its consumers a backfill"}
 	}
 	s.saved = at
-	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch}
+	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch, plans: plans{omit: s.o.Omit}}
 	s.m.watch.leading(state, at)
 	s.o.Logger.Info("the mirror leads", "position", at.String(), "epoch", state.Epoch, "term", state.Term)
 	return nil

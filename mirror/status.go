@@ -38,8 +38,8 @@ type Status struct {
 	Term   uint64 `json:"term,omitempty"`
 	Server string `json:"server,omitempty"`
 	// Read is how far the log was read, Saved the position that a next leader begins at.
-	Read  string `json:"read,omitempty"`
-	Saved string `json:"saved,omitempty"`
+	Read  *Place `json:"read,omitempty"`
+	Saved *Place `json:"saved,omitempty"`
 
 	// LagSeconds is the time between a commit and its reading, LagBytes how much log is unread. Null: not known.
 	LagSeconds *float64 `json:"lag_seconds"`
@@ -57,6 +57,22 @@ type Status struct {
 	PerSecond float64 `json:"per_second"`
 	// Blocked is why the broker takes nothing; empty when it does.
 	Blocked string `json:"blocked,omitempty"`
+}
+
+// Place is a position in the log.
+type Place struct {
+	File       string `json:"file"`
+	FileNumber uint32 `json:"-"`
+	Offset     uint64 `json:"offset"`
+	GTIDs      string `json:"gtids,omitempty"`
+}
+
+// String gives file and offset for people.
+func (p Place) String() string { return change.Position{File: p.File, Offset: p.Offset}.String() }
+
+func place(p change.Position) *Place {
+	number, _ := p.FileNumber() // a name without a number is shown all the same
+	return &Place{File: p.File, FileNumber: number, Offset: p.Offset, GTIDs: p.GTIDs}
 }
 
 // Stop is why a mirror has stopped.
@@ -172,7 +188,7 @@ func (w *watch) status(now time.Time) Status {
 	s.InFlight = w.feed.Sent - w.feed.Confirmed
 	s.Blocked = w.feed.Blocked
 	if !w.read.IsZero() {
-		s.Read, s.Saved, s.Server = w.read.String(), w.saved.String(), w.read.Server
+		s.Read, s.Saved, s.Server = place(w.read), place(w.saved), w.read.Server
 	}
 	if s.Phase == PhaseLeading {
 		s.PerSecond = w.rate.perSecond()

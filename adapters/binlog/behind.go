@@ -11,11 +11,15 @@ import (
 
 // Behind gives how many bytes of log lie between a position and the end, or change.ErrServers for another server's.
 func (s *Source) Behind(ctx context.Context, p change.Position) (uint64, error) {
-	conn, found, err := s.ask(ctx)
+	conn, err := s.asked.Conn(ctx)
+	if err != nil {
+		return 0, fmt.Errorf("connect to the legacy: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // It was only asked.
+	found, err := identify(ctx, conn)
 	if err != nil {
 		return 0, err
 	}
-	defer conn.Close() //nolint:errcheck // It was only asked.
 	if found.identity != p.Server {
 		return 0, change.ErrServers
 	}
@@ -71,4 +75,4 @@ func bytesBehind(files [][]string, p change.Position) (sum uint64, err error) {
 }
 
 // Close gives up the connection that questions are asked on. Streams have their own.
-func (s *Source) Close() error { return s.db.Close() }
+func (s *Source) Close() error { return s.asked.Close() }

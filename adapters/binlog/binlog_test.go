@@ -95,7 +95,16 @@ func (b *bench) open(from change.Position) change.Stream {
 func (b *bench) since(statements ...string) []string {
 	b.t.Helper()
 	from := b.tail()
-	conn, err := b.db.Conn(b.t.Context())
+	b.session(statements...)
+	return lines(b.read(from, b.tail()))
+}
+
+// session runs statements on one connection of their own.
+func (b *bench) session(statements ...string) {
+	b.t.Helper()
+	db := openDB(b.t, b.dsn)
+	defer db.Close()
+	conn, err := db.Conn(b.t.Context())
 	if err != nil {
 		b.t.Fatal(err)
 	}
@@ -105,7 +114,13 @@ func (b *bench) since(statements ...string) []string {
 			b.t.Fatalf("%s: %v", statement, err)
 		}
 	}
-	return lines(b.read(from, b.tail()))
+}
+
+// in gives the bench to a part of the test.
+func (b *bench) in(t testing.TB) *bench {
+	c := *b
+	c.t = t
+	return &c
 }
 
 // happened is a copy of an event with its transaction, or where an End leads.
@@ -129,6 +144,9 @@ func lines(all []happened) []string {
 // read reads from a position up to another.
 func (b *bench) read(from, to change.Position) []happened {
 	b.t.Helper()
+	if from == to {
+		return nil
+	}
 	s := b.open(from)
 	defer s.Close()
 	all, err := b.readStream(s, to)
@@ -144,6 +162,7 @@ func (b *bench) readStream(s change.Stream, to change.Position) ([]happened, err
 	defer cancel()
 	var all []happened
 	var now change.Transaction
+	to = change.Position{Server: to.Server, File: to.File, Offset: to.Offset}
 	for {
 		event, err := s.Next(ctx)
 		if err != nil {
@@ -168,6 +187,7 @@ func (b *bench) readStream(s change.Stream, to change.Position) ([]happened, err
 			} else if c >= 0 {
 				return all, nil
 			}
+			now = change.Transaction{}
 		}
 	}
 }
@@ -251,3 +271,39 @@ func TestRowsComeAsTheyWere(t *testing.T) {
 }
 
 var _ = fmt.Sprint
+
+func TestDDLComesBetweenRows(t *testing.T) {
+	onServers(t, func(t *testing.T, b *bench, mariadb bool) {
+		b.exec("CREATE TABLE v (a INT)")
+		want := []string{
+			"create 1t", "insert 1t (id=1 a=x)",
+			"alter 1t", "insert 1t (a=NULL id=2 b=5)",
+			"rename 1t two", "alter two", "insert two (id=3 b=6 c=y)",
+			"truncate two", "drop two", "drop v",
+			"create p", "insert p (id=1)", "insert p (id=11)", "partition p",
+			"create like_p", "create copy",
+			"insert copy (id=11)",
+			"rename p q", "rename copy p",
+		}
+		got := b.since(
+			"CREATE TABLE `1t` (id INT PRIMARY KEY, a VARCHAR(9))",
+			"INSERT INTO `1t` VALUES (1, 'x')",
+			"ALTER TABLE `1t` ADD b INT, MODIFY a VARCHAR(9) FIRST",
+			"INSERT INTO `1t` VALUES (NULL, 2, 5)",
+			"ALTER TABLE `1t` RENAME TO two",
+			"ALTER TABLE two DROP a, ADD c TEXT",
+			"INSERT INTO two VALUES (3, 6, 'y')",
+			"CREATE TEMPORARY TABLE tmp (a INT)", "INSERT INTO tmp VALUES (1)", "DROP TEMPORARY TABLE tmp",
+			"CREATE VIEW w AS SELECT * FROM two", "DROP VIEW w",
+			"TRUNCATE two",
+			"DROP TABLE IF EXISTS two, /* too */ v",
+			"CREATE TABLE p (id INT PRIMARY KEY) PARTITION BY RANGE (id) (PARTITION a VALUES LESS THAN (10), PARTITION b VALUES LESS THAN (20))",
+			"INSERT INTO p VALUES (1), (11)",
+			"ALTER TABLE p DROP PARTITION a",
+			"CREATE TABLE like_p LIKE p",
+			"CREATE TABLE copy (id INT PRIMARY KEY) SELECT id FROM p",
+			"RENAME TABLE p TO q, copy TO p",
+		)
+		b.want(got, want...)
+	})
+}

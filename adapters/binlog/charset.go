@@ -7,14 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"strconv"
-	"strings"
 	"unicode/utf8"
-
-	"golang.org/x/text/encoding"
-	"golang.org/x/text/encoding/japanese"
-	"golang.org/x/text/encoding/korean"
-	"golang.org/x/text/encoding/simplifiedchinese"
-	"golang.org/x/text/encoding/traditionalchinese"
 )
 
 // binaryCollation is that of columns that have bytes and no text.
@@ -36,6 +29,8 @@ type charset struct {
 	utf8   bool
 	// ascii says that bytes below 0x80 are ASCII.
 	ascii bool
+	// tables are asked for when the first table comes that has the charset; nil where none are needed.
+	tables *charsetTables
 }
 
 // loadCharsets asks the server what it knows. MariaDB has collations with ids of more than a byte.
@@ -110,14 +105,11 @@ func (c *charset) prepare(ctx context.Context, conn *sql.Conn) error {
 		c.decode = decodeUTF32
 		return nil
 	}
-	if known := multibyte(c.name); known != nil {
-		c.ascii, c.decode = true, func(dst, text []byte) ([]byte, bool) { return decodeMultibyte(known, dst, text) }
-		return nil
+	if c.most == 1 {
+		return c.prepareSingle(ctx, conn)
 	}
-	if c.most != 1 {
-		return nil
-	}
-	return c.prepareSingle(ctx, conn)
+	c.prepareMultibyte()
+	return nil
 }
 
 func (c *charset) prepareSingle(ctx context.Context, conn *sql.Conn) error {
@@ -160,34 +152,6 @@ func (c *charset) prepareSingle(ctx context.Context, conn *sql.Conn) error {
 		return dst, true
 	}
 	return nil
-}
-
-func multibyte(name string) encoding.Encoding {
-	switch name {
-	case "sjis", "cp932":
-		return japanese.ShiftJIS
-	case "ujis", "eucjpms":
-		return japanese.EUCJP
-	case "euckr":
-		return korean.EUCKR
-	case "gbk", "gb2312":
-		return simplifiedchinese.GBK
-	case "gb18030":
-		return simplifiedchinese.GB18030
-	case "big5":
-		return traditionalchinese.Big5
-	}
-	return nil
-}
-
-// decodeMultibyte leaves what has no place in Unicode undecoded: the library writes U+FFFD for it.
-func decodeMultibyte(from encoding.Encoding, dst, text []byte) ([]byte, bool) {
-	decoder := from.NewDecoder()
-	decoded, err := decoder.Bytes(text)
-	if err != nil || strings.ContainsRune(string(decoded), utf8.RuneError) {
-		return dst, false
-	}
-	return append(dst, decoded...), true
 }
 
 func decodeUTF16(dst, text []byte, order binary.ByteOrder) ([]byte, bool) {

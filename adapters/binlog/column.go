@@ -57,7 +57,8 @@ type column struct {
 	decimals int
 	// text is nil for columns of bytes.
 	text *charset
-	// labels are those of an ENUM or SET, in UTF-8; a nil one is not text in its charset.
+	// names are those of an ENUM or SET, and labels are the same in UTF-8; a nil one is not text in its charset.
+	names    [][]byte
 	labels   [][]byte
 	geometry uint64
 }
@@ -146,11 +147,12 @@ func (c *column) character(mariadb bool) bool {
 	return false
 }
 
-func (c *column) label(labels [][]byte, text *charset) {
-	c.labels = make([][]byte, len(labels))
-	for i, label := range labels {
+// label makes UTF-8 of an ENUM's or SET's names.
+func (c *column) label() {
+	c.labels = make([][]byte, len(c.names))
+	for i, name := range c.names {
 		var own arena
-		if v := text.read(label, &own); v.Kind != change.Garbled {
+		if v := c.text.read(name, &own); v.Kind != change.Garbled {
 			c.labels[i] = append([]byte{}, v.Text...)
 		}
 	}
@@ -209,10 +211,14 @@ func (c *column) ddl() string {
 		}
 		return "char(" + strconv.Itoa(c.length/max(c.text.most, 1)) + ")"
 	case typeVarchar, typeVarString, typeVarcharCompressed:
-		if c.text == nil {
-			return "varbinary(" + strconv.Itoa(c.length) + ")"
+		length := c.length
+		if c.typ == typeVarcharCompressed {
+			length-- // The byte that says how.
 		}
-		return "varchar(" + strconv.Itoa(c.length/max(c.text.most, 1)) + ")"
+		if c.text == nil {
+			return "varbinary(" + strconv.Itoa(length) + ")"
+		}
+		return "varchar(" + strconv.Itoa(length/max(c.text.most, 1)) + ")"
 	}
 	kind := "text"
 	if c.text == nil {

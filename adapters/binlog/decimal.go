@@ -50,10 +50,10 @@ func readDecimal(dst []byte, c *cursor, precision, scale int) []byte {
 	if scale > 0 {
 		dst = append(dst, '.')
 		for range scale / 9 {
-			dst = appendDigits(dst, d.big(4), 9, 0)
+			dst = appendDigits(dst, d.big(4), 9, -1)
 		}
 		if n := scale % 9; n > 0 {
-			dst = appendDigits(dst, d.big(decimalBytes[n]), n, 0)
+			dst = appendDigits(dst, d.big(decimalBytes[n]), n, -1)
 		}
 	}
 	if negative && allZero(dst[first:]) {
@@ -62,20 +62,15 @@ func readDecimal(dst []byte, c *cursor, precision, scale int) []byte {
 	return dst
 }
 
-// appendDigits appends a number with leading zeros to a width, without any at the number's beginning at first.
+// appendDigits appends a number with leading zeros to a width, but none where the whole number begins, at first.
 func appendDigits(dst []byte, n uint64, width, first int) []byte {
-	if first > 0 && len(dst) == first || width == 0 {
+	if len(dst) == first {
 		if n == 0 {
 			return dst
 		}
 		return strconv.AppendUint(dst, n, 10)
 	}
-	var digits [20]byte
-	text := strconv.AppendUint(digits[:0], n, 10)
-	for range width - len(text) {
-		dst = append(dst, '0')
-	}
-	return append(dst, text...)
+	return appendInt(dst, n, width)
 }
 
 func allZero(text []byte) bool {

@@ -46,16 +46,20 @@ func judge(err error) error {
 	case errBinlog:
 		return &change.StopError{What: "the legacy no longer has the log where the mirror has to go on", Fix: resetFix, Cause: err}
 	case errSpecific, errDBAccess, errTableAccess:
-		return &change.StopError{
-			What: "the legacy's account may not read the binary log", Cause: err,
-			Fix: "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account (on MariaDB 10.5 and later: REPLICATION SLAVE, BINLOG MONITOR)",
-		}
+		return noRights(err)
 	case errAccess:
 		return &change.StopError{What: "the legacy refuses the account or its password", Fix: "mend legacy.dsn", Cause: err}
 	case errNoLogging:
 		return &change.StopError{What: "the legacy writes no binary log", Fix: "set log_bin in its configuration and restart it", Cause: err}
 	}
 	return err
+}
+
+func noRights(err error) error {
+	return &change.StopError{
+		What: "the legacy's account may not read the binary log", Cause: err,
+		Fix: "GRANT REPLICATION SLAVE, REPLICATION CLIENT ON *.* TO the account",
+	}
 }
 
 // malformed says that bytes of the log can't be understood. Reading them again gives the same.

@@ -66,6 +66,9 @@ type event struct {
 	end       uint32 // where the next begins, modulo 4 GiB; 0 is unknown
 	flags     uint16
 	body      []byte
+
+	start   uint64 // where it begins in its file
+	ordinal int    // its number in its group, from 1
 }
 
 // parseEvent reads the header. Events within a compressed transaction have no checksum.

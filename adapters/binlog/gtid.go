@@ -40,12 +40,12 @@ const (
 	mariaExtraRollback = 8
 )
 
-func parseMariaGTID(e event, server uint32) (group, error) {
+func parseMariaGTID(e event) (group, error) {
 	c := cursor{rest: e.body}
 	g := group{committed: time.Unix(int64(e.timestamp), 0).UTC()}
 	g.maria.sequence = c.little(8)
 	g.maria.domain = uint32(c.little(4))
-	g.maria.server = server
+	g.maria.server = e.server
 	flags := c.u8()
 	if flags&mariaGroupCommit != 0 {
 		c.bytes(8)

@@ -3,13 +3,18 @@ package binlog
 import (
 	"context"
 	"crypto/tls"
+	"errors"
 	"log/slog"
+	"math"
 	"net"
 	"sync"
 	"time"
 
+	"github.com/go-mysql-org/go-mysql/client"
 	replica "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
+
+	"banyan.dev/banyan/mirror/change"
 )
 
 // link is one connection on which the server sends its log.
@@ -18,6 +23,7 @@ type link struct {
 	// silence is how long the server may say nothing.
 	silence time.Duration
 
+	flavor string
 	syncer *replication.BinlogSyncer
 	stream *replication.BinlogStreamer
 
@@ -34,17 +40,25 @@ type dump struct {
 	gtids string
 }
 
-// open connects and asks for the log. ctx bounds opening only.
-func (s *Source) open(ctx context.Context, found server, id uint32, what dump) (*link, error) {
-	l := &link{silence: s.opt.ReadTimeout}
+// dumpFrom asks for what is behind a place. Within a file, the command has no room for more than 4 GiB. Behind such an
+// offset there is only the next file, which is found by the GTIDs, too.
+func dumpFrom(at change.Position) dump {
+	if at.Offset > math.MaxUint32 {
+		return dump{gtids: at.GTIDs}
+	}
+	return dump{file: at.File, from: uint32(at.Offset)}
+}
+
+// newLink makes a link that is not connected.
+func (s *Source) newLink(found server, id uint32, what dump) *link {
+	l := &link{silence: s.opt.ReadTimeout, flavor: replica.MySQLFlavor}
 	l.dialer = func(ctx context.Context) (net.Conn, error) { return s.opt.Dialer(ctx, s.config.Net, s.config.Addr) }
 	if what.file == "" {
 		// The server first looks through files for the place, and MariaDB says nothing meanwhile.
 		l.silence = max(l.silence, time.Minute)
 	}
-	flavor := replica.MySQLFlavor
 	if found.mariadb {
-		flavor = replica.MariaDBFlavor
+		l.flavor = replica.MariaDBFlavor
 	}
 	var encryption *tls.Config
 	if found.tls && s.config.TLS != nil {
@@ -52,31 +66,41 @@ func (s *Source) open(ctx context.Context, found server, id uint32, what dump) (
 	}
 	quiet := slog.New(slog.DiscardHandler) // Its errors come back; what it says besides has nothing for people.
 	l.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
-		ServerID: id, Flavor: flavor, Host: s.config.Addr, User: s.config.User, Password: s.config.Passwd,
-		TLSConfig: encryption, Logger: quiet, Dialer: l.dial,
+		ServerID: id, Flavor: l.flavor, Host: s.config.Addr, User: s.config.User, Password: s.config.Passwd,
+		TLSConfig: encryption, Logger: quiet, Dialer: l.dial, Option: patient,
 		// Events are split here and read by Next: few wait in memory.
 		RawModeEnabled: true, EventCacheCount: 16, DisableRetrySync: true, DiscardGTIDSet: true,
 		// Not its read timeout, which runs while nobody reads, too.
 		HeartbeatPeriod: s.opt.ReadTimeout / 3,
 	})
+	return l
+}
+
+// patient tells the server how long a full link may stand still, as it does when the sink takes nothing: an hour.
+func patient(conn *client.Conn) error {
+	_, err := conn.Execute("SET SESSION net_write_timeout = 3600")
+	return err
+}
+
+// start connects and asks for the log. ctx bounds no more than that.
+func (l *link) start(ctx context.Context, what dump) error {
 	stop := context.AfterFunc(ctx, l.hangUp)
 	var err error
 	if what.file == "" {
 		var set replica.GTIDSet
-		if set, err = replica.ParseGTIDSet(flavor, what.gtids); err == nil {
+		if set, err = replica.ParseGTIDSet(l.flavor, what.gtids); err == nil {
 			l.stream, err = l.syncer.StartSyncGTID(set)
 		}
 	} else {
 		l.stream, err = l.syncer.StartSync(replica.Position{Name: what.file, Pos: what.from})
 	}
-	if !stop() && err == nil {
+	if !stop() {
 		err = context.Cause(ctx)
 	}
 	if err != nil {
 		l.close()
-		return nil, err
 	}
-	return l, nil
+	return err
 }
 
 // dial connects for the syncer, which would also do so to kill its old connection in the server: closing is enough.
@@ -130,8 +154,16 @@ type timedConn struct {
 }
 
 func (c *timedConn) Read(b []byte) (int, error) {
-	if err := c.SetReadDeadline(time.Now().Add(c.link.patience())); err != nil {
+	if err := c.Conn.SetReadDeadline(time.Now().Add(c.link.patience())); err != nil {
 		return 0, err
 	}
 	return c.Conn.Read(b)
+}
+
+// SetReadDeadline is what the syncer does first when it closes. That the connection is closed already is no error to it.
+func (c *timedConn) SetReadDeadline(at time.Time) error {
+	if err := c.Conn.SetReadDeadline(at); err != nil && !errors.Is(err, net.ErrClosed) {
+		return err
+	}
+	return nil
 }

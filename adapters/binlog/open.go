@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"math"
 	"strconv"
 
 	"banyan.dev/banyan/mirror/change"
@@ -24,11 +23,12 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	if from.IsZero() {
 		return nil, errors.New("there is no position")
 	}
-	conn, found, err := s.ask(ctx)
+	asked, found, err := s.ask(ctx)
 	if err != nil {
 		return nil, err
 	}
-	defer conn.Close() //nolint:errcheck // It was only asked.
+	defer asked.close()
+	conn := asked.Conn
 	known, err := s.knownCharsets(ctx, conn, found)
 	if err != nil {
 		return nil, err
@@ -37,16 +37,13 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	if err != nil {
 		return nil, &change.StopError{What: "the mirror's position is not of this kind of server", Fix: resetFix, Cause: err}
 	}
-	at := &stream{src: s, found: found, charsets: known, gtids: passed, place: place{server: found.identity}}
+	at := s.newStream(found, known, passed)
 	what := dump{gtids: from.GTIDs}
 	if from.Server == found.identity {
 		if err := check(ctx, conn, found, from, passed); err != nil {
 			return nil, err
 		}
-		if from.Offset <= math.MaxUint32 {
-			what.file, what.from = from.File, uint32(from.Offset)
-		}
-		// The command has no room for more than 4 GiB. Behind such an offset there is only the next file.
+		what, at.placed = dumpFrom(from), true
 		if err := at.place.enter(from.File, from.Offset); err != nil {
 			return nil, err
 		}
@@ -63,7 +60,11 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	if at.id, err = s.replicaID(ctx, conn, found); err != nil {
 		return nil, err
 	}
-	if at.link, err = s.open(ctx, found, at.id, what); err != nil {
+	at.link = s.newLink(found, at.id, what)
+	if err := at.connect(ctx, at.link, what); err != nil {
+		if isCode(err, errAccess) { // The password is right: it has just been asked with.
+			return nil, noRights(err)
+		}
 		return nil, err
 	}
 	s.log.Info("reading the legacy's log", "server", found.identity, "version", found.version, "from", from.String(), "by_gtids", what.file == "")

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -20,7 +21,8 @@ type Options struct {
 	DSN string
 	// ServerID is what the reader calls itself among the server's replicas. 0: a random one that none of them has.
 	ServerID uint32
-	// Scope says whose changes are given, by the table's schema and name. Nil: all but the server's own schemas.
+	// Scope says whose changes are given, by the table's schema and name. It is asked with an empty table where a statement
+	// concerns a schema, or tables of it that can't be told. Nil: all but the server's own schemas.
 	Scope func(schema, table string) bool
 	// ConnectTimeout bounds each attempt to connect. 0: 10 s.
 	ConnectTimeout time.Duration
@@ -35,10 +37,13 @@ type Options struct {
 
 // Source reads one server's log. It is a change.Source.
 type Source struct {
-	opt    Options
-	config *mysql.Config
-	db     *sql.DB
-	log    *slog.Logger
+	opt       Options
+	config    *mysql.Config
+	connector driver.Connector
+	asked     *sql.DB // what Behind asks once a second is worth a connection that stays
+	log       *slog.Logger
+	// aheadLimit is the constant, but in tests.
+	aheadLimit int
 
 	mu       sync.Mutex
 	charsets *charsets // of the server that answered last
@@ -65,7 +70,7 @@ func New(options Options) (*Source, error) {
 	if options.Dialer == nil {
 		options.Dialer = (&net.Dialer{Timeout: options.ConnectTimeout}).DialContext
 	}
-	s := &Source{opt: options, config: config, log: options.Logger}
+	s := &Source{opt: options, config: config, log: options.Logger, aheadLimit: aheadLimit}
 	plain := config.Clone()
 	plain.DBName, plain.Params, plain.ParseTime, plain.InterpolateParams, plain.MultiStatements = "", nil, false, true, false
 	plain.Timeout, plain.ReadTimeout, plain.WriteTimeout = options.ConnectTimeout, 30*time.Second, options.ConnectTimeout
@@ -74,13 +79,12 @@ func New(options Options) (*Source, error) {
 	plain.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
 		return options.Dialer(ctx, network, address)
 	}
-	connector, err := mysql.NewConnector(plain)
-	if err != nil {
+	if s.connector, err = mysql.NewConnector(plain); err != nil {
 		return nil, fmt.Errorf("use the legacy's DSN: %w", err)
 	}
-	s.db = sql.OpenDB(connector)
-	s.db.SetMaxIdleConns(1)
-	s.db.SetConnMaxIdleTime(time.Minute)
+	s.asked = sql.OpenDB(s.connector)
+	s.asked.SetMaxIdleConns(1)
+	s.asked.SetConnMaxIdleTime(time.Minute)
 	return s, nil
 }
 

@@ -18,18 +18,41 @@ type server struct {
 	version  string
 	id       uint32 // server_id
 	identity string // as in change.Position.Server
+	lower    bool   // it makes table names lower case
 	tls      bool   // whether the connection that asked was encrypted
 }
 
-// ask connects and finds out who answers. The connection is the caller's to close.
-func (s *Source) ask(ctx context.Context) (*sql.Conn, server, error) {
-	conn, err := s.db.Conn(ctx)
+// session is a connection for questions. A source keeps none.
+type session struct {
+	*sql.Conn
+	db *sql.DB
+}
+
+// connect opens a session, which is the caller's to close.
+func (s *Source) connect(ctx context.Context) (*session, error) {
+	db := sql.OpenDB(s.connector)
+	conn, err := db.Conn(ctx)
 	if err != nil {
-		return nil, server{}, fmt.Errorf("connect to the legacy: %w", err)
+		return nil, errors.Join(fmt.Errorf("connect to the legacy: %w", err), db.Close())
 	}
-	found, err := identify(ctx, conn)
+	return &session{Conn: conn, db: db}, nil
+}
+
+func (s *session) close() {
+	_ = s.Conn.Close()
+	_ = s.db.Close()
+}
+
+// ask opens a session and finds out who answers.
+func (s *Source) ask(ctx context.Context) (*session, server, error) {
+	conn, err := s.connect(ctx)
 	if err != nil {
-		return nil, server{}, errors.Join(err, conn.Close())
+		return nil, server{}, err
+	}
+	found, err := identify(ctx, conn.Conn)
+	if err != nil {
+		conn.close()
+		return nil, server{}, err
 	}
 	return conn, found, nil
 }
@@ -37,11 +60,13 @@ func (s *Source) ask(ctx context.Context) (*sql.Conn, server, error) {
 func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	var found server
 	var host string
-	var port int
-	err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@global.server_id, @@global.hostname, @@global.port").Scan(&found.version, &found.id, &host, &port)
+	var port, lower int
+	err := conn.QueryRowContext(ctx, "SELECT VERSION(), @@global.server_id, @@global.hostname, @@global.port, @@global.lower_case_table_names").
+		Scan(&found.version, &found.id, &host, &port, &lower)
 	if err != nil {
 		return found, fmt.Errorf("ask the legacy who it is: %w", err)
 	}
+	found.lower = lower == 1
 	found.mariadb = strings.Contains(strings.ToLower(found.version), "mariadb")
 	if found.mariadb {
 		// MariaDB has no unique name of its own.
@@ -61,10 +86,10 @@ func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 func (s *Source) Tail(ctx context.Context) (change.Position, error) {
 	conn, found, err := s.ask(ctx)
 	if err != nil {
-		return change.Position{}, err
+		return change.Position{}, judge(err)
 	}
-	defer conn.Close() //nolint:errcheck // It was only asked.
-	p, err := tail(ctx, conn, found)
+	defer conn.close()
+	p, err := tail(ctx, conn.Conn, found)
 	if err != nil {
 		return change.Position{}, judge(fmt.Errorf("ask the legacy for the end of its log: %w", err))
 	}

@@ -1,45 +1,60 @@
 package binlog
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
-
-	"github.com/go-mysql-org/go-mysql/replication"
+	"net"
+	"slices"
+	"sync"
 
 	"banyan.dev/banyan/mirror/change"
 )
 
 // stream is a change.Stream: it follows the groups of events that a log is made of.
 type stream struct {
+	reader
 	src      *Source
 	found    server
 	id       uint32
 	charsets *charsets
-	link     *link
 	failed   error
 
-	place    place
-	gtids    *gtids
-	checksum bool
-	heard    bool // an event of the log itself
-	tables   map[uint64]*table
-	byName   map[string]*table
-	decoder  decoder
+	gtids   *gtids
+	tables  map[uint64]*table
+	byName  map[string]*table
+	decoder decoder
 
-	// Of the group that is being read.
-	in, open, begun bool
-	group           group
-	transaction     change.Transaction
-	row             uint32
+	// placed says that the GTIDs are those of the place: not yet where the server looks for one by GTIDs.
+	placed bool
+	// current is the group that is being read. Its events may come from memory or, of a prepared one, from a second link.
+	current current
+	replay  []event
+	nested  *stream
+	holds   holds
+	// as is set where a prepared transaction is read again: the transaction that decided it.
+	as *change.Transaction
+	// owner is the stream that opened this one, and closes its links; nil for the one that it is itself.
+	owner *stream
 
 	// What Next gives, and what it is made in.
 	queue     []change.Event
+	given     int
 	begin     change.Begin
 	rows      change.Rows
 	statement []change.Statement
 	end       change.End
+
+	mu     sync.Mutex
+	links  []*link // all that are open
+	closed bool
+}
+
+func (s *Source) newStream(found server, known *charsets, passed *gtids) *stream {
+	return &stream{
+		reader: reader{place: place{server: found.identity}, silence: s.opt.ReadTimeout},
+		src:    s, found: found, charsets: known, gtids: passed, tables: make(map[uint64]*table), byName: make(map[string]*table),
+	}
 }
 
 // Server identifies the server that is read.
@@ -47,13 +62,50 @@ func (s *stream) Server() string { return s.found.identity }
 
 // Close ends the stream. A waiting Next returns.
 func (s *stream) Close() error {
-	s.link.close()
+	s.mu.Lock()
+	s.closed = true
+	links := slices.Clone(s.links)
+	s.mu.Unlock()
+	for _, l := range links {
+		l.close()
+	}
 	return nil
+}
+
+// connect starts a link that ends with the stream.
+func (s *stream) connect(ctx context.Context, l *link, what dump) error {
+	if s.owner != nil {
+		return s.owner.connect(ctx, l, what)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		l.close()
+		return net.ErrClosed
+	}
+	s.links = append(s.links, l)
+	s.mu.Unlock()
+	err := l.start(ctx, what)
+	if err != nil {
+		s.disconnect(l)
+	}
+	return err
+}
+
+func (s *stream) disconnect(l *link) {
+	if s.owner != nil {
+		s.owner.disconnect(l)
+		return
+	}
+	l.close()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.links = slices.DeleteFunc(s.links, func(other *link) bool { return other == l })
 }
 
 // Next gives the next event.
 func (s *stream) Next(ctx context.Context) (change.Event, error) {
-	for len(s.queue) == 0 {
+	for s.given == len(s.queue) {
 		if s.failed != nil {
 			return nil, s.failed
 		}
@@ -61,221 +113,82 @@ func (s *stream) Next(ctx context.Context) (change.Event, error) {
 			s.failed = judge(err)
 		}
 	}
-	next := s.queue[0]
-	s.queue = s.queue[1:]
-	return next, nil
+	s.given++
+	return s.queue[s.given-1], nil
 }
 
-// step reads one event of the log and queues what it gives.
+// step takes one event and queues what it gives.
 func (s *stream) step(ctx context.Context) error {
-	s.queue = s.queue[:0]
-	raw, err := s.link.stream.GetEvent(ctx)
-	if err != nil {
-		return fmt.Errorf("read the legacy's log: %w", err)
+	s.queue, s.given = s.queue[:0], 0
+	if s.nested != nil {
+		return s.stepNested(ctx)
 	}
-	if format, ok := raw.Event.(*replication.FormatDescriptionEvent); ok {
-		s.checksum = format.ChecksumAlgorithm == replication.BINLOG_CHECKSUM_ALG_CRC32
+	var e event
+	var err error
+	if len(s.replay) > 0 {
+		e = s.replay[0]
+		s.replay[0], s.replay = event{}, s.replay[1:]
+		err = s.act(ctx, e)
+	} else {
+		if e, err = s.next(ctx); err != nil {
+			return err
+		}
+		err = s.take(ctx, e)
 	}
-	e, err := parseEvent(raw.RawData, s.checksum)
-	if err != nil {
-		return malformed(s.place.position(""), "an event", err)
-	}
-	return s.take(e)
-}
-
-// take follows the place and handles an event.
-func (s *stream) take(e event) error {
-	at := s.place.position("")
-	if e.kind == kindRotate {
-		return s.rotate(e)
-	}
-	if e.kind == kindHeartbeat || e.kind == kindHeartbeat2 {
-		return nil
-	}
-	start := s.place.pass(e)
-	if e.flags&flagArtificial == 0 && !s.heard && e.kind != kindFormat {
-		s.heard = true
-		s.link.heard(s.src.opt.ReadTimeout)
-	}
-	err := s.handle(e, start)
-	if err == nil || change.Stops(err) != nil {
+	if err == nil || change.Stops(err) != nil || errors.Is(err, errLink) {
 		return err
 	}
-	return malformed(at, fmt.Sprintf("an event of type %d", e.kind), err)
+	return malformed(s.place.position(""), fmt.Sprintf("an event of type %d", e.kind), err)
 }
 
-func (s *stream) rotate(e event) error {
-	c := cursor{rest: e.body}
-	offset := c.little(8)
-	if c.failed {
-		return malformed(s.place.position(""), "a rotate event", errShort)
+// errLink is the failure of another connection than the one that is read. It says nothing of the log, and may pass.
+var errLink = errors.New("ask the legacy besides")
+
+// take handles the log's next event.
+func (s *stream) take(ctx context.Context, e event) error {
+	switch e.kind {
+	case kindMariaGTID, kindGTID, kindTagged, kindAnonymous:
+		return s.enter(e)
+	case kindRotate:
+		if s.current.in {
+			return errNoEnd
+		}
+		if s.heard && s.placed {
+			s.passEnd()
+		}
+		return nil
+	case kindIncident:
+		return &change.StopError{What: fmt.Sprintf("the legacy itself lost changes on their way to its log before %s", s.place.position("")), Fix: resetFix}
 	}
-	file := string(c.rest)
-	if s.place.file == file && s.place.offset > offset {
-		return nil // What is sent at the beginning is for the file's first 4 GiB.
+	if s.current.in {
+		return s.inGroup(ctx, e)
 	}
-	moved := s.place.file != file
-	if err := s.place.enter(file, offset); err != nil {
-		return malformed(s.place.position(""), "a rotate event", err)
+	if err := other(e); err != nil {
+		return err
 	}
-	s.tables = make(map[uint64]*table)
-	if s.byName == nil {
-		s.byName = make(map[string]*table)
-	}
-	if moved && s.heard {
-		s.passEnd()
+	if s.heard && s.placed {
+		s.passEnd() // MariaDB notes checkpoints between transactions.
 	}
 	return nil
 }
 
-// handle takes an event of the log itself.
-func (s *stream) handle(e event, start uint64) error {
-	switch e.kind {
-	case kindMariaGTID:
-		g, err := parseMariaGTID(e, e.server)
-		if err != nil {
-			return err
-		}
-		s.enter(g, start)
-		s.open = !g.standalone
-		return nil
-	case kindGTID, kindTagged, kindAnonymous:
-		g, err := parseGTID(e)
-		if errors.Is(err, errNoGTID) {
-			return &change.StopError{
-				What: fmt.Sprintf("a transaction at %s has no GTID", s.place.position("")),
-				Fix:  "SET GLOBAL enforce_gtid_consistency = ON; then SET GLOBAL gtid_mode = OFF_PERMISSIVE, ON_PERMISSIVE and ON, one after another; then `banyan mirror reset`",
-			}
-		}
-		if err != nil {
-			return err
-		}
-		s.enter(g, start)
-		return nil
-	case kindQuery, kindMariaQuery:
-		return s.query(e)
-	case kindXID:
-		s.leave()
-		return nil
-	case kindTableMap:
-		return s.tableMap(e)
-	case kindPartial:
-		return &change.StopError{
-			What: fmt.Sprintf("the log at %s has parts of JSON values only", s.place.position("")),
-			Fix:  "SET GLOBAL binlog_row_value_options = ''; sessions keep their own until they end; then `banyan mirror reset`", Cause: errPartialJSON,
-		}
-	case kindIncident:
-		return &change.StopError{What: fmt.Sprintf("the legacy itself lost changes on their way to its log before %s", s.place.position("")), Fix: resetFix}
-	}
-	if _, version, _ := rowsKind(e.kind); version > 0 {
-		return s.rowsEvent(e)
-	}
-	return s.other(e)
-}
+var (
+	errNoEnd        = errors.New("a transaction has no end")
+	errNoGroup      = errors.New("it is in no transaction")
+	errUnknownEvent = errors.New("its type is unknown")
+)
 
 // other passes over what says nothing of changes, and over nothing else.
-func (*stream) other(e event) error {
+func other(e event) error {
 	switch e.kind {
-	case kindStop, kindFormat, kindIgnorable, kindRowsQuery, kindPrevious, kindContext, kindViewChange, kindAnnotate,
+	case kindStop, kindFormat, kindIgnorable, kindRowsQuery, kindContext, kindViewChange, kindAnnotate, kindPrevious,
 		kindCheckpoint, kindMariaList, kindEncryption, kindIntVar, kindRand, kindUserVar, kindBeginLoad, kindAppendBlock, kindDeleteFile:
 		return nil
+	case kindQuery, kindMariaQuery, kindXID, kindTableMap, kindExecuteLoad, kindXAPrepare:
+		return errNoGroup
 	}
 	if e.flags&flagIgnorable != 0 {
 		return nil
 	}
-	return fmt.Errorf("its type is unknown")
-}
-
-// enter begins a group.
-func (s *stream) enter(g group, start uint64) {
-	s.in, s.open, s.begun, s.row = true, false, false, 0
-	s.group = g
-	s.transaction = change.Transaction{ID: g.id(), File: s.place.number, Offset: start, Committed: g.committed}
-	clear(s.tables)
-}
-
-// give queues an event of the group, behind its Begin.
-func (s *stream) give(e change.Event) {
-	if !s.begun {
-		s.begun = true
-		s.begin.Transaction = s.transaction
-		s.queue = append(s.queue, &s.begin)
-	}
-	s.queue = append(s.queue, e)
-}
-
-// leave ends a group.
-func (s *stream) leave() {
-	if s.in {
-		s.gtids.pass(&s.group)
-	}
-	s.in, s.open, s.begun = false, false, false
-	s.passEnd()
-}
-
-func (s *stream) passEnd() {
-	s.end.Next = s.place.position(s.gtids.String())
-	s.queue = append(s.queue, &s.end)
-}
-
-func (s *stream) tableMap(e event) error {
-	if len(e.body) < tableMapPrefix {
-		return errShort
-	}
-	c := cursor{rest: e.body}
-	id := c.little(6)
-	body := e.body[tableMapPrefix:]
-	c = cursor{rest: body}
-	schema, name := tableName(&c)
-	if c.failed {
-		return errShort
-	}
-	key := body[:len(schema)+len(name)+2]
-	known := s.byName[string(key)]
-	if known == nil || !bytes.Equal(known.raw, body) {
-		t, err := parseTableMap(body, s.src.opt.Scope(string(schema), string(name)), s.charsets, s.found.mariadb)
-		if errors.Is(err, errMetadata) {
-			return &change.StopError{
-				What: fmt.Sprintf("the log at %s has no column names", s.place.position("")),
-				Fix:  "SET GLOBAL binlog_row_metadata = FULL; set it in the server's configuration, too; then `banyan mirror reset`", Cause: err,
-			}
-		}
-		if err != nil {
-			return err
-		}
-		known = t
-		s.byName[string(key)] = t
-	}
-	s.tables[id] = known
-	return nil
-}
-
-func (s *stream) rowsEvent(e event) error {
-	r, err := parseRows(e)
-	if err != nil {
-		return err
-	}
-	t := s.tables[r.table]
-	if t == nil {
-		return fmt.Errorf("rows of the table %d, whose map is missing", r.table)
-	}
-	if !t.inScope {
-		n, err := count(t, r)
-		s.row += n
-		return err
-	}
-	rows, err := s.decoder.decode(t, r)
-	if errors.Is(err, errImage) {
-		return &change.StopError{
-			What: fmt.Sprintf("the log at %s has some columns only of rows of %s.%s", s.place.position(""), t.Schema, t.Name),
-			Fix:  "SET GLOBAL binlog_row_image = FULL; sessions keep their own until they end; then `banyan mirror reset`", Cause: err,
-		}
-	}
-	if err != nil {
-		return err
-	}
-	s.rows = change.Rows{Table: t.Table, Op: r.op, First: s.row + 1, Rows: rows}
-	s.row += uint32(len(rows)) //nolint:gosec // An event has at most 1 GiB.
-	s.give(&s.rows)
-	return nil
+	return errUnknownEvent
 }

@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"context"
 	"errors"
 	"fmt"
 
@@ -14,7 +15,9 @@ type table struct {
 	*change.Table
 	inScope bool
 	columns []column
-	raw     []byte // the event's body behind id and flags, to notice another
+	// loaded says that the charsets' tables are there.
+	loaded bool
+	raw    []byte // the event's body behind id and flags, to notice another
 }
 
 // metadata is the optional part of a table map event, of binlog_row_metadata=FULL (mysql/binlog/event/rows_event.h).
@@ -203,7 +206,7 @@ func (t *table) describe(m *metadata, known *charsets, mariadb bool) error {
 			if *at >= len(from) {
 				return errMetadata
 			}
-			c.label(from[*at], known.of(collation))
+			c.text, c.names = known.of(collation), from[*at]
 			*at++
 		}
 		if c.typ == typeGeometry {
@@ -212,7 +215,7 @@ func (t *table) describe(m *metadata, known *charsets, mariadb bool) error {
 			}
 			geometry++
 		}
-		t.Columns[i] = change.Column{Name: string(m.names[i]), Type: c.ddl()}
+		t.Columns[i].Name = string(m.names[i])
 	}
 	for _, i := range m.key {
 		if i >= len(t.columns) {
@@ -220,5 +223,24 @@ func (t *table) describe(m *metadata, known *charsets, mariadb bool) error {
 		}
 		t.Key = append(t.Key, i)
 	}
+	return nil
+}
+
+// load makes a table ready to be read: charsets that need it are asked for.
+func (t *table) load(ctx context.Context, from *Source) error {
+	if t.loaded || !t.inScope {
+		return nil
+	}
+	for i := range t.columns {
+		c := &t.columns[i]
+		if err := c.text.load(ctx, from); err != nil {
+			return err
+		}
+		if c.names != nil {
+			c.label()
+		}
+		t.Columns[i].Type = c.ddl()
+	}
+	t.loaded = true
 	return nil
 }

@@ -31,13 +31,13 @@ func event() *change.Message {
 }
 
 // kinds are the queues that the exchange is bound to.
-func kinds(b *testing.B, run func(b *testing.B, url string, history rabbitmq.History)) {
+func kinds(b *testing.B, run func(b *testing.B, url string, history rabbitmq.Stream)) {
 	for _, kind := range []string{"stream", "classic", "quorum"} {
 		b.Run(kind, func(b *testing.B) {
 			url := devstack.RabbitMQ(b).NewVHost(b)
-			history := rabbitmq.History{}
+			history := rabbitmq.Stream{}
 			if kind == "stream" {
-				history.Stream = stream
+				history.Name = stream
 			}
 			prepare(b, url, kind)
 			run(b, url, history)
@@ -67,9 +67,9 @@ func report(b *testing.B, used time.Duration) {
 }
 
 func BenchmarkFeed(b *testing.B) {
-	for _, window := range []int{1000, 4096, 16384} {
+	for _, window := range []int{500, 2000, 8000} {
 		b.Run(strconv.Itoa(window), func(b *testing.B) {
-			kinds(b, func(b *testing.B, url string, history rabbitmq.History) {
+			kinds(b, func(b *testing.B, url string, history rabbitmq.Stream) {
 				o := options(url)
 				o.History, o.Window = history, window
 				feed := open(b, o)
@@ -91,7 +91,7 @@ func BenchmarkFeed(b *testing.B) {
 
 // BenchmarkPlain is amqp091-go as its users write it: a window of deferred confirms.
 func BenchmarkPlain(b *testing.B) {
-	kinds(b, func(b *testing.B, url string, history rabbitmq.History) {
+	kinds(b, func(b *testing.B, url string, history rabbitmq.Stream) {
 		open(b, rabbitmq.Options{Connection: rabbitmq.Connection{URL: url}, Exchange: exchange, History: history})
 		channel := dial(b, url)
 		if err := channel.Confirm(false); err != nil {

@@ -35,20 +35,32 @@ func (c *Connection) connect(ctx context.Context, wrap func(net.Conn) net.Conn) 
 	if err != nil {
 		return nil, err
 	}
+	conn, err := c.login(ctx, uri, wrap)
+	if errors.Is(err, amqp.ErrCredentials) {
+		// RabbitMQ refuses an account by closing the connection without a word, after some seconds. A broker that is killed
+		// at that moment looks the same, but not twice.
+		conn, err = c.login(ctx, uri, wrap)
+	}
+	if err != nil {
+		return nil, refused(err, uri)
+	}
+	return conn, nil
+}
+
+func (c *Connection) login(ctx context.Context, uri amqp.URI, wrap func(net.Conn) net.Conn) (*amqp.Connection, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.ConnectTimeout)
 	defer cancel()
 	dial := c.Dial
 	if dial == nil {
 		dial = (&net.Dialer{}).DialContext
 	}
-	address := net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port))
-	conn, err := dial(ctx, "tcp", address)
+	conn, err := dial(ctx, "tcp", address(uri))
 	if err != nil {
-		return nil, fmt.Errorf("connect to RabbitMQ: %w", err)
+		return nil, err
 	}
 	if uri.Scheme == "amqps" {
 		if conn, err = secure(ctx, conn, uri); err != nil {
-			return nil, fmt.Errorf("connect to RabbitMQ at %s by TLS: %w", address, err)
+			return nil, fmt.Errorf("speak TLS: %w", err)
 		}
 	}
 	conn = wrap(conn)
@@ -57,45 +69,48 @@ func (c *Connection) connect(ctx context.Context, wrap func(net.Conn) net.Conn) 
 		SASL: mechanisms(uri), Vhost: uri.Vhost, Heartbeat: c.Heartbeat, Locale: "en_US", FrameSize: frameMax,
 		Properties: amqp.Table{"product": "Banyan", "platform": "Go", "connection_name": c.Name},
 	})
-	if !stop() && err == nil {
-		err = context.Cause(ctx)
+	if !stop() {
+		err = context.Cause(ctx) // It has closed the connection, whatever came of that.
 	}
 	if err != nil {
 		_ = conn.Close()
-		if ctx.Err() != nil {
-			err = errors.Join(context.Cause(ctx), err)
-		}
-		return nil, refused(err, uri, address)
+		return nil, err //nolint:wrapcheck // refused wraps it.
 	}
 	return opened, nil
 }
 
+func address(uri amqp.URI) string { return net.JoinHostPort(uri.Host, strconv.Itoa(uri.Port)) }
+
 // refused says what a person can do about a login that failed.
-func refused(err error, uri amqp.URI, address string) error {
-	var said *amqp.Error
-	if !errors.As(err, &said) {
-		return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
-	}
-	switch {
-	case said.Code == amqp.AccessRefused && errors.Is(said, amqp.ErrSASL):
+func refused(err error, uri amqp.URI) error {
+	var (
+		said      *amqp.Error
+		untrusted *tls.CertificateVerificationError
+	)
+	switch errors.As(err, &said); {
+	case errors.As(err, &untrusted):
 		return &change.StopError{
-			What: "RabbitMQ at " + address + " takes none of the ways to log in", Cause: err,
+			What: "the certificate of RabbitMQ at " + address(uri) + " is not trusted", Cause: err,
+			Fix: "name the authority's certificates in the URL: cacertfile=/path/to/ca.pem; or the name in the certificate: server_name_indication=…",
+		}
+	case said == nil:
+	case errors.Is(said, amqp.ErrSASL):
+		return &change.StopError{
+			What: "RabbitMQ at " + address(uri) + " takes none of the ways to log in", Cause: err,
 			Fix: "name one that it takes in the URL: auth_mechanism=plain, amqplain or external",
 		}
-	case said.Code == amqp.AccessRefused && errors.Is(said, amqp.ErrCredentials), said.Code == amqp.AccessRefused && said.Server:
+	case errors.Is(said, amqp.ErrCredentials), said.Server && said.Code == amqp.AccessRefused:
 		return &change.StopError{
-			What: fmt.Sprintf("RabbitMQ at %s refuses the account %q", address, uri.Username), Cause: err,
+			What: fmt.Sprintf("RabbitMQ at %s refuses the account %q", address(uri), uri.Username), Cause: err,
 			Fix: "correct the URL, or set the password: rabbitmqctl change_password " + quote(uri.Username) + " …",
 		}
-	case said.Code == amqp.NotAllowed && strings.Contains(said.Reason, "limit"):
-		return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
-	case said.Code == amqp.NotAllowed, said.Code == amqp.AccessRefused:
+	case said.Server && said.Code == amqp.NotAllowed && !strings.Contains(said.Reason, "limit"):
 		return &change.StopError{
-			What: fmt.Sprintf("the account %q may not use the virtual host %q of RabbitMQ at %s", uri.Username, uri.Vhost, address), Cause: err,
-			Fix: fmt.Sprintf("rabbitmqctl add_vhost %s; rabbitmqctl set_permissions --vhost %[1]s %s '.*' '.*' '.*'", quote(uri.Vhost), quote(uri.Username)),
+			What: fmt.Sprintf("the account %q may not use the virtual host %q of RabbitMQ at %s", uri.Username, uri.Vhost, address(uri)), Cause: err,
+			Fix: fmt.Sprintf("rabbitmqctl add_vhost %s, if there is none; rabbitmqctl set_permissions --vhost %[1]s %s '.*' '.*' '.*'", quote(uri.Vhost), quote(uri.Username)),
 		}
 	}
-	return fmt.Errorf("log in to RabbitMQ at %s: %w", address, err)
+	return fmt.Errorf("log in to RabbitMQ at %s: %w", address(uri), err)
 }
 
 func mechanisms(uri amqp.URI) []amqp.Authentication {

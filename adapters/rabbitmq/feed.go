@@ -67,10 +67,10 @@ func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Con
 		target: to, window: newWindow(o.Window, o.WindowBytes), logger: o.Logger, patient: o.ConfirmTimeout,
 		failed: make(chan struct{}), stop: make(chan struct{}),
 	}
-	in := &inlet{confirms: f}
+	var in *inlet
 	var err error
 	f.conn, err = o.connect(ctx, func(conn net.Conn) net.Conn {
-		in.conn = conn
+		in = &inlet{conn: conn, confirms: f, now: time.Now}
 		// The window bounds what is pending: nobody waits for room, the heartbeat's sender neither.
 		f.outlet = newOutlet(conn, 2*o.WindowBytes+o.Window*1024+frameMax)
 		return &link{conn, in, f.outlet}
@@ -184,7 +184,7 @@ func (f *feed) settled(tag uint64, multiple, ok bool) {
 	switch {
 	case f.failure() != nil: // What was returned is acknowledged, too.
 	case !ok:
-		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack); it has to be sent again"))
+		f.fail(errors.New("RabbitMQ could not keep a message (basic.nack): is a queue full that is bound to the exchange and refuses more, or down?"))
 	case !f.window.confirm(tag, multiple):
 		f.fail(fmt.Errorf("RabbitMQ confirmed message %d, which was not sent", tag))
 	}

@@ -12,7 +12,9 @@ const (
 	frameMethod = 1
 	frameHeader = 2
 	frameBody   = 3
-	frameEnd    = 0xCE
+	// frameHeartbeat is always empty, and of channel 0.
+	frameHeartbeat = 8
+	frameEnd       = 0xCE
 	// frameEdge is what a frame has around its payload: type, channel and size before it, an end mark behind it.
 	frameEdge = 8
 	// frameMax is the largest frame that is negotiated; RabbitMQ's own default.
@@ -48,8 +50,13 @@ const (
 type inlet struct {
 	conn     net.Conn
 	confirms confirms
+	now      func() time.Time
 	// channel is the one with confirms, 0 until there is one.
 	channel uint16
+
+	// heartbeat is when a frame taken out was last replaced by a heartbeat. While the broker confirms it sends no
+	// heartbeats, and amqp091-go, which sees no confirms, would take it for dead.
+	heartbeat time.Time
 
 	buf  []byte
 	next int  // where in buf the unread begins
@@ -65,9 +72,16 @@ func (in *inlet) Read(p []byte) (int, error) {
 		switch taken, complete := in.frame(in.buf[in.next:]); {
 		case taken > 0:
 			in.next += taken
+<<<<<<< HEAD
 			if now := time.Now(); len(p) >= len(heartbeat) && now.Sub(in.handed) >= signOfLife {
 				in.handed = now
 				return copy(p, heartbeat), nil
+=======
+			if now := in.now(); now.Sub(in.heartbeat) > time.Second/2 {
+				in.heartbeat = now
+				in.next -= frameEdge
+				in.pass = copy(in.buf[in.next:], []byte{frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd})
+>>>>>>> w-rabbit
 			}
 		case complete > 0:
 			in.pass = complete
@@ -113,7 +127,7 @@ func (in *inlet) frame(b []byte) (taken, complete int) {
 		return 0, 0
 	}
 	size := int(binary.BigEndian.Uint32(b[3:7]))
-	if b[0] == 0 || b[0] > 8 || size > frameMax {
+	if b[0] == 0 || b[0] > frameHeartbeat || size > frameMax {
 		in.raw = true
 		return 0, 0
 	}

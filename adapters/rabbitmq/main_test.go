@@ -24,7 +24,8 @@ func leaks(t *testing.T) {
 	t.Helper()
 	devstack.RabbitMQ(t)
 	before := goleak.IgnoreCurrent()
-	t.Cleanup(func() { goleak.VerifyNone(t, before) })
+	servers := goleak.IgnoreAnyFunction("banyan.dev/banyan/internal/devstack.(*process).supervise")
+	t.Cleanup(func() { goleak.VerifyNone(t, before, servers) })
 }
 
 // within gives a context that ends before the test's patience does.
@@ -58,7 +59,7 @@ func eventually(t testing.TB, condition func() error) {
 func options(url string) rabbitmq.Options {
 	return rabbitmq.Options{
 		Connection: rabbitmq.Connection{URL: url, Name: "test"},
-		Exchange:   exchange, History: rabbitmq.History{Stream: stream, MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, SegmentBytes: 50 << 20},
+		Exchange:   exchange, History: rabbitmq.Stream{Name: stream, MaxAge: 7 * 24 * time.Hour, MaxBytes: 1 << 30, SegmentBytes: 50 << 20},
 	}
 }
 

@@ -61,7 +61,7 @@ func check(m *change.Message, key string, frame int) error {
 		}
 	}
 	key = longest
-	what := ""
+	var what string
 	switch {
 	case len(key) > maxShort:
 		what = fmt.Sprintf("the routing key %.40q… has %d bytes, and may have %d", key, len(key), maxShort)

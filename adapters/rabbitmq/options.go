@@ -37,9 +37,9 @@ type Options struct {
 	// Exchange is the durable topic exchange's name.
 	Exchange string
 	// History is the stream that keeps all messages for a while.
-	History History
+	History Stream
 	// Window and WindowBytes are the most messages, and the most bytes of their bodies, that are sent and not confirmed;
-	// one message may be larger. Zero: 4096 messages, 16 MiB.
+	// one message may be larger. Zero: 2048 messages, 16 MiB.
 	Window      int
 	WindowBytes int
 	// ConfirmTimeout is how long a broker may confirm nothing and take nothing, although it is not blocked and messages
@@ -47,10 +47,10 @@ type Options struct {
 	ConfirmTimeout time.Duration
 }
 
-// History is a stream queue that is bound to the exchange with #. What exists is used if it is declared in the same way.
-type History struct {
-	// Stream is the queue's name; empty: there is none.
-	Stream string
+// Stream is a stream queue that is bound to the exchange with #. What exists is used if it is declared in the same way.
+type Stream struct {
+	// Name is the queue's name; empty: there is none.
+	Name string
 	// MaxAge and MaxBytes are how long and how much is kept, the oldest goes first, a segment at a time; zero: for ever.
 	MaxAge   time.Duration
 	MaxBytes int64
@@ -63,7 +63,7 @@ const (
 	defaultConnectTimeout = 10 * time.Second
 	defaultHeartbeat      = 10 * time.Second
 	defaultConfirmTimeout = time.Minute
-	defaultWindow         = 4096
+	defaultWindow         = 2048
 	defaultWindowBytes    = 16 << 20
 )
 
@@ -95,7 +95,7 @@ func (o *Options) fill() error {
 	switch h := o.History; {
 	case o.Exchange == "":
 		return errors.New("the exchange's name is missing")
-	case len(o.Exchange) > maxShort || len(h.Stream) > maxShort:
+	case len(o.Exchange) > maxShort || len(h.Name) > maxShort:
 		return fmt.Errorf("names of exchanges and queues have at most %d bytes", maxShort)
 	case o.Window < 0 || o.WindowBytes < 0 || o.ConfirmTimeout < 0:
 		return errors.New("the window and the timeout for confirms must be positive")
@@ -108,7 +108,7 @@ func (o *Options) fill() error {
 }
 
 // arguments are those of the stream's declaration. Administrators who declare it beforehand have to write the same.
-func (h History) arguments() amqp.Table {
+func (h Stream) arguments() amqp.Table {
 	table := amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeStream}
 	if h.MaxAge > 0 {
 		table[amqp.StreamMaxAgeArg] = age(h.MaxAge)

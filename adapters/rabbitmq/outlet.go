@@ -1,6 +1,7 @@
 package rabbitmq
 
 import (
+	"cmp"
 	"net"
 	"sync"
 	"time"
@@ -11,6 +12,10 @@ import (
 const (
 	linger = 500 * time.Microsecond
 	enough = 64 << 10
+	// mostPart is how much is written at once, and mostSpare what is kept for the next batch: one large message doesn't hold
+	// its memory for ever.
+	mostPart  = 256 << 10
+	mostSpare = 1 << 20
 	// parting is how long Close tries to get rid of what is pending.
 	parting = time.Second
 )
@@ -116,30 +121,34 @@ func (o *outlet) run() {
 		o.pending, o.urgent = spare[:0], false
 		o.room.Broadcast()
 		o.mu.Unlock()
-		n, err := 0, error(nil)
-		if len(batch) > 0 {
-			n, err = o.conn.Write(batch)
-		}
+		err := o.write(batch)
 		timer.Reset(linger)
-		if cap(batch) > 16*enough {
-			batch = nil // One large message doesn't hold its memory for ever.
+		if spare = batch; cap(spare) > mostSpare {
+			spare = nil
 		}
-		spare = batch
-		o.mu.Lock()
-		o.written += uint64(n) //nolint:gosec // Never negative.
-		if err != nil && o.err == nil {
-			o.err = err
+		if err != nil {
+			_ = o.conn.Close() // So that whoever reads learns of it.
 		}
-		failed := o.err != nil
-		o.room.Broadcast()
-		o.mu.Unlock()
-		if failed {
-			_ = o.conn.Close()
-		}
-		if failed || closed {
+		if err != nil || closed {
 			return
 		}
 	}
+}
+
+// write hands bytes to the connection, in parts, so that progress is seen on a slow link.
+func (o *outlet) write(batch []byte) error {
+	var err error
+	for len(batch) > 0 && err == nil {
+		var n int
+		n, err = o.conn.Write(batch[:min(len(batch), mostPart)])
+		batch = batch[n:]
+		o.mu.Lock()
+		o.written += uint64(n) //nolint:gosec // Never negative.
+		o.err = cmp.Or(o.err, err)
+		o.room.Broadcast()
+		o.mu.Unlock()
+	}
+	return err //nolint:wrapcheck // It is the connection.
 }
 
 // patient says whether what is pending may wait for more.

@@ -14,7 +14,7 @@ import (
 // ever deleted.
 type topology struct {
 	exchange string
-	history  History
+	history  Stream
 	uri      amqp.URI
 }
 
@@ -28,7 +28,7 @@ func (t *topology) declare(conn *amqp.Connection) error {
 		return t.explain(err, "the exchange "+t.exchange,
 			"name another exchange in mirror.exchange, or delete this one once nobody needs it: rabbitmqadmin --vhost="+quote(t.uri.Vhost)+" delete exchange name="+quote(t.exchange))
 	}
-	if stream := t.history.Stream; stream != "" {
+	if stream := t.history.Name; stream != "" {
 		if _, err := channel.QueueDeclare(stream, true, false, false, false, t.history.arguments()); err != nil {
 			return t.explain(err, "the queue "+stream,
 				"make mirror.history say what exists, and change retention by a policy: rabbitmqctl set_policy --vhost "+quote(t.uri.Vhost)+" --apply-to queues banyan-history "+
@@ -55,14 +55,19 @@ func (t *topology) explain(err error, what, differs string) error {
 			return &change.StopError{What: "RabbitMQ doesn't let the account " + quote(t.uri.Username) + " use " + what, Cause: err, Fix: t.permissions()}
 		}
 	}
+	if said != nil && said.Code == amqp.NotFound {
+		// Its node is down. It may also be that RabbitMQ was killed within a second of the stream's first declaration:
+		// 3.10 never finds it again, and can't delete it either.
+		return fmt.Errorf("declare %s: %w; if it stays like this though all of RabbitMQ's nodes run, name another one", what, err)
+	}
 	return fmt.Errorf("declare %s: %w", what, err)
 }
 
 // permissions gives the command that lets the account do all that is needed here.
 func (t *topology) permissions() string {
 	names := regexp.QuoteMeta(t.exchange)
-	if t.history.Stream != "" {
-		names += "|" + regexp.QuoteMeta(t.history.Stream)
+	if t.history.Name != "" {
+		names += "|" + regexp.QuoteMeta(t.history.Name)
 	}
 	names = quote("^(" + names + ")$")
 	return fmt.Sprintf("rabbitmqctl set_permissions --vhost %s %s %s %[3]s %[3]s", quote(t.uri.Vhost), quote(t.uri.Username), names)
@@ -74,7 +79,7 @@ func (t *topology) unrouted(key, reason string) *change.StopError {
 		What: fmt.Sprintf("no queue takes events with the routing key %s from the exchange %s: RabbitMQ returned one (%s)", key, t.exchange, reason),
 		Fix:  "bind a queue to the exchange that takes all events, by the routing key #, or set mirror.history, which is such a queue",
 	}
-	if stream := t.history.Stream; stream != "" {
+	if stream := t.history.Name; stream != "" {
 		stop.Fix = fmt.Sprintf("the binding of %s was removed; find out by whom, then start the mirror again, which binds it, or bind it: rabbitmqadmin --vhost=%s declare binding source=%s destination=%s routing_key='#'",
 			stream, quote(t.uri.Vhost), quote(t.exchange), quote(stream))
 	}

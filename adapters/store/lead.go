@@ -22,7 +22,6 @@ func (s *Store) Lead(ctx context.Context) (mirror.Term, error) {
 	}
 	term, err := s.lead(ctx, db)
 	if err != nil {
-		_ = db.Close() // closing frees the lock, whatever it says
 		if ctx.Err() != nil {
 			return nil, ctx.Err()
 		}
@@ -34,9 +33,9 @@ func (s *Store) Lead(ctx context.Context) (mirror.Term, error) {
 func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
 	conn, err := s.connect(ctx, db)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, db.Close())
 	}
-	fail := func(err error) (*term, error) { return nil, errors.Join(err, conn.Close()) }
+	fail := func(err error) (*term, error) { return nil, errors.Join(err, s.drop(db, conn)) }
 	for {
 		won, err := s.ask(ctx, conn)
 		if err != nil {
@@ -76,13 +75,23 @@ func (s *Store) ask(ctx context.Context, conn *sql.Conn) (won bool, err error) {
 	return got.Bool, nil
 }
 
-// release gives the lock back and closes its connection. A server that does not answer is not waited for.
+// release gives the lock back and closes its connection. A server that does not answer is not waited for: it frees the
+// lock when it sees that the connection is gone.
 func (s *Store) release(db *sql.DB, conn *sql.Conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_, err := conn.ExecContext(ctx, "DO RELEASE_LOCK(?)", s.lock)
 	if err != nil {
-		s.options.Logger.Warn("the leader's lock could not be given back; closing its connection frees it", "mirror", s.options.Mirror, "error", err)
+		err = fmt.Errorf("give the leader's lock back: %w", err)
 	}
-	return errors.Join(conn.Close(), db.Close())
+	return errors.Join(err, s.drop(db, conn))
+}
+
+// drop closes the lock's connection.
+func (s *Store) drop(db *sql.DB, conn *sql.Conn) error {
+	err := conn.Close()
+	if errors.Is(err, sql.ErrConnDone) { // it was lost before
+		err = nil
+	}
+	return errors.Join(err, db.Close())
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -162,8 +161,7 @@ func eventually(t *testing.T, condition func() error) {
 func holder(t *testing.T, db *sql.DB, o store.Options) int64 {
 	t.Helper()
 	var id sql.NullInt64
-	name := fmt.Sprintf("banyan/%s/mirror", o.Schema)
-	if err := db.QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", name).Scan(&id); err != nil {
+	if err := db.QueryRowContext(t.Context(), "SELECT IS_USED_LOCK(?)", store.LockName(o)).Scan(&id); err != nil {
 		t.Fatal(err)
 	}
 	return id.Int64

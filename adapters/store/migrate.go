@@ -210,4 +210,3 @@ func (c *cutter) cut() {
 		_ = conn.Close() // what used it says so
 	}
 }
-

@@ -98,27 +98,26 @@ func TestResetDeposesWhoLeads(t *testing.T) {
 }
 
 func TestPositionsThatNobodyUnderstandsStop(t *testing.T) {
-	for _, text := range []string{
-		`[]`, `7`, `"binlog.000001"`, `{}`, `{"server":"1","file":"x","offset":4}`, `{"file":"binlog.000001","offset":4}`, `null`,
-		`{"server":"1","file":"binlog.000001","offset":-4}`, `{"server":"1","file":"binlog.000001","offset":4,"shard":2}`,
-	} {
-		t.Run(text, func(t *testing.T) {
-			onEach(t, func(t *testing.T, o store.Options) {
-				s := open(t, migrated(t, o))
-				exec(t, admin(t, o.DSN), "INSERT INTO `"+o.Schema+"`.mirrors (name, epoch, term, position) VALUES ('mirror', 3, 5, ?)", text)
-				_, err := s.State(t.Context())
-				if stop := wantStop(t, err); !strings.Contains(stop.Fix, "banyan mirror reset") {
-					t.Errorf("the way out is missing: %v", stop)
-				}
-				_, err = s.Lead(t.Context())
-				wantStop(t, err)
-				if _, err := s.Reset(t.Context(), at(1)); err != nil {
-					t.Fatalf("the way out does not work: %v", err)
-				}
-				_ = lead(t, s)
-			})
-		})
-	}
+	onEach(t, func(t *testing.T, o store.Options) {
+		s := open(t, migrated(t, o))
+		db := admin(t, o.DSN)
+		for _, text := range []string{
+			`[]`, `7`, `"binlog.000001"`, `{}`, `{"server":"1","file":"x","offset":4}`, `{"file":"binlog.000001","offset":4}`, `null`,
+			`{"server":"1","file":"binlog.000001","offset":-4}`, `{"server":"1","file":"binlog.000001","offset":4,"shard":2}`,
+		} {
+			exec(t, db, "REPLACE INTO `"+o.Schema+"`.mirrors (name, epoch, term, position) VALUES ('mirror', 3, 5, ?)", text)
+			_, err := s.State(t.Context())
+			if stop := wantStop(t, err); !strings.Contains(stop.Fix, "banyan mirror reset") {
+				t.Errorf("the way out is missing: %v", stop)
+			}
+			_, err = s.Lead(t.Context())
+			wantStop(t, err)
+			if state, err := s.Reset(t.Context(), at(1)); err != nil || state.Term != 6 || state.Epoch != 4 {
+				t.Errorf("the way out gives %+v, %v", state, err)
+			}
+		}
+		_ = lead(t, s)
+	})
 }
 
 func TestOptionsThatCantBe(t *testing.T) {
@@ -135,5 +134,24 @@ func TestOptionsThatCantBe(t *testing.T) {
 				t.Errorf("got %v, want an error without the DSN's text", err)
 			}
 		})
+	}
+}
+
+func TestLockNamesAreShortAndApart(t *testing.T) {
+	seen := map[string]bool{}
+	for _, o := range []store.Options{
+		{},
+		{Schema: "Banyan"},
+		{Mirror: "Mirror"},
+		{Schema: strings.Repeat("a", 64)},
+		{Schema: strings.Repeat("a", 64), Mirror: strings.Repeat("a", 64)},
+		{Schema: strings.Repeat("a", 63)},
+		{Schema: "shop", Mirror: "two"},
+	} {
+		name := strings.ToLower(store.LockName(o))
+		if len(name) > 64 || seen[name] {
+			t.Errorf("the lock's name %q of %+v is too long, or another's", name, o)
+		}
+		seen[name] = true
 	}
 }

@@ -39,8 +39,11 @@ func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State) *term {
 	t.stop = stop
 	go func() {
 		defer close(t.kept)
-		t.keep(ctx, conn)
-		t.closed = s.release(db, conn)
+		if t.keep(ctx, conn) {
+			t.closed = s.release(db, conn)
+		} else {
+			t.closed = s.drop(db, conn)
+		}
 	}()
 	return t
 }
@@ -58,14 +61,14 @@ func (t *term) Close() error {
 	return t.closed
 }
 
-// keep makes sure, again and again, that this process still leads.
-func (t *term) keep(ctx context.Context, conn *sql.Conn) {
+// keep makes sure, again and again, that this process still leads. It tells whether it did when ctx ended.
+func (t *term) keep(ctx context.Context, conn *sql.Conn) bool {
 	tick := time.NewTicker(t.store.options.KeepAlive)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return true
 		case <-tick.C:
 		}
 		if err := t.check(ctx, conn); err != nil {
@@ -73,15 +76,16 @@ func (t *term) keep(ctx context.Context, conn *sql.Conn) {
 				t.store.options.Logger.Warn("this process leads the mirror no more", "mirror", t.store.options.Mirror, "term", t.state.Term, "error", err)
 			}
 			t.depose()
-			return
+			return false
 		}
 	}
 }
 
-// check asks on the lock's connection whether it has the lock, and whether the row is still of this term.
+// check asks on the lock's connection whether it has the lock, and whether the row is still of this term. A server that
+// does not answer is given up at about the time at which it gives us up.
 func (t *term) check(ctx context.Context, conn *sql.Conn) error {
 	o := t.store.options
-	ctx, cancel := context.WithTimeout(ctx, min(o.WaitTimeout, o.Timeout))
+	ctx, cancel := context.WithTimeout(ctx, max(o.WaitTimeout-o.KeepAlive, o.WaitTimeout/2))
 	defer cancel()
 	var held sql.NullBool
 	var now sql.NullInt64

@@ -19,13 +19,14 @@ func TestHandler(t *testing.T) {
 	reg.MustRegister(counter)
 	counter.Inc()
 	logger := slog.New(slog.DiscardHandler)
-	h := admin.NewHandler(reg, health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}), logger)
+	h := admin.NewHandler(reg, health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}), func() any { return map[string]int{"answer": 42} }, logger)
 	for _, c := range []struct {
 		method, path string
 		status       int
 		body         string
 	}{
 		{"GET", "/metrics", 200, "banyan_test_total 1\n"},
+		{"GET", "/status", 200, `{"answer":42}`},
 		{"GET", "/livez", 200, `{"live":true}`},
 		{"GET", "/readyz", 200, `{"ready":true,"parts":{}}`},
 		{"POST", "/metrics", 405, "Method Not Allowed"},

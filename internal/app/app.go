@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -23,9 +24,25 @@ type Options struct {
 	Abort <-chan struct{}
 	// Ready is called once, when calls are taken. It may be nil.
 	Ready func(Addresses)
+	// Roles are what this process does; none stands for all.
+	Roles []Role
 }
 
-// Addresses are where an App listens, as host:port with the real port.
+// Role is a part of Banyan that can run in a process of its own.
+type Role string
+
+// The roles.
+const (
+	// RoleFacade serves the contract.
+	RoleFacade Role = "facade"
+	// RoleMirror sends the legacy's changes to the broker, when it is this process's turn.
+	RoleMirror Role = "mirror"
+)
+
+// AllRoles are all roles.
+func AllRoles() []Role { return []Role{RoleFacade, RoleMirror} }
+
+// Addresses are where an App listens, as host:port with the real port. REST and GRPC are empty without the facade.
 type Addresses struct {
 	REST, GRPC, Admin string
 }
@@ -37,7 +54,19 @@ type App struct {
 }
 
 // New makes an App of a project that has no faults. Nothing runs yet.
-func New(p *Project, opts Options) *App { return &App{project: p, opts: opts} }
+func New(p *Project, opts Options) *App {
+	if len(opts.Roles) == 0 {
+		opts.Roles = AllRoles()
+	}
+	return &App{project: p, opts: opts}
+}
+
+func (a *App) facade() bool { return slices.Contains(a.opts.Roles, RoleFacade) }
+
+// mirrors says whether this process runs the mirror, or waits to.
+func (a *App) mirrors() bool {
+	return slices.Contains(a.opts.Roles, RoleMirror) && a.project.Config.MirrorOn()
+}
 
 const (
 	// readyFresh bounds how often probes reach the legacy, readyTimeout how long one may take.
@@ -51,7 +80,15 @@ const (
 func (a *App) Run(ctx context.Context) error {
 	cfg, logger := a.project.Config, a.opts.Logger
 	logger.Debug("loaded", a.project.timings...)
-	conns, err := pool.Open(poolOptions(cfg, logger))
+	marks, err := a.newWriter()
+	if err != nil {
+		return fmt.Errorf("ledger: %w", err)
+	}
+	options := poolOptions(cfg, logger)
+	if marks != nil {
+		options.Marker = marks
+	}
+	conns, err := pool.Open(options)
 	if err != nil {
 		return fmt.Errorf("legacy: %w", err)
 	}
@@ -62,16 +99,25 @@ func (a *App) Run(ctx context.Context) error {
 		return stoppedEarly(ctx, err)
 	}
 	connected := time.Now()
-	faults := a.project.verify(ctx, conns)
+	faults := a.project.verify(ctx, conns, a.opts.Roles)
 	if err := faults.Err(); err != nil {
 		return stoppedEarly(ctx, err)
 	}
 	warn(logger, faults)
 	logger.Debug("checked", "connect", connected.Sub(begin).String(), "verify", time.Since(connected).String())
 
+	if err := a.openLedger(ctx, marks); err != nil {
+		return stoppedEarly(ctx, err)
+	}
+	defer a.closeLedger(ctx, marks)
+	m, err := a.openMirror()
+	if err != nil {
+		return err
+	}
+	defer m.close()
 	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},
 		health.Options{Fresh: readyFresh, Timeout: readyTimeout, Logger: logger})
-	s, err := a.listen(ctx, conns, probes)
+	s, err := a.listen(ctx, conns, probes, m)
 	if err != nil {
 		return err
 	}
@@ -87,6 +133,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 
 	stop := make(chan struct{})
 	running.Go(func() { followHealth(s, stop) })
+	s.mirror.start(ctx)
 
 	at := s.addresses()
 	server, _ := s.conns.Server()
@@ -102,9 +149,10 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	case err = <-failed:
 		logger.Error("a server failed", "cause", err)
 	}
-	logger.Info("stopping", "in_flight", s.limits.InFlight(), "drain", cfg.Shutdown.Drain.String())
+	logger.Info("stopping", "in_flight", s.inFlight(), "drain", cfg.Shutdown.Drain.String())
 	close(stop)
 	s.shutdown(context.WithoutCancel(ctx), cfg.Shutdown.Drain, a.opts.Abort)
+	s.mirror.stop() // after the last calls, whose changes it may still send
 	running.Wait()
 	logger.Info("stopped")
 	return err
@@ -115,7 +163,9 @@ func followHealth(s *servers, stop <-chan struct{}) {
 	tick := time.NewTicker(readyFresh)
 	defer tick.Stop()
 	for {
-		s.grpc.SetServing(s.probes.Ready().Ready)
+		if ready := s.probes.Ready().Ready; s.grpc != nil {
+			s.grpc.SetServing(ready)
+		}
 		select {
 		case <-stop:
 			return
@@ -134,6 +184,9 @@ func stoppedEarly(ctx context.Context, err error) error {
 
 func warn(logger *slog.Logger, faults fault.List) {
 	for _, f := range faults.All() {
+		if f.Severity == fault.Note {
+			continue
+		}
 		logger.Warn(f.Message, "at", f.Pos.String(), "fix", f.Fix)
 	}
 }

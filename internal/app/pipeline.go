@@ -21,6 +21,12 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
 	operations := c.Operations()
 	m := newMetrics(s.conns, a.opts.Version)
+	m.registry.MustRegister(s.mirror.collector())
+	base := context.WithoutCancel(ctx)
+	s.admin = s.httpServer(s.adminHandler(m), base, replyTimeout)
+	if !a.facade() {
+		return nil
+	}
 
 	router := strangler.NewRouter(legacy.New(a.project.Program, s.conns, int(cfg.Limits.MaxReplyBytes)), a.unserved(operations))
 	s.limits = limit.New(limits(cfg), router)
@@ -33,7 +39,6 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
 		StreamTimeout: cfg.Timeouts.Stream,
 	})
-	base := context.WithoutCancel(ctx)
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
 	routes, err := rest.New(c, over("rest"), rest.Options{
@@ -46,7 +51,6 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	}
 	longest := max(cfg.Timeouts.Stream, cfg.Timeouts.Max)
 	s.rest = s.httpServer(s.restHandler(routes), calls, longest+bodyTimeout+replyTimeout)
-	s.admin = s.httpServer(s.adminHandler(m), base, replyTimeout)
 	return nil
 }
 

@@ -6,8 +6,10 @@ import (
 	"os"
 	"path"
 	"slices"
+	"strings"
 	"time"
 
+	"banyan.dev/banyan/adapters/binlog/preflight"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/internal/fault"
@@ -75,10 +77,50 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 		return faults
 	}
 	defer conns.Close()
-	return p.verify(ctx, conns)
+	return p.verify(ctx, conns, AllRoles())
 }
 
-func (p *Project) verify(ctx context.Context, conns *pool.Pool) fault.List {
+// verify holds what the roles need against the live legacy.
+func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) fault.List {
+	var faults fault.List
+	if slices.Contains(roles, RoleFacade) {
+		faults.Append(p.verifyFacade(ctx, conns))
+	}
+	if p.Config.MirrorOn() {
+		faults.Append(p.preflight(ctx))
+	}
+	return faults
+}
+
+// preflight finds what in the live legacy would lose or distort the mirror's changes. It concerns processes without the
+// mirror, too: their writes are among the changes.
+func (p *Project) preflight(ctx context.Context) fault.List {
+	var faults fault.List
+	at := p.Config.Pos("mirror")
+	if at.Line == 0 {
+		at = p.Config.Pos("broker.url")
+	}
+	tables := newScope(p.Config)
+	found, err := preflight.Check(ctx, preflight.Options{
+		DSN: p.Config.Legacy.DSN.Reveal(), Schema: tables.ledger, Schemas: tables.schemas(), Scope: tables.has,
+	})
+	if err != nil {
+		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check the account", "the legacy can't be asked about the mirror: %v", err)
+	}
+	for _, f := range found {
+		tell := faults.Add
+		switch f.Severity {
+		case preflight.Warning:
+			tell = faults.Warn
+		case preflight.Note:
+			tell = faults.Note
+		}
+		tell(at, strings.ReplaceAll(strings.TrimSpace(f.Mend), "\n", " "), "%s", f.What)
+	}
+	return faults
+}
+
+func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) fault.List {
 	faults, err := p.Program.Verify(ctx, conns)
 	if err != nil {
 		fix := pool.Misconfigured(err)

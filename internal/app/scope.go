@@ -16,6 +16,7 @@ type scope struct {
 	ledger string
 	tables []string // globs of schema.table
 	except []string
+	omit   []string // globs of schema.table.column
 }
 
 func newScope(cfg *config.Config) scope {
@@ -24,6 +25,12 @@ func newScope(cfg *config.Config) scope {
 		s.schema = dsn.DBName
 	}
 	s.tables, s.except = s.whole(cfg.Mirror.Tables), s.whole(cfg.Mirror.Except)
+	for _, glob := range cfg.Mirror.OmitColumns {
+		if strings.Count(glob, ".") == 1 {
+			glob = escape(s.schema) + "." + glob
+		}
+		s.omit = append(s.omit, glob)
+	}
 	if len(s.tables) == 0 {
 		s.tables = []string{escape(s.schema) + ".*"}
 	}
@@ -52,20 +59,43 @@ func (s scope) has(schema, table string) bool {
 	if schema == s.ledger {
 		return false
 	}
-	// path.Match takes the slash for a separator, which it is not in names.
 	matches := func(glob string) bool {
 		schemaGlob, tableGlob, _ := strings.Cut(glob, ".")
-		inSchema, err := path.Match(schemaGlob, schema)
-		if err != nil || !inSchema {
-			return false
-		}
-		if table == "" {
-			return true
-		}
-		inTable, err := path.Match(tableGlob, strings.ReplaceAll(table, "/", "\x00"))
-		return err == nil && inTable
+		return match(schemaGlob, schema) && (table == "" || match(tableGlob, table))
 	}
 	return slices.ContainsFunc(s.tables, matches) && (table == "" || !slices.ContainsFunc(s.except, matches))
+}
+
+// schemas gives the schemas in scope, or none where a glob stands for some.
+func (s scope) schemas() []string {
+	var out []string
+	for _, glob := range s.tables {
+		name, _, _ := strings.Cut(glob, ".")
+		if strings.ContainsAny(name, `*?[`) && name != escape(s.schema) {
+			return nil
+		}
+		if name == escape(s.schema) {
+			name = s.schema
+		}
+		if !slices.Contains(out, name) {
+			out = append(out, name)
+		}
+	}
+	return out
+}
+
+// omits says whether events leave a column out.
+func (s scope) omits(schema, table, column string) bool {
+	return slices.ContainsFunc(s.omit, func(glob string) bool {
+		parts := strings.SplitN(glob, ".", 3)
+		return len(parts) == 3 && match(parts[0], schema) && match(parts[1], table) && match(parts[2], column)
+	})
+}
+
+// match takes a slash in a name for any other character, which path.Match does not.
+func match(glob, name string) bool {
+	ok, err := path.Match(glob, strings.ReplaceAll(name, "/", "\x00"))
+	return err == nil && ok
 }
 
 // reads says whether the mirror has to see a table's changes: those in scope, and Banyan's own.

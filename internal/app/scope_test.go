@@ -43,4 +43,18 @@ func TestScope(t *testing.T) {
 			t.Errorf("%q does not read the ledger", test.mirror)
 		}
 	}
+	s := parse("mirror: {omit_columns: [customers.password, '*.*.card_*']}")
+	for _, test := range []struct {
+		schema, table, column string
+		want                  bool
+	}{
+		{"shop", "customers", "password", true},
+		{"crm", "customers", "password", false},
+		{"crm", "orders", "card_number", true},
+		{"shop", "orders", "id", false},
+	} {
+		if got := s.omits(test.schema, test.table, test.column); got != test.want {
+			t.Errorf("%v is left out: %v", test, got)
+		}
+	}
 }

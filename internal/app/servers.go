@@ -33,11 +33,12 @@ const (
 // cancelGrace is how long calls have to end once they are cancelled.
 const cancelGrace = 5 * time.Second
 
-// servers are the listeners with what answers on them.
+// servers are the listeners with what answers on them. Without the facade there are no REST and gRPC.
 type servers struct {
 	conns  *pool.Pool
 	limits *limit.Backend
 	probes *health.Health
+	mirror *mirroring
 	logger *slog.Logger
 
 	rest, admin *http.Server
@@ -49,9 +50,9 @@ type servers struct {
 }
 
 // listen takes the addresses and puts the servers together. Nothing is accepted yet.
-func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health) (*servers, error) {
+func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring) (*servers, error) {
 	cfg := a.project.Config
-	s := &servers{conns: conns, probes: probes, logger: a.opts.Logger}
+	s := &servers{conns: conns, probes: probes, mirror: m, logger: a.opts.Logger}
 	for _, l := range []struct {
 		key string
 		at  string
@@ -61,6 +62,9 @@ func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Healt
 		{"listen.grpc", string(cfg.Listen.GRPC), &s.grpcOn},
 		{"listen.admin", string(cfg.Listen.Admin), &s.adminOn},
 	} {
+		if l.to != &s.adminOn && !a.facade() {
+			continue
+		}
 		on, err := (&net.ListenConfig{}).Listen(ctx, "tcp", l.at)
 		if err != nil {
 			s.closeListeners()
@@ -83,17 +87,30 @@ func (s *servers) closeListeners() {
 	}
 }
 
+// inFlight counts the calls that run.
+func (s *servers) inFlight() int {
+	if s.limits == nil {
+		return 0
+	}
+	return s.limits.InFlight()
+}
+
 func (s *servers) addresses() Addresses {
-	return Addresses{REST: s.restOn.Addr().String(), GRPC: s.grpcOn.Addr().String(), Admin: s.adminOn.Addr().String()}
+	at := Addresses{Admin: s.adminOn.Addr().String()}
+	if s.restOn != nil {
+		at.REST, at.GRPC = s.restOn.Addr().String(), s.grpcOn.Addr().String()
+	}
+	return at
 }
 
 // start lets the servers accept. Each that stops by itself says why on failed.
 func (s *servers) start(running *sync.WaitGroup, failed chan<- error) {
-	for name, serve := range map[string]func() error{
-		"REST":  func() error { return s.rest.Serve(s.restOn) },
-		"gRPC":  func() error { return s.grpc.Serve(s.grpcOn) },
-		"admin": func() error { return s.admin.Serve(s.adminOn) },
-	} {
+	serving := map[string]func() error{"admin": func() error { return s.admin.Serve(s.adminOn) }}
+	if s.rest != nil {
+		serving["REST"] = func() error { return s.rest.Serve(s.restOn) }
+		serving["gRPC"] = func() error { return s.grpc.Serve(s.grpcOn) }
+	}
+	for name, serve := range serving {
 		running.Go(func() {
 			if err := serve(); err != nil && !errors.Is(err, http.ErrServerClosed) {
 				failed <- fmt.Errorf("the %s server stopped: %w", name, err)
@@ -117,12 +134,14 @@ func (s *servers) shutdown(ctx context.Context, drain time.Duration, abort <-cha
 		}
 	})
 	var calls sync.WaitGroup
-	calls.Go(func() {
-		if err := s.grpc.Shutdown(draining); err != nil {
-			s.logger.Warn("gRPC calls were cancelled", "cause", err)
-		}
-	})
-	calls.Go(func() { s.shutdownREST(ctx, draining) })
+	if s.rest != nil {
+		calls.Go(func() {
+			if err := s.grpc.Shutdown(draining); err != nil {
+				s.logger.Warn("gRPC calls were cancelled", "cause", err)
+			}
+		})
+		calls.Go(func() { s.shutdownREST(ctx, draining) })
+	}
 	calls.Wait()
 	drained()
 	all.Wait()
@@ -174,5 +193,5 @@ func (s *servers) restHandler(contract http.Handler) http.Handler {
 
 // adminHandler serves operators.
 func (s *servers) adminHandler(m *metrics) http.Handler {
-	return admin.NewHandler(m.registry, s.probes, s.logger)
+	return admin.NewHandler(m.registry, s.probes, func() any { return s.mirror.status() }, s.logger)
 }

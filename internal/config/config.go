@@ -86,6 +86,8 @@ type Mirror struct {
 	// Tables are globs of table or schema.table; none: all tables of the DSN's schema. Except takes some out again.
 	Tables []string `yaml:"tables"`
 	Except []string `yaml:"except"`
+	// OmitColumns are globs of table.column or schema.table.column that events leave out: secrets.
+	OmitColumns []string `yaml:"omit_columns"`
 	// Exchange is the topic exchange that events go to.
 	Exchange Name    `yaml:"exchange" default:"banyan.events"`
 	History  History `yaml:"history"`

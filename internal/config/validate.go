@@ -98,11 +98,19 @@ func (v validator) mirror() {
 	if strings.ContainsAny(string(v.c.Ledger.Schema), ".-") {
 		v.add("ledger.schema", "use letters, digits and underscores", "ledger.schema is the name of a schema, which has no dots and dashes here")
 	}
+	if strings.Contains(string(m.Name), ".") {
+		v.add("mirror.name", "use letters, digits, dashes and underscores", "mirror.name is part of keys, where dots have a meaning")
+	}
 	for key, globs := range map[string][]string{"mirror.tables": m.Tables, "mirror.except": m.Except} {
 		for i, glob := range globs {
 			if _, err := path.Match(glob, ""); err != nil || strings.Count(glob, ".") > 1 {
 				v.add(Indexed(key, i), "write table or schema.table, with * and ? for what varies", "%s is no glob of tables", glob)
 			}
+		}
+	}
+	for i, glob := range m.OmitColumns {
+		if _, err := path.Match(glob, ""); err != nil || strings.Count(glob, ".") < 1 || strings.Count(glob, ".") > 2 {
+			v.add(Indexed("mirror.omit_columns", i), "write table.column or schema.table.column, with * and ? for what varies", "%s is no glob of columns", glob)
 		}
 	}
 	if text := v.c.Broker.URL.Reveal(); text != "" {

@@ -21,6 +21,8 @@ const (
 	Error Severity = "error"
 	// Warning is printed, and Banyan serves.
 	Warning Severity = "warning"
+	// Note is nothing wrong, but good to know: it is printed by check only.
+	Note Severity = "note"
 )
 
 // Pos is a place in a file. Line and Col count from 1 (Col in bytes); zero means unknown.
@@ -52,15 +54,15 @@ type Fault struct {
 	Fix string `json:"fix,omitempty"`
 }
 
-// String gives "file:line:col: message (what to do)", with "warning: " before the message of a warning.
+// String gives "file:line:col: message (what to do)", with the severity before the message where it is no error.
 func (f Fault) String() string {
 	var b strings.Builder
 	if f.File != "" {
 		b.WriteString(f.Pos.String())
 		b.WriteString(": ")
 	}
-	if f.Severity == Warning {
-		b.WriteString("warning: ")
+	if f.Severity == Warning || f.Severity == Note {
+		b.WriteString(string(f.Severity) + ": ")
 	}
 	b.WriteString(f.Message)
 	if f.Fix != "" {
@@ -82,6 +84,11 @@ func (l *List) Add(pos Pos, fix, format string, args ...any) {
 // Warn records a warning at pos.
 func (l *List) Warn(pos Pos, fix, format string, args ...any) {
 	l.faults = append(l.faults, Fault{Pos: pos, Severity: Warning, Message: fmt.Sprintf(format, args...), Fix: fix})
+}
+
+// Note records what is good to know at pos.
+func (l *List) Note(pos Pos, fix, format string, args ...any) {
+	l.faults = append(l.faults, Fault{Pos: pos, Severity: Note, Message: fmt.Sprintf(format, args...), Fix: fix})
 }
 
 // Append takes over the faults of another list.

@@ -29,9 +29,10 @@ func rooms() []room {
 		{dir: "internal/devstack", why: "servers for tests must be usable by every test"},
 		{dir: "internal/house", why: "it reads the house from outside"},
 		{dir: "internal/app", may: append([]string{"api", "adapters", "mirror", "legacy", "migrations", "proto", "internal/config"}, heart...), why: "it is the one place where everything is wired, for those above it"},
-		{dir: "internal/cli", may: append([]string{"internal/app", "internal/config", "internal/devstack", "legacy", "adapters", "proto", "examples"}, heart...), why: "commands call what is wired below"},
+		{dir: "internal/cli", may: append([]string{"internal/app", "internal/config", "internal/devstack", "legacy", "adapters", "mirror", "proto", "examples"}, heart...), why: "commands call what is wired below"},
 		{dir: "cmd", may: []string{"internal/cli", "internal/app"}, why: "main only hands over"},
 		{dir: "examples", may: []string{"contract", "consumer", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
+		{dir: "internal/chaos", may: []string{"mirror", "mirror/change", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
 		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "migrations"}, why: "it runs Banyan beside others"},
 	}
 }

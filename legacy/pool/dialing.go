@@ -61,7 +61,7 @@ func (p *Pool) dial() {
 		p.unreachable(err)
 	default:
 		p.counts.opened++
-		p.sessions[s] = struct{}{}
+		p.enter(s)
 		p.reached(server)
 		p.give(s)
 	}

@@ -28,6 +28,8 @@ type Options struct {
 	CommitGrace time.Duration
 	// MaxStatements bounds the statements that one connection keeps prepared (default 256).
 	MaxStatements int
+	// Marker gives the marks that write transactions begin with; nil: they have none. It needs at least MaxOpen slots.
+	Marker Marker
 	// Logger gets what callers are not told. Default slog.Default().
 	Logger *slog.Logger
 }

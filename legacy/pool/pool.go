@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"sync"
 	"time"
@@ -34,6 +35,7 @@ type Pool struct {
 	queue   queue
 	// sessions are those that exist, lent or idle; the patrol goes through them.
 	sessions   map[*session]struct{}
+	slots      slots
 	patrol     *time.Timer
 	patrolling bool
 	probe      *time.Timer
@@ -59,9 +61,15 @@ func Open(options Options) (*Pool, error) {
 	if err != nil {
 		return nil, err
 	}
+	if o.Marker != nil && o.Marker.Slots() < o.MaxOpen {
+		return nil, fmt.Errorf("%d connections can't each have one of %d writer's marks: make as many marks as connections, better twice as many", o.MaxOpen, o.Marker.Slots())
+	}
 	p := &Pool{
 		options: o, log: o.Logger, dialer: d, sessions: make(map[*session]struct{}),
 		breaker: circuitbreaker.NewBuilder[any]().WithFailureThreshold(1).WithDelay(probeEvery / 2).Build(),
+	}
+	if o.Marker != nil {
+		p.slots = newSlots(o.Marker.Slots())
 	}
 	p.base, p.cancel = context.WithCancel(context.Background())
 	p.killer = startKiller(d, o.ConnectTimeout, o.Logger)
@@ -106,7 +114,7 @@ func (p *Pool) Close() {
 	idle := p.idle
 	p.idle, p.open = nil, p.open-len(p.idle)
 	for _, s := range idle {
-		delete(p.sessions, s)
+		p.leave(s)
 	}
 	p.queue.failAll(closing())
 	for _, timer := range []*time.Timer{p.probe, p.reaper} {
@@ -169,9 +177,25 @@ func (p *Pool) discard(s *session) {
 	s.close()
 	p.mu.Lock()
 	p.open--
-	delete(p.sessions, s)
+	p.leave(s)
 	p.settle()
 	p.mu.Unlock()
+}
+
+// enter adds a session that was made. p.mu is held.
+func (p *Pool) enter(s *session) {
+	p.sessions[s] = struct{}{}
+	if p.Marks() {
+		s.slot = p.slots.take()
+	}
+}
+
+// leave takes a session out that is closed or about to be. p.mu is held.
+func (p *Pool) leave(s *session) {
+	delete(p.sessions, s)
+	if p.Marks() {
+		p.slots.giveBack(s.slot)
+	}
 }
 
 // give hands a session to who has waited longest, or keeps it. p.mu is held.
@@ -211,7 +235,7 @@ func (p *Pool) reap() {
 	p.idle = append(p.idle[:0], p.idle[n:]...)
 	p.open -= n
 	for _, s := range old {
-		delete(p.sessions, s)
+		p.leave(s)
 	}
 	if len(p.idle) > 0 && !p.closed {
 		p.reaper = time.AfterFunc(p.options.MaxIdleTime-now.Sub(p.idle[0].idleSince), p.reap)

@@ -38,7 +38,7 @@ func ruleOf(number uint16) rule {
 		return rule{codes.InvalidArgument, "VALUE_TOO_LARGE", "the request's values are larger than the legacy database takes at once; send less", 0}
 	// 1267, 1270, 1271: a mix of collations. Statements are checked at start, so it comes from a letter of the caller's
 	// that a column's character set lacks.
-	case 1265, 1267, 1270, 1271, 1292, 1300, 1366, 1367, 1411, 1416, 1525, 1977, 3140, 3141, 3854, 3903, 3988:
+	case 1265, 1267, 1270, 1271, 1292, 1300, 1366, 1367, 1411, 1416, 1525, 1977, 3140, 3141, 3854, 3903, 3988, 6136:
 		return rule{codes.InvalidArgument, "VALUE_NOT_STORABLE", "a value in the request can't be stored as it is, such as a text that is no date or a character that the field can't hold; change it", 0}
 	case 1139, 3685, 3686, 3687, 3688, 3689, 3690, 3691, 3692, 3693, 3694, 3695, 3696, 3697, 3698, 3699:
 		return rule{codes.InvalidArgument, "PATTERN_INVALID", "a search pattern in the request is not valid; correct it", 0}

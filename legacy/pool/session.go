@@ -28,7 +28,9 @@ type session struct {
 	// id is the server's CONNECTION_ID().
 	id uint64
 	// maxPacket is the most bytes that one statement's arguments can have.
-	maxPacket  int
+	maxPacket int
+	// slot is the mark that its write transactions have, where there are marks.
+	slot       int
 	statements *statements
 	watch      watch
 	expires    time.Time

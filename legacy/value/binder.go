@@ -65,7 +65,12 @@ func sink(col *Column) target {
 	if col == nil {
 		return target{}
 	}
-	return target{Column: *col, class: classOf(col.Type)}
+	to := target{Column: *col, class: classOf(col.Type)}
+	switch col.Type {
+	case typeUUID, typeINET4, typeINET6:
+		to.class = classText
+	}
+	return to
 }
 
 // any tells that the argument stands in an expression, or that nothing is known of its column.
@@ -128,7 +133,7 @@ func (c *Codec) plainBinder(fd protoreflect.FieldDescriptor, sh shape, to target
 	case shapeFloat, shapeDouble:
 		return floatBinder(fd, to)
 	case shapeString:
-		return stringBinder(fd, to)
+		return c.stringBinder(fd, to)
 	case shapeBytes:
 		return bytesBinder(fd, to)
 	case shapeEnum:

@@ -15,8 +15,8 @@ import (
 
 // stringBinder gives the text. Where the column is of another kind, the text has to be exactly what the column gives
 // back, so that MySQL has nothing to interpret.
-func stringBinder(fd protoreflect.FieldDescriptor, to target) (Binder, error) {
-	name := ":" + string(fd.Name())
+func (c *Codec) stringBinder(fd protoreflect.FieldDescriptor, to target) (Binder, error) {
+	name, zone := ":"+string(fd.Name()), c.zone()
 	var check func(s string) (driver.Value, error)
 	switch to.class {
 	case classUnknown:
@@ -34,7 +34,7 @@ func stringBinder(fd protoreflect.FieldDescriptor, to target) (Binder, error) {
 			return to.writeDecimal(text)
 		}
 	case classDateTime, classTimestamp, classDate, classTime:
-		check = func(s string) (driver.Value, error) { return s, to.checkTemporalText([]byte(s)) }
+		check = func(s string) (driver.Value, error) { return s, to.checkLocalText([]byte(s), zone) }
 	case classJSON:
 		check = func(s string) (driver.Value, error) {
 			if !json.Valid([]byte(s)) {
@@ -78,6 +78,10 @@ func (t *target) checkText(s []byte) error {
 		return t.checkMembers(string(s))
 	case classBinary:
 		return t.checkBinary(s)
+	}
+	switch t.Type {
+	case typeUUID, typeINET4, typeINET6:
+		return t.checkAddress(string(s))
 	}
 	if len(s) == 0 || s[len(s)-1] != ' ' {
 		return nil

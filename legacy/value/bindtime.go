@@ -195,6 +195,21 @@ func (c clock) canonical(s []byte) bool {
 	return strings.HasPrefix(string(s), sign+clockText(c.seconds))
 }
 
+// checkLocalText refuses, besides, text that a TIMESTAMP column would take for either of two moments, or for none.
+func (t *target) checkLocalText(s []byte, zone *time.Location) error {
+	if err := t.checkTemporalText(s); err != nil || t.class != classTimestamp {
+		return err
+	}
+	local, _, _ := parseCivil(s)
+	switch _, twice, err := local.moment(zone); {
+	case errors.Is(err, errGap):
+		return fmt.Errorf("is in the hour that the clocks of %s skip", zone)
+	case twice:
+		return fmt.Errorf("is in the hour that the clocks of %s show twice; the column would hold either", zone)
+	}
+	return nil
+}
+
 // checkTemporalText refuses text that is not written as the column writes it.
 func (t *target) checkTemporalText(s []byte) error {
 	var decimals int

@@ -67,7 +67,7 @@ func (c *Codec) oneEncoder(col Column, fd protoreflect.FieldDescriptor, omitZero
 	case shapeFloat, shapeDouble:
 		enc = floatEncoder(col, cl, f)
 	case shapeString:
-		enc = stringEncoder(col, cl, f)
+		enc = c.stringEncoder(col, cl, f)
 	case shapeBytes:
 		enc = bytesEncoder(col, cl, f)
 	case shapeEnum:

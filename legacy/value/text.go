@@ -16,11 +16,19 @@ func textOf(v driver.Value) ([]byte, bool) {
 	return nil, false
 }
 
+// stringEncoder is for string fields: what other kinds of columns have as text is carried as MySQL writes it.
+func (c *Codec) stringEncoder(col Column, cl class, f field) Encoder {
+	if cl == classTimestamp {
+		return c.timestampTextEncoder(col, f)
+	}
+	return stringEncoder(col, cl, f)
+}
+
 func stringEncoder(col Column, cl class, f field) Encoder {
 	switch cl {
 	case classInt:
 		return intTextEncoder(col, f)
-	case classText, classEnum, classSet, classJSON, classDecimal, classDateTime, classTimestamp, classDate, classTime:
+	case classText, classEnum, classSet, classJSON, classDecimal, classDateTime, classDate, classTime:
 	default:
 		return nil
 	}

@@ -62,6 +62,21 @@ func readLocal(v driver.Value, zone *time.Location, stored bool) (int64, int32, 
 	return seconds, c.nanos, err
 }
 
+// timestampTextEncoder carries a TIMESTAMP as the session's clock shows it, unless that could be two moments.
+func (c *Codec) timestampTextEncoder(col Column, f field) Encoder {
+	zone := c.zone()
+	return eachText(col, func(b, s []byte) ([]byte, error) {
+		local, _, ok := parseCivil(s)
+		if !ok {
+			return b, unexpected(col, s)
+		}
+		if _, twice, err := local.moment(zone); err == nil && twice {
+			return b, misfit(col, f, "%s is no single moment: %w", show(s), errTwice)
+		}
+		return f.appendBytes(b, s), nil
+	})
+}
+
 func readEpoch(v driver.Value) (int64, int32, error) { //nolint:unparam // The other readers give nanoseconds.
 	n, ok := integerOf(v)
 	if !ok {

@@ -119,3 +119,39 @@ func FuzzZone(f *testing.F) {
 		}
 	})
 }
+
+// A TIMESTAMP's text in the hour that clocks show twice is two moments, and one that they skip is none.
+func TestTimestampAsText(t *testing.T) {
+	c := &Codec{Zone: zoneNamed(t, "Europe/Berlin")}
+	fd := fieldNamed(t, "str")
+	for _, tc := range []struct{ typ, text, reads, writes string }{
+		{typ: "TIMESTAMP", text: "2024-10-27 01:59:59"},
+		{typ: "TIMESTAMP", text: "2024-10-27 02:30:00.5", reads: "UNIX_TIMESTAMP(col)", writes: "show twice"},
+		{typ: "TIMESTAMP", text: "2024-10-27 03:00:00"},
+		{typ: "TIMESTAMP", text: "2024-03-31 02:30:00", writes: "skip"},
+		{typ: "TIMESTAMP", text: "0000-00-00 00:00:00"},
+		{typ: "DATETIME", text: "2024-10-27 02:30:00"},
+		{typ: "DATETIME", text: "2024-03-31 02:30:00"},
+	} {
+		t.Run(tc.typ+" "+tc.text, func(t *testing.T) {
+			fits := func(err error, part string) {
+				t.Helper()
+				if (err == nil) != (part == "") || err != nil && !strings.Contains(err.Error(), part) {
+					t.Errorf("got %v, want %q", err, part)
+				}
+			}
+			enc, err := c.Encoder(Column{Name: "c", Type: tc.typ}, fd)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = enc(nil, []byte(tc.text))
+			fits(err, tc.reads)
+			bind, err := c.Binder(fd, "", &Column{Name: "c", Type: tc.typ})
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, err = bind(wantMessage(t, `{"str":"`+tc.text+`"}`).Get(fd))
+			fits(err, tc.writes)
+		})
+	}
+}

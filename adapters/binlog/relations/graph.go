@@ -12,7 +12,7 @@ import (
 type graph struct {
 	foldsCase bool
 	children  map[Table][]*Constraint // by parent
-	trees     sync.Map              // Table → []mirror.Relation
+	trees     sync.Map                // Table → []mirror.Relation
 }
 
 func newGraph(found []*Constraint, foldsCase bool) *graph {

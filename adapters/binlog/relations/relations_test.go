@@ -3,6 +3,7 @@ package relations
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"reflect"
 	"strings"
@@ -255,6 +256,36 @@ func TestOfIsForWhatTheLogLacks(t *testing.T) {
 				t.Errorf("after a failed Refresh (%v) there is %v", err, r.Of(schema, "p"))
 			}
 		})
+	}
+}
+
+func TestOfWhileTheyAreReadAnew(t *testing.T) {
+	server := &devstack.MariaDB(t).Server
+	db, schema := schemaOf(t, server)
+	run(t, db, "CREATE TABLE p (id INT PRIMARY KEY)", "CREATE TABLE c (p INT, FOREIGN KEY (p) REFERENCES p (id) ON DELETE CASCADE)")
+	r, err := New(Options{DSN: server.DSN("")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.Refresh(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan error, 1)
+	go func() {
+		done <- errors.Join(r.Refresh(t.Context()), r.Refresh(t.Context()))
+	}()
+	for {
+		if got := r.Of(schema, "p"); len(got) != 1 {
+			t.Fatalf("meanwhile there is %v", got)
+		}
+		select {
+		case err := <-done:
+			if err != nil {
+				t.Error(err)
+			}
+			return
+		default:
+		}
 	}
 }
 

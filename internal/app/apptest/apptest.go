@@ -37,8 +37,8 @@ type Server struct {
 }
 
 // Start runs the project in dir/banyan.yaml, with $DSN in it standing for dsn, and returns when it serves. It is
-// stopped when the test ends.
-func Start(t testing.TB, dir, dsn string) *Server {
+// stopped when the test ends. roles are what it does, none for all.
+func Start(t testing.TB, dir, dsn string, roles ...app.Role) *Server {
 	t.Helper()
 	project, faults := app.Load(t.Context(), filepath.Join(dir, "banyan.yaml"), func(name string) (string, bool) {
 		return dsn, name == "DSN"
@@ -51,7 +51,7 @@ func Start(t testing.TB, dir, dsn string) *Server {
 	ready := make(chan app.Addresses, 1)
 	a := app.New(project, app.Options{
 		Logger:  slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Version: "test", Abort: s.abort, Ready: func(at app.Addresses) { ready <- at },
+		Version: "test", Abort: s.abort, Roles: roles, Ready: func(at app.Addresses) { ready <- at },
 	})
 	go func() {
 		defer close(s.done)
@@ -68,6 +68,9 @@ func Start(t testing.TB, dir, dsn string) *Server {
 		t.Fatalf("the server did not start: %v\n%s", s.err, s.Logs())
 	case <-time.After(patience):
 		t.Fatalf("the server did not start in time:\n%s", s.Logs())
+	}
+	if s.GRPC == "" {
+		return s
 	}
 	conn, err := grpc.NewClient(s.GRPC, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {

@@ -61,7 +61,7 @@ func Run(ctx context.Context, o Options) (err error) {
 		return interrupted(ctx, err)
 	}
 	defer func() { err = errors.Join(err, servers.stop(o.Abort)) }()
-	s, err := openShop(ctx, servers.database, o)
+	s, err := openShop(ctx, servers.database, servers.broker.URL(""), o)
 	if err != nil {
 		return interrupted(ctx, err)
 	}

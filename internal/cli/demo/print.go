@@ -26,6 +26,10 @@ The old shop is open, and Banyan serves it.
 	for _, command := range r.commands() {
 		fmt.Fprintf(w, "  %s\n", command)
 	}
+	fmt.Fprint(w, "\nEvery change is an event, the old shop's too:\n\n")
+	for _, command := range r.watching() {
+		fmt.Fprintf(w, "  %s\n", command)
+	}
 	fmt.Fprint(w, "\nTo try SQL of your own, edit a copy (the demo writes its files anew at each start), and serve it beside:\n\n")
 	for _, command := range r.copying() {
 		fmt.Fprintf(w, "  %s\n", command)
@@ -41,6 +45,16 @@ func (r ready) commands() []string {
 		fmt.Sprintf(`curl -s 'http://%s/v2/orders:search' -H 'Content-Type: application/json' -d '{"country_code": "DE", "order_by": "grand_total desc", "page_size": 2}'`, r.REST),
 		fmt.Sprintf("grpcurl -plaintext %s describe shop.v2.OrderService", r.GRPC),
 		fmt.Sprintf(`grpcurl -plaintext -d '{"page_size": 2, "order_by": "price desc"}' %s shop.v2.ProductService/ListProducts`, r.GRPC),
+	}
+}
+
+// watching are commands that show the mirror at work.
+func (r ready) watching() []string {
+	program, file := quote(r.program), quote(r.Config)
+	return []string{
+		program + " events tail -c " + file,
+		program + " events replay -c " + file + " --from 1h orders",
+		program + " status -c " + file,
 	}
 }
 

@@ -15,7 +15,7 @@ import (
 // directory whose name a shell would take apart.
 func TestCopyIsServedElsewhere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a demo")
-	file, err := layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "banyan:secret@tcp(127.0.0.1:3306)/shop")
+	file, err := layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "banyan:secret@tcp(127.0.0.1:3306)/shop", "amqp://banyan:secret@127.0.0.1:5672/")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -38,13 +38,13 @@ type filled struct {
 }
 
 // openShop makes the shop's database unless it is there, and lays the files out.
-func openShop(ctx context.Context, server *devstack.Database, o Options) (*shop, error) {
+func openShop(ctx context.Context, server *devstack.Database, amqpURL string, o Options) (*shop, error) {
 	if err := fillOnce(ctx, server, o); err != nil {
 		return nil, err
 	}
 	s := &shop{dsn: server.DSN(database)}
 	var err error
-	if s.config, err = layOut(o, s.dsn); err != nil {
+	if s.config, err = layOut(o, s.dsn, amqpURL); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("mysql", s.dsn); err != nil {
@@ -117,7 +117,7 @@ func remake(ctx context.Context, dsn string) error {
 }
 
 // layOut copies the example's contract and SQL into the directory and writes a banyan.yaml for them.
-func layOut(o Options, dsn string) (file string, err error) {
+func layOut(o Options, dsn, amqpURL string) (file string, err error) {
 	err = fs.WalkDir(example.Files(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
@@ -135,7 +135,7 @@ func layOut(o Options, dsn string) (file string, err error) {
 	if err != nil {
 		return "", fmt.Errorf("lay the example out: %w", err)
 	}
-	text, err := configFor(dsn, o)
+	text, err := configFor(dsn, amqpURL, o)
 	if err != nil {
 		return "", err
 	}
@@ -144,12 +144,16 @@ func layOut(o Options, dsn string) (file string, err error) {
 }
 
 // configFor writes the demo's banyan.yaml, which also works without the demo as long as its servers run.
-func configFor(dsn string, o Options) ([]byte, error) {
+func configFor(dsn, amqpURL string, o Options) ([]byte, error) {
 	parsed, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's DSN: %w", err)
 	}
 	quoted, err := json.Marshal(parsed.FormatDSN()) // JSON's strings are YAML's
+	if err != nil {
+		return nil, err
+	}
+	broker, err := json.Marshal(amqpURL)
 	if err != nil {
 		return nil, err
 	}
@@ -163,8 +167,12 @@ contract:
 sql: [sql/*.sql]
 legacy:
   dsn: %s
+broker:
+  url: %s
+mirror:
+  omit_columns: [customers.customers_password, orders.orders_card_*]
 listen: {rest: "127.0.0.1:%d", grpc: "127.0.0.1:%d", admin: "127.0.0.1:%d"}
 log: {level: error}
 shutdown: {drain: 5s}
-`, quoted, ports[0], ports[1], ports[2]), nil
+`, quoted, broker, ports[0], ports[1], ports[2]), nil
 }

@@ -1,0 +1,7 @@
+package store
+
+// LockName gives the name of the leader's lock.
+func LockName(o Options) string {
+	o, _ = o.withDefaults()
+	return lockName(o.Schema, o.Mirror)
+}

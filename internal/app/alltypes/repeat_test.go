@@ -1,0 +1,25 @@
+package alltypes
+
+import (
+	"encoding/base64"
+	"fmt"
+	"strings"
+)
+
+// quoted gives a text n times, as JSON.
+func quoted(text string, n int) string { return `"` + strings.Repeat(text, n) + `"` }
+
+// zeros gives a byte of 1 for each of ones, and n zeros behind, as JSON.
+func zeros(ones, n int) string {
+	raw := append([]byte(strings.Repeat("\x01", ones)), make([]byte, n)...)
+	return `"` + base64.StdEncoding.EncodeToString(raw) + `"`
+}
+
+// sixtyFour gives m1 to m64, with quote around and comma between.
+func sixtyFour(quote, comma string) string {
+	members := make([]string, 64)
+	for i := range members {
+		members[i] = fmt.Sprintf("%sm%d%s", quote, i+1, quote)
+	}
+	return strings.Join(members, comma)
+}

@@ -1,0 +1,82 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"banyan.dev/banyan/adapters/binlog"
+	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/mirror/change"
+)
+
+// Reset is a change of the mirror's position that can be looked at before it is done.
+type Reset struct {
+	Before mirror.State
+	To     change.Position
+
+	store *store.Store
+}
+
+// PlanReset finds out what a reset to a position would do: "now" for the log's end, or FILE:OFFSET. Close the Reset.
+func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.Logger) (*Reset, error) {
+	if !cfg.MirrorOn() {
+		return nil, errNoMirror
+	}
+	source, err := binlog.New(binlog.Options{DSN: cfg.Legacy.DSN.Reveal(), ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger})
+	if err != nil {
+		return nil, err
+	}
+	defer source.Close() //nolint:errcheck // it was only asked
+	tail, err := source.Tail(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("find the end of the log: %w", err)
+	}
+	at, err := resetTarget(tail, to)
+	if err != nil {
+		return nil, err
+	}
+	if err := store.Migrate(ctx, storeOptions(cfg, logger)); err != nil {
+		return nil, err
+	}
+	kept, err := store.New(storeOptions(cfg, logger))
+	if err != nil {
+		return nil, err
+	}
+	before, err := kept.State(ctx)
+	if err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	return &Reset{Before: before, To: at, store: kept}, nil
+}
+
+// resetTarget reads a position. Only the log's end comes with GTIDs: those of other places are not known.
+func resetTarget(tail change.Position, to string) (change.Position, error) {
+	if to == "now" {
+		return tail, nil
+	}
+	file, offset, ok := strings.Cut(to, ":")
+	n, err := strconv.ParseUint(offset, 10, 64)
+	if _, fileErr := change.FileNumber(file); !ok || err != nil || fileErr != nil {
+		return change.Position{}, fmt.Errorf("--to %s is no position: write now, or FILE:OFFSET such as %s", to, tail)
+	}
+	at := change.Position{Server: tail.Server, File: file, Offset: n}
+	if after, err := at.Compare(tail); err != nil || after > 0 {
+		return change.Position{}, fmt.Errorf("--to %s is behind the log's end, %s", to, tail)
+	}
+	return at, nil
+}
+
+// Do does it. A mirror that leads begins anew.
+func (r *Reset) Do(ctx context.Context) error {
+	_, err := r.store.Reset(ctx, r.To)
+	return err
+}
+
+// Close gives up the connection.
+func (r *Reset) Close() { _ = r.store.Close() }

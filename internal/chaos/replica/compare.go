@@ -1,0 +1,309 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"strings"
+)
+
+// Comparison is what was found when two databases were compared.
+type Comparison struct {
+	// Tables and Rows count what the first database has.
+	Tables, Rows int
+	// Different counts rows that are not the same on both sides, and Differences tells the first of them, and all tables
+	// that are not the same.
+	Different   int
+	Differences []string
+}
+
+// Err is nil when there is no difference.
+func (c *Comparison) Err() error {
+	if c.Different == 0 && len(c.Differences) == 0 {
+		return nil
+	}
+	return fmt.Errorf("%d rows of %d are different:\n%s", c.Different, c.Rows, strings.Join(c.Differences, "\n"))
+}
+
+func (c *Comparison) differ(format string, args ...any) {
+	c.Different++
+	if len(c.Differences) < mostProblems {
+		c.Differences = append(c.Differences, fmt.Sprintf(format, args...))
+	}
+}
+
+// Compare compares all rows of a schema on two servers, value by value, both read row by row.
+func Compare(ctx context.Context, a, b *sql.DB, schema string) (*Comparison, error) {
+	ca, err := reader(ctx, a)
+	if err != nil {
+		return nil, err
+	}
+	defer ca.Close() //nolint:errcheck // it has only read
+	cb, err := reader(ctx, b)
+	if err != nil {
+		return nil, err
+	}
+	defer cb.Close() //nolint:errcheck // it has only read
+	ta, err := describe(ctx, ca, schema)
+	if err != nil {
+		return nil, err
+	}
+	tb, err := describe(ctx, cb, schema)
+	if err != nil {
+		return nil, err
+	}
+	out := &Comparison{Tables: len(ta)}
+	for name := range tb {
+		if _, ok := ta[name]; !ok {
+			out.Differences = append(out.Differences, "the table "+name+" is only in what was rebuilt")
+		}
+	}
+	for name, columns := range ta {
+		switch other, ok := tb[name]; {
+		case !ok:
+			out.Differences = append(out.Differences, "the table "+name+" was not rebuilt")
+			continue
+		case other != columns:
+			out.Differences = append(out.Differences, fmt.Sprintf("the table %s has the columns %s, and was rebuilt with %s", name, columns, other))
+			continue
+		}
+		if err := out.table(ctx, ca, cb, schema, name); err != nil {
+			return nil, fmt.Errorf("compare %s: %w", name, err)
+		}
+	}
+	return out, nil
+}
+
+func reader(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
+	conn, err := db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("connect to compare: %w", err)
+	}
+	if _, err := conn.ExecContext(ctx, "SET NAMES utf8mb4, time_zone = '+00:00'"); err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("connect to compare: %w", err)
+	}
+	return conn, nil
+}
+
+// describe gives the columns of all tables, as text.
+func describe(ctx context.Context, conn *sql.Conn, schema string) (map[string]string, error) {
+	out := map[string]string{}
+	const query = `SELECT c.TABLE_NAME, c.COLUMN_NAME, c.COLUMN_TYPE FROM information_schema.COLUMNS c
+		JOIN information_schema.TABLES t ON t.TABLE_SCHEMA = c.TABLE_SCHEMA AND t.TABLE_NAME = c.TABLE_NAME
+		WHERE c.TABLE_SCHEMA = ? AND t.TABLE_TYPE = 'BASE TABLE' ORDER BY c.TABLE_NAME, c.ORDINAL_POSITION`
+	err := each(ctx, conn, query, []any{schema}, func(rows *sql.Rows) error {
+		var table, column, kind string
+		if err := rows.Scan(&table, &column, &kind); err != nil {
+			return err
+		}
+		out[table] += column + " " + kind + ", "
+		return nil
+	})
+	return out, err
+}
+
+// row is a row as read, with what it is ordered by: its key, or nothing.
+type row struct {
+	columns []string
+	values  [][]byte
+}
+
+// text shows a row to people.
+func (r *row) text() string {
+	var b strings.Builder
+	for i, v := range r.values {
+		if i > 0 {
+			b.WriteString(", ")
+		}
+		if v == nil {
+			b.WriteString(r.columns[i] + "=NULL")
+			continue
+		}
+		fmt.Fprintf(&b, "%s=%.60q", r.columns[i], v)
+	}
+	return b.String()
+}
+
+// table compares the rows of one table. Where there is a key, both sides come in its order; where there is none, how
+// often each row is there is compared.
+func (c *Comparison) table(ctx context.Context, ca, cb *sql.Conn, schema, name string) error {
+	t, err := tables{}.of(ctx, ca, schema, name)
+	if err != nil {
+		return err
+	}
+	if len(t.key) == 0 {
+		return c.heap(ctx, ca, cb, t)
+	}
+	order := make([]string, len(t.key))
+	for i, key := range t.key {
+		order[i] = quoteName(key)
+	}
+	query := "SELECT * FROM " + t.name + " ORDER BY " + strings.Join(order, ", ")
+	sa, err := open(ctx, ca, query)
+	if err != nil {
+		return err
+	}
+	defer sa.rows.Close()
+	sb, err := open(ctx, cb, query)
+	if err != nil {
+		return err
+	}
+	defer sb.rows.Close()
+	for {
+		ra, err := sa.next()
+		if err != nil {
+			return err
+		}
+		rb, err := sb.next()
+		if err != nil {
+			return err
+		}
+		switch {
+		case ra == nil && rb == nil:
+			return nil
+		case rb == nil || ra == nil || !sameKey(t, ra, rb):
+			// Keys have no common order to go by here, so the rest is told by counting.
+			return c.rest(t, ra, rb, sa, sb)
+		}
+		c.Rows++
+		if !same(ra, rb) {
+			c.differ("%s: %s was rebuilt as %s", name, ra.text(), rb.text())
+		}
+	}
+}
+
+func same(a, b *row) bool {
+	for i := range a.values {
+		if (a.values[i] == nil) != (b.values[i] == nil) || !bytes.Equal(a.values[i], b.values[i]) {
+			return false
+		}
+	}
+	return true
+}
+
+func sameKey(t *table, a, b *row) bool {
+	for i, name := range a.columns {
+		for _, key := range t.key {
+			if key == name && !bytes.Equal(a.values[i], b.values[i]) {
+				return false
+			}
+		}
+	}
+	return true
+}
+
+// heap compares a table without a key.
+func (c *Comparison) heap(ctx context.Context, ca, cb *sql.Conn, t *table) error {
+	query := "SELECT * FROM " + t.name
+	sa, err := open(ctx, ca, query)
+	if err != nil {
+		return err
+	}
+	defer sa.rows.Close()
+	sb, err := open(ctx, cb, query)
+	if err != nil {
+		return err
+	}
+	defer sb.rows.Close()
+	ra, err := sa.next()
+	if err != nil {
+		return err
+	}
+	rb, err := sb.next()
+	if err != nil {
+		return err
+	}
+	return c.rest(t, ra, rb, sa, sb)
+}
+
+// rest compares what is left of two streams by how often each row is there.
+func (c *Comparison) rest(t *table, ra, rb *row, sa, sb *stream) error {
+	seed := maphash.MakeSeed()
+	balance := map[uint64]int{}
+	texts := map[uint64]string{}
+	count := func(r *row, s *stream, by int) error {
+		for r != nil {
+			if by > 0 {
+				c.Rows++
+			}
+			h := r.hash(seed)
+			if balance[h] += by; balance[h] == 0 {
+				delete(balance, h)
+				delete(texts, h)
+			} else if len(texts) < 10_000 {
+				texts[h] = r.text()
+			}
+			var err error
+			if r, err = s.next(); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := count(ra, sa, 1); err != nil {
+		return err
+	}
+	if err := count(rb, sb, -1); err != nil {
+		return err
+	}
+	for h, n := range balance {
+		if n > 0 {
+			c.differ("%s: %d of %s were not rebuilt", t.name, n, texts[h])
+		} else {
+			c.differ("%s: %d of %s are only in what was rebuilt", t.name, -n, texts[h])
+		}
+	}
+	return nil
+}
+
+func (r *row) hash(seed maphash.Seed) uint64 {
+	var m maphash.Hash
+	m.SetSeed(seed)
+	for _, v := range r.values {
+		if v == nil {
+			_ = m.WriteByte(0)
+			continue
+		}
+		_, _ = fmt.Fprintf(&m, "%d:", len(v))
+		_, _ = m.Write(v)
+	}
+	return m.Sum64()
+}
+
+// stream reads rows one by one.
+type stream struct {
+	rows    *sql.Rows
+	columns []string
+}
+
+func open(ctx context.Context, conn *sql.Conn, query string) (*stream, error) {
+	rows, err := conn.QueryContext(ctx, query) //nolint:rowserrcheck // next does
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", query, err)
+	}
+	columns, err := rows.Columns()
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("%s: %w", query, err), rows.Close()) //nolint:sqlclosecheck // the callers do, save here
+	}
+	return &stream{rows, columns}, nil
+}
+
+// next gives the next row, or nil at the end.
+func (s *stream) next() (*row, error) {
+	if !s.rows.Next() {
+		return nil, s.rows.Err()
+	}
+	r := &row{columns: s.columns, values: make([][]byte, len(s.columns))}
+	into := make([]any, len(s.columns))
+	for i := range r.values {
+		into[i] = &r.values[i]
+	}
+	if err := s.rows.Scan(into...); err != nil {
+		return nil, fmt.Errorf("read a row: %w", err)
+	}
+	return r, nil
+}

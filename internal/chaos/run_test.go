@@ -1,0 +1,55 @@
+package chaos_test
+
+import (
+	"flag"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"banyan.dev/banyan/internal/chaos"
+)
+
+// What make chaos asks for.
+var (
+	seed    = flag.Uint64("chaos.seed", 1, "chooses the plan of faults and the load")
+	length  = flag.Duration("chaos.length", 0, "how long faults come; 0: the short form of make test")
+	rows    = flag.Int("chaos.rows", 0, "rows of the transaction at the end")
+	dir     = flag.String("chaos.dir", "", "keeps the project and the logs; by default they are removed")
+	verbose = flag.Bool("chaos.verbose", false, "tell each fault")
+)
+
+// shortLength and shortRows are the form of the run that make test has.
+const (
+	shortLength = 25 * time.Second
+	shortRows   = 20_000
+)
+
+func TestChaos(t *testing.T) {
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Setenv(asBanyan, "1")
+	options := chaos.Options{Command: []string{self}, Dir: *dir, Seed: *seed, Length: *length, Rows: *rows, Log: slog.New(slog.DiscardHandler)}
+	if options.Dir == "" {
+		options.Dir = t.TempDir()
+	}
+	if *length == 0 {
+		if testing.Short() {
+			t.Skip("a minute of chaos is not short")
+		}
+		options.Length, options.Rows = shortLength, shortRows
+	}
+	if *verbose {
+		options.Log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	}
+	report, err := chaos.Run(t.Context(), options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Logf("%s", report)
+	if err := report.Err(); err != nil {
+		t.Error(err)
+	}
+}

@@ -1,0 +1,208 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"strings"
+	"unicode/utf8"
+
+	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/mirror/change"
+)
+
+// eventWriter writes events for people, a line each.
+type eventWriter struct {
+	colour bool
+	full   bool // values in full, and columns that did not change, too
+}
+
+// eventBody is what of an event's body a line shows.
+type eventBody struct {
+	Op        change.Op       `json:"op"`
+	Schema    string          `json:"schema"`
+	Table     string          `json:"table"`
+	Before    json.RawMessage `json:"before"`
+	After     json.RawMessage `json:"after"`
+	Statement string          `json:"statement"`
+	Children  []eventChild    `json:"children"`
+}
+
+type eventChild struct {
+	Table    string       `json:"table"`
+	Rule     string       `json:"rule"`
+	Children []eventChild `json:"children"`
+}
+
+// longestValue is how many characters of a value are shown.
+const longestValue = 40
+
+// line gives an event's line, without its end. What is no event of a mirror is shown as it is.
+func (w eventWriter) line(m *change.Message) string {
+	var body eventBody
+	if err := json.Unmarshal(m.Body, &body); err != nil || body.Op == "" {
+		return fmt.Sprintf("%s  %s", m.Key, printable(string(m.Body)))
+	}
+	subject := m.Subject
+	if subject == "" {
+		subject = body.Table
+	}
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s  %s  %s  %s", w.paint(dim, m.Time.UTC().Format("2006-01-02 15:04:05.000")),
+		w.paint(opColour(body.Op), fmt.Sprintf("%-8s", body.Op)), w.paint(bold, printable(subject)), w.paint(dim, m.Origin))
+	switch {
+	case body.Statement != "":
+		b.WriteString("  " + w.cut(printable(body.Statement)))
+	case body.Children != nil:
+		for _, c := range body.Children {
+			b.WriteString("  " + children(c))
+		}
+	default:
+		w.columns(&b, body.Before, body.After)
+	}
+	return b.String()
+}
+
+func children(c eventChild) string {
+	text := fmt.Sprintf("%s (%s)", printable(c.Table), c.Rule)
+	for _, next := range c.Children {
+		text += " > " + children(next)
+	}
+	return text
+}
+
+// columns writes what a row has, or of an update what it changed.
+func (w eventWriter) columns(b *strings.Builder, before, after json.RawMessage) {
+	old, now := ordered(before), ordered(after)
+	if old == nil || now == nil {
+		for _, c := range append(old, now...) {
+			if w.full || string(c.value) != "null" {
+				fmt.Fprintf(b, "  %s=%s", printable(c.name), w.cut(string(c.value)))
+			}
+		}
+		return
+	}
+	was := make(map[string]json.RawMessage, len(old))
+	for _, c := range old {
+		was[c.name] = c.value
+	}
+	for _, c := range now {
+		switch prior := was[c.name]; {
+		case !bytes.Equal(prior, c.value):
+			fmt.Fprintf(b, "  %s: %s → %s", printable(c.name), w.cut(string(prior)), w.cut(string(c.value)))
+		case w.full:
+			fmt.Fprintf(b, "  %s=%s", printable(c.name), w.cut(string(c.value)))
+		}
+	}
+}
+
+type namedValue struct {
+	name  string
+	value json.RawMessage
+}
+
+// ordered gives an object's members in their order; nil for what is none.
+func ordered(object json.RawMessage) []namedValue {
+	if len(object) == 0 {
+		return nil
+	}
+	d := json.NewDecoder(bytes.NewReader(object))
+	if open, err := d.Token(); err != nil || open != json.Delim('{') {
+		return nil
+	}
+	out := []namedValue{}
+	for d.More() {
+		name, err := d.Token()
+		if err != nil {
+			return nil
+		}
+		var v namedValue
+		text, ok := name.(string)
+		if !ok || d.Decode(&v.value) != nil {
+			return nil
+		}
+		v.name = text
+		out = append(out, v)
+	}
+	return out
+}
+
+func (w eventWriter) cut(text string) string {
+	text = printable(text)
+	if w.full || utf8.RuneCountInString(text) <= longestValue {
+		return text
+	}
+	return string([]rune(text)[:longestValue]) + "…"
+}
+
+// printable keeps what a database says from steering the terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\n' || r == '\t' || r == '\r':
+			return ' '
+		case r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
+			return '�'
+		}
+		return r
+	}, text)
+}
+
+// The colours of a terminal (ECMA-48, SGR).
+const (
+	bold   = "1"
+	dim    = "2"
+	red    = "31"
+	green  = "32"
+	yellow = "33"
+	cyan   = "36"
+)
+
+func opColour(op change.Op) string {
+	switch op {
+	case change.Insert:
+		return green
+	case change.Update:
+		return yellow
+	case change.Delete, change.Drop, change.Truncate, change.Opaque, mirror.Cascade:
+		return red
+	default:
+		return cyan
+	}
+}
+
+func (w eventWriter) paint(colour, text string) string {
+	if !w.colour || text == "" {
+		return text
+	}
+	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+}
+
+// eventJSON is an event for machines: the context attributes of CloudEvents, and where it stood.
+type eventJSON struct {
+	RoutingKey string          `json:"routing_key"`
+	Offset     int64           `json:"offset"`
+	ID         string          `json:"id"`
+	Source     string          `json:"source"`
+	Type       string          `json:"type"`
+	Subject    string          `json:"subject,omitempty"`
+	Time       string          `json:"time,omitempty"`
+	Version    string          `json:"banyanversion,omitempty"`
+	Origin     string          `json:"banyanorigin,omitempty"`
+	Term       string          `json:"banyanterm,omitempty"`
+	Data       json.RawMessage `json:"data"`
+}
+
+func newEventJSON(m *change.Message, offset int64) eventJSON {
+	e := eventJSON{
+		RoutingKey: m.Key, Offset: offset, ID: m.ID, Source: m.Source, Type: m.Type, Subject: m.Subject,
+		Version: m.Version, Origin: m.Origin, Term: m.Term, Data: m.Body,
+	}
+	if !m.Time.IsZero() {
+		e.Time = m.Time.UTC().Format("2006-01-02T15:04:05.999999Z07:00")
+	}
+	if !json.Valid(m.Body) { // a foreign message
+		e.Data, _ = json.Marshal(string(m.Body)) // a string always is JSON
+	}
+	return e
+}
