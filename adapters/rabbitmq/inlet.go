@@ -39,13 +39,6 @@ type confirms interface {
 	returned(code uint16, reason, key string)
 }
 
-// heartbeat is an empty frame on channel 0. signOfLife is how often amqp091-go gets one in the place of what was taken out:
-// a broker that confirms sends none itself, and amqp091-go would take it for dead.
-const (
-	heartbeat  = "\x08\x00\x00\x00\x00\x00\x00\xce"
-	signOfLife = 500 * time.Millisecond
-)
-
 // inlet reads a connection for amqp091-go and takes the frames out that confirm messages. It is for one goroutine.
 type inlet struct {
 	conn     net.Conn
@@ -62,8 +55,6 @@ type inlet struct {
 	next int  // where in buf the unread begins
 	pass int  // how much of it is to be handed on
 	raw  bool // the other side doesn't speak AMQP: amqp091-go will say so
-
-	handed time.Time // when amqp091-go has last got something
 }
 
 // Read hands on all but the frames taken out.
@@ -72,16 +63,10 @@ func (in *inlet) Read(p []byte) (int, error) {
 		switch taken, complete := in.frame(in.buf[in.next:]); {
 		case taken > 0:
 			in.next += taken
-<<<<<<< HEAD
-			if now := time.Now(); len(p) >= len(heartbeat) && now.Sub(in.handed) >= signOfLife {
-				in.handed = now
-				return copy(p, heartbeat), nil
-=======
 			if now := in.now(); now.Sub(in.heartbeat) > time.Second/2 {
 				in.heartbeat = now
 				in.next -= frameEdge
 				in.pass = copy(in.buf[in.next:], []byte{frameHeartbeat, 0, 0, 0, 0, 0, 0, frameEnd})
->>>>>>> w-rabbit
 			}
 		case complete > 0:
 			in.pass = complete
