@@ -14,7 +14,6 @@ import (
 type followed struct {
 	rate          float64 // rows a second, as written
 	p50, p99, max float64 // milliseconds from a commit to the confirm
-	cpu           float64 // of its process, microseconds a row
 }
 
 // follow lets a contender send what is written meanwhile at a pace, into a new queue of a kind.
@@ -80,6 +79,5 @@ func (w written) measure(o outcome, warmUp int) (followed, error) {
 	return followed{
 		rate: w.rate,
 		p50:  figure.Quantile(latencies, 0.5), p99: figure.Quantile(latencies, 0.99), max: latencies[len(latencies)-1],
-		cpu: float64(o.CPU.Microseconds()) / float64(len(w.committed)),
 	}, nil
 }
