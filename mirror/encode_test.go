@@ -114,6 +114,9 @@ func TestValuesAsJSON(t *testing.T) {
 		{change.Value{Kind: change.Temporal, Text: []byte("0000-00-00")}, `"0000-00-00"`},
 		{change.Value{Kind: change.Instant, Text: []byte("2026-01-02T03:04:05Z")}, `"2026-01-02T03:04:05Z"`},
 		{change.Value{Kind: change.JSON, Text: []byte(`{"a":[1,2.50]}`)}, `{"a":[1,2.50]}`},
+		{change.Value{Kind: change.JSON, Text: []byte(`null`)}, `{"$json":null}`},
+		{change.Value{Kind: change.JSON, Text: []byte(`{"$bytes": "/w=="}`)}, `{"$json":{"$bytes": "/w=="}}`},
+		{change.Value{Kind: change.JSON, Text: []byte(`{"$json": 1}`)}, `{"$json":{"$json": 1}}`},
 		{change.Value{Kind: change.Garbled, Text: []byte{0xff}}, `{"$bytes":"/w=="}`},
 	} {
 		got := appendValue(nil, &test.v)

@@ -1,6 +1,7 @@
 package mirror
 
 import (
+	"bytes"
 	"encoding/base64"
 	"math"
 	"strconv"
@@ -39,12 +40,23 @@ func appendValue(dst []byte, v *change.Value) []byte {
 	case change.Bytes:
 		return appendBase64(dst, v.Text)
 	case change.JSON:
-		return append(dst, v.Text...)
+		return appendJSON(dst, v.Text)
 	default: // Garbled
 		dst = append(dst, `{"$bytes":`...)
 		dst = appendBase64(dst, v.Text)
 		return append(dst, '}')
 	}
+}
+
+// appendJSON appends a document as it is, but wraps those that would be taken for NULL, for bytes that are no text, or for
+// a wrapped one.
+func appendJSON(dst, document []byte) []byte {
+	if string(document) != "null" && !bytes.HasPrefix(document, []byte(`{"$bytes":`)) && !bytes.HasPrefix(document, []byte(`{"$json":`)) {
+		return append(dst, document...)
+	}
+	dst = append(dst, `{"$json":`...)
+	dst = append(dst, document...)
+	return append(dst, '}')
 }
 
 // appendFloat appends the shortest digits that give the same number again (ECMA-262, Number::toString). No database of

@@ -4,7 +4,6 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
-	"fmt"
 	"math"
 	"net/url"
 	"strconv"
@@ -269,8 +268,6 @@ func TestRowsComeAsTheyWere(t *testing.T) {
 		)
 	})
 }
-
-var _ = fmt.Sprint
 
 func TestDDLComesBetweenRows(t *testing.T) {
 	onServers(t, func(t *testing.T, b *bench, mariadb bool) {

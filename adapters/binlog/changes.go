@@ -9,6 +9,9 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
+// maxTables bounds how many tables are known at a time: those that are gone are among them.
+const maxTables = 20_000
+
 // tableMap keeps what rows of a table look like. A table that has not changed stays the same.
 func (s *stream) tableMap(ctx context.Context, e event) error {
 	if len(e.body) < tableMapPrefix {
@@ -39,6 +42,9 @@ func (s *stream) tableMap(ctx context.Context, e event) error {
 			return passing(err)
 		}
 		known = t
+		if len(s.byName) >= maxTables {
+			clear(s.byName)
+		}
 		s.byName[string(key)] = t
 	}
 	s.tables[id] = known

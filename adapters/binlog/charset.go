@@ -133,7 +133,7 @@ func (c *charset) prepareSingle(ctx context.Context, conn *sql.Conn) error {
 	c.ascii = true
 	for i := range table {
 		r := rune(binary.BigEndian.Uint32(points[4*i:])) //nolint:gosec // It is checked.
-		if r == '?' && i != '?' || !utf8.ValidRune(r) {
+		if r == '?' && i != '?' || r == utf8.RuneError || !utf8.ValidRune(r) {
 			r = -1
 		}
 		if i < 0x80 && r != rune(i) {

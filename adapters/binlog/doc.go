@@ -10,8 +10,10 @@
 //
 // What is streamed:
 //
-//   - Transactions in commit order. Only committed ones are in the log. A prepared XA transaction is, too: it is passed over
-//     and read again when its XA COMMIT comes; until then no End passes it.
+//   - Transactions in commit order. A prepared XA transaction is passed over and given when its XA COMMIT comes, under that
+//     one's id; until then no End passes it.
+//   - What of a transaction was rolled back is not given, though MariaDB's log can have it: see ahead. For that, a MariaDB
+//     transaction is kept in memory up to a limit; of a larger one, the log is read twice.
 //   - Changes of rows of tables in scope, of any engine; what a trigger changes, too. Changes by foreign keys' cascades
 //     are not in the log.
 //   - DDL of tables in scope, one Statement for each table: see statementOf. Views, routines, users, temporary tables and

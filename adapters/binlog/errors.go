@@ -3,6 +3,7 @@ package binlog
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	replica "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-sql-driver/mysql"
@@ -44,6 +45,9 @@ func judge(err error) error {
 	}
 	switch code(err) {
 	case errBinlog:
+		if strings.Contains(err.Error(), "with the same server") {
+			return err // Somebody else has the replica's id; the next one is another.
+		}
 		return &change.StopError{What: "the legacy no longer has the log where the mirror has to go on", Fix: resetFix, Cause: err}
 	case errSpecific, errDBAccess, errTableAccess:
 		return noRights(err)

@@ -13,7 +13,9 @@ import (
 type gtids struct {
 	domains []mariaGTID
 	sources []source
-	buf     []byte
+	// text is the set as text, until it changes.
+	text string
+	buf  []byte
 }
 
 type mariaGTID struct {
@@ -92,6 +94,7 @@ func (g *gtids) parseSource(text string) error {
 }
 
 func (g *gtids) addMaria(id mariaGTID) {
+	g.text = ""
 	i, found := slices.BinarySearchFunc(g.domains, id.domain, func(d mariaGTID, domain uint32) int { return cmp.Compare(d.domain, domain) })
 	if found {
 		g.domains[i] = id
@@ -101,6 +104,7 @@ func (g *gtids) addMaria(id mariaGTID) {
 }
 
 func (g *gtids) add(name string, add interval) {
+	g.text = ""
 	i, found := slices.BinarySearchFunc(g.sources, name, func(s source, name string) int { return cmp.Compare(s.name, name) })
 	if !found {
 		g.sources = slices.Insert(g.sources, i, source{name: name})
@@ -128,6 +132,9 @@ func (g *gtids) empty() bool { return len(g.domains) == 0 && len(g.sources) == 0
 
 // String gives the set in the server's notation.
 func (g *gtids) String() string {
+	if g.text != "" {
+		return g.text
+	}
 	b := g.buf[:0]
 	for _, d := range g.domains {
 		if len(b) > 0 {
@@ -147,8 +154,8 @@ func (g *gtids) String() string {
 			}
 		}
 	}
-	g.buf = b
-	return string(b)
+	g.buf, g.text = b, string(b)
+	return g.text
 }
 
 func (m mariaGTID) append(b []byte) []byte {

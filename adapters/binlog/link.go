@@ -28,6 +28,7 @@ type link struct {
 	stream *replication.BinlogStreamer
 
 	mu     sync.Mutex
+	cancel context.CancelFunc // of an attempt to connect
 	conn   net.Conn
 	closed bool
 	once   sync.Once
@@ -105,17 +106,31 @@ func (l *link) start(ctx context.Context, what dump) error {
 
 // dial connects for the syncer, which would also do so to kill its old connection in the server: closing is enough.
 func (l *link) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.closed {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	if !l.keep(func() { l.cancel = cancel }) {
 		return nil, net.ErrClosed
 	}
 	conn, err := l.dialer(ctx)
 	if err != nil {
 		return nil, err
 	}
-	l.conn = &timedConn{Conn: conn, link: l}
-	return l.conn, nil
+	timed := &timedConn{Conn: conn, link: l}
+	if !l.keep(func() { l.conn = timed }) {
+		_ = conn.Close()
+		return nil, net.ErrClosed
+	}
+	return timed, nil
+}
+
+// keep notes something for hangUp, unless that was before.
+func (l *link) keep(note func()) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if !l.closed {
+		note()
+	}
+	return !l.closed
 }
 
 // hangUp ends the connection at once, so that whoever waits for the server fails.
@@ -123,6 +138,9 @@ func (l *link) hangUp() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.closed = true
+	if l.cancel != nil {
+		l.cancel()
+	}
 	if l.conn != nil {
 		_ = l.conn.Close()
 	}

@@ -76,8 +76,7 @@ func (s *stream) scan(ctx context.Context) (plan, error) {
 		if err != nil {
 			return plan{}, passing(err)
 		}
-		switch e.kind {
-		case kindMariaGTID, kindGTID, kindTagged:
+		if beginsGroup(e.kind) {
 			in = true
 			continue
 		}

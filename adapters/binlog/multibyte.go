@@ -25,14 +25,12 @@ type charsetTables struct {
 	third map[uint16]rune
 }
 
-// prepareMultibyte: two charsets are the same everywhere.
+// prepareMultibyte: one charset is the same everywhere.
 func (c *charset) prepareMultibyte() {
 	switch c.name {
 	case "euckr":
 		c.ascii, c.decode = true, func(dst, text []byte) ([]byte, bool) { return decodeBy(korean.EUCKR, dst, text) }
-	case "gbk":
-		c.ascii, c.decode = true, func(dst, text []byte) ([]byte, bool) { return decodeBy(simplifiedchinese.GBK, dst, text) }
-	case "sjis", "cp932", "ujis", "eucjpms", "gb2312", "big5", "gb18030":
+	case "gbk", "sjis", "cp932", "ujis", "eucjpms", "gb2312", "big5", "gb18030":
 		c.ascii, c.tables = true, &charsetTables{}
 		c.decode = c.decodeByTables
 	}

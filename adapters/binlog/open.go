@@ -44,6 +44,7 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 			return nil, err
 		}
 		what, at.placed = dumpFrom(from), true
+		at.seeking = what.file == ""
 		if err := at.place.enter(from.File, from.Offset); err != nil {
 			return nil, err
 		}

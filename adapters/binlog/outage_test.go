@@ -84,6 +84,7 @@ func TestMissingLogsStop(t *testing.T) {
 	server := devstack.OwnMariaDB(t)
 	b := newBench(t, server.NewSchema(t))
 	b.exec("CREATE TABLE t (id INT PRIMARY KEY)")
+	b.session("XA START 'old'", "INSERT INTO t VALUES (7)", "XA END 'old'", "XA PREPARE 'old'")
 	first := b.tail()
 	b.session("INSERT INTO t VALUES (1)", "FLUSH BINARY LOGS", "INSERT INTO t VALUES (2)")
 	second := b.tail()
@@ -120,6 +121,9 @@ func TestMissingLogsStop(t *testing.T) {
 		_ = s.Close()
 	}
 	wantStop(t, err, "banyan mirror reset")
+
+	b.session("XA COMMIT 'old'")
+	wantStop(t, fails(t, b.open(second)), "prepared in a log that is no longer there")
 }
 
 func TestSettingsThatHideChangesStop(t *testing.T) {
@@ -201,6 +205,17 @@ func TestSilentLinkIsNoticedAndSlowReadersAreNot(t *testing.T) {
 	defer cancel()
 	if _, err := s.Next(ctx); !errors.Is(err, context.DeadlineExceeded) {
 		t.Fatalf("a quiet server: %v", err)
+	}
+	_ = s.Close()
+	// Nobody reads for several times the timeout, while more comes than buffers take.
+	from := b.tail()
+	b.exec("CREATE TABLE big (id INT AUTO_INCREMENT PRIMARY KEY, a MEDIUMTEXT)", "INSERT INTO big (a) SELECT REPEAT('x', 500000) FROM seq_1_to_80")
+	s = b.open(from)
+	pause, stop := context.WithTimeout(t.Context(), 2*time.Second)
+	defer stop()
+	<-pause.Done()
+	if got, err := b.readStream(s, b.tail()); err != nil || len(lines(got)) != 81 {
+		t.Fatalf("after a pause %d changes came, and %v", len(lines(got)), err)
 	}
 	_ = s.Close()
 	s = b.open(b.tail())

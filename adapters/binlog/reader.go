@@ -18,6 +18,12 @@ type reader struct {
 	heard   bool
 	silence time.Duration
 	payload *payload
+	// seeking says that the place is known to be at the next group, while the server sends the file's beginning.
+	seeking bool
+}
+
+func beginsGroup(kind replication.EventType) bool {
+	return kind == kindMariaGTID || kind == kindGTID || kind == kindTagged || kind == kindAnonymous
 }
 
 // next gives the next event of the log. Those of a compressed transaction come one by one.
@@ -63,13 +69,20 @@ func (r *reader) next(ctx context.Context) (event, error) {
 var errPassed = errors.New("it is not of the log")
 
 func (r *reader) pass(e *event) error {
-	switch {
-	case e.kind == kindHeartbeat || e.kind == kindHeartbeat2:
+	switch e.kind {
+	case kindHeartbeat, kindHeartbeat2:
 		return errPassed
-	case e.kind == kindRotate:
+	case kindRotate:
 		return r.rotate(e)
 	}
-	e.start = r.place.pass(*e)
+	if r.seeking && !beginsGroup(e.kind) {
+		return errPassed
+	}
+	r.seeking = false
+	var err error
+	if e.start, err = r.place.pass(*e); err != nil {
+		return err
+	}
 	if e.flags&flagArtificial != 0 {
 		return errPassed
 	}
@@ -88,6 +101,7 @@ func (r *reader) rotate(e *event) error {
 		return errShort
 	}
 	file := string(c.rest)
+	r.seeking = r.seeking && file == r.place.file
 	moved := r.place.file != file
 	if !moved && r.place.offset > offset {
 		return errPassed // Where reading begins by GTIDs, it tells the file's beginning.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math/bits"
+	"slices"
 
 	"github.com/go-mysql-org/go-mysql/replication"
 
@@ -24,7 +25,6 @@ type rowsEvent struct {
 }
 
 var (
-	errPartialJSON = errors.New("the event has parts of JSON values only")
 	errImage       = errors.New("the event has some of the columns only")
 	errColumns     = errors.New("the event has not the columns that its table map has")
 	errUnknownRows = errors.New("it is a rows event of an unknown kind")
@@ -162,10 +162,19 @@ func (d *decoder) decode(t *table, r rowsEvent) ([]change.Row, error) {
 	return d.rows, nil
 }
 
+// misread adds what makes values have another size than the log says.
+func (t *table) misread(err error) error {
+	old := func(c column) bool { return c.typ == typeTime || c.typ == typeDatetime || c.typ == typeTimestamp }
+	if errors.Is(err, errShort) && slices.ContainsFunc(t.columns, old) {
+		return fmt.Errorf("%w; if a column of times is meant, %w", err, errOldTime)
+	}
+	return err
+}
+
 func (d *decoder) image(t *table, c *cursor) ([]change.Value, error) {
 	nulls := c.bytes((len(t.columns) + 7) / 8)
 	if c.failed {
-		return nil, errShort
+		return nil, t.misread(errShort)
 	}
 	start := len(d.values)
 	for i := range t.columns {
@@ -178,7 +187,7 @@ func (d *decoder) image(t *table, c *cursor) ([]change.Value, error) {
 			err = c.err()
 		}
 		if err != nil {
-			return nil, fmt.Errorf("column %s of %s.%s: %w", t.Columns[i].Name, t.Schema, t.Name, err)
+			return nil, fmt.Errorf("column %s of %s.%s: %w", t.Columns[i].Name, t.Schema, t.Name, t.misread(err))
 		}
 		d.values = append(d.values, v)
 	}

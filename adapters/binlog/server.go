@@ -155,8 +155,8 @@ func firstRow(ctx context.Context, conn *sql.Conn, statements ...string) ([]stri
 }
 
 // allRows gives a short result as texts.
-func allRows(ctx context.Context, conn *sql.Conn, statement string, args ...any) ([][]string, error) {
-	rows, err := conn.QueryContext(ctx, statement, args...)
+func allRows(ctx context.Context, conn *sql.Conn, statement string) ([][]string, error) {
+	rows, err := conn.QueryContext(ctx, statement)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", statement, err)
 	}

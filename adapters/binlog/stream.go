@@ -146,9 +146,10 @@ var errLink = errors.New("ask the legacy besides")
 
 // take handles the log's next event.
 func (s *stream) take(ctx context.Context, e event) error {
-	switch e.kind {
-	case kindMariaGTID, kindGTID, kindTagged, kindAnonymous:
+	if beginsGroup(e.kind) {
 		return s.enter(e)
+	}
+	switch e.kind {
 	case kindRotate:
 		if s.current.in {
 			return errNoEnd

@@ -231,6 +231,9 @@ func (t *table) load(ctx context.Context, from *Source) error {
 	if t.loaded || !t.inScope {
 		return nil
 	}
+	if err := t.checkOldTimes(ctx, from); err != nil {
+		return err
+	}
 	for i := range t.columns {
 		c := &t.columns[i]
 		if err := c.text.load(ctx, from); err != nil {

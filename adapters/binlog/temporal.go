@@ -1,6 +1,7 @@
 package binlog
 
 import (
+	"errors"
 	"time"
 
 	"banyan.dev/banyan/mirror/change"
@@ -106,21 +107,32 @@ func readTimestamp2(a *arena, c *cursor, decimals int) change.Value {
 	return readTimestamp(a, seconds, uint64(micros(int64(fraction), decimals)), decimals)
 }
 
+// errOldTime is about what MariaDB 5.3 made of a time with decimals: of another size than the log says, and not told apart
+// in it from one without. The numbers in it are beyond those of a time, but for a rare accident.
+var errOldTime = errors.New("it is no time: its column has decimals in the form of MariaDB 5.3, which the log does not tell " +
+	"(its COLUMN_TYPE in information_schema.COLUMNS says mariadb-5.3; ALTER TABLE … FORCE makes it anew where mysql56_temporal_format is ON)")
+
 // readTime reads the old form: the digits HHMMSS as a number.
-func readTime(dst []byte, c *cursor) []byte {
+func readTime(dst []byte, c *cursor) ([]byte, error) {
 	v := int64(int32(c.little(3)<<8) >> 8) //nolint:gosec // The sign of three bytes.
 	if v < 0 {
 		v = -v
 		dst = append(dst, '-')
 	}
 	n := uint64(v)
-	return appendClock(dst, n/10000, n/100%100, n%100)
+	if n/10000 > 838 || n/100%100 > 59 || n%100 > 59 {
+		return dst, errOldTime
+	}
+	return appendClock(dst, n/10000, n/100%100, n%100), nil
 }
 
 // readDatetime reads the old form: the digits YYYYMMDDHHMMSS as a number.
-func readDatetime(dst []byte, c *cursor) []byte {
+func readDatetime(dst []byte, c *cursor) ([]byte, error) {
 	v := c.little(8)
 	date, clock := v/1000000, v%1000000
+	if date > 99991231 || date/100%100 > 12 || date%100 > 31 || clock/10000 > 23 || clock/100%100 > 59 || clock%100 > 59 {
+		return dst, errOldTime
+	}
 	dst = appendDate(dst, date/10000, date/100%100, date%100)
-	return appendClock(append(dst, ' '), clock/10000, clock/100%100, clock%100)
+	return appendClock(append(dst, ' '), clock/10000, clock/100%100, clock%100), nil
 }

@@ -20,10 +20,8 @@ type typeCase struct {
 	kind change.Kind
 }
 
-func hexOf(n string) string { return "CONCAT('0x', HEX(" + n + "))" }
-
 func typeCases() []typeCase {
-	var b = func(s string) string { return "CONCAT('0x', HEX(%s))" }("")
+	const b = "CONCAT('0x', HEX(%s))"
 	return []typeCase{
 		{ddl: "tinyint", values: []string{"0", "-128", "127"}, kind: change.Int},
 		{ddl: "tinyint unsigned", values: []string{"0", "255"}, kind: change.Uint},

@@ -61,6 +61,7 @@ func (c *column) read(from *cursor, a *arena) (change.Value, error) {
 	}
 	n := len(a.buf)
 	kind := change.Temporal
+	var err error
 	switch c.typ {
 	case typeDecimal:
 		kind, a.buf = change.Decimal, readDecimal(a.buf, from, c.length, c.decimals)
@@ -71,13 +72,13 @@ func (c *column) read(from *cursor, a *arena) (change.Value, error) {
 	case typeDatetime2:
 		a.buf = readDatetime2(a.buf, from, c.decimals)
 	case typeTime:
-		a.buf = readTime(a.buf, from)
+		a.buf, err = readTime(a.buf, from)
 	case typeDatetime:
-		a.buf = readDatetime(a.buf, from)
+		a.buf, err = readDatetime(a.buf, from)
 	default:
 		return change.Value{}, fmt.Errorf("a value of the unknown type %d", c.typ)
 	}
-	return change.Value{Kind: kind, Text: a.since(n)}, nil
+	return change.Value{Kind: kind, Text: a.since(n)}, err
 }
 
 func (c *column) integer(n uint64, bits int) change.Value {

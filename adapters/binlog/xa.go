@@ -96,16 +96,23 @@ func (s *stream) hold(e event, a *ahead) error {
 // commitXA gives a prepared transaction's rows as those of the current group.
 func (s *stream) commitXA(ctx context.Context, xid string) error {
 	one, ok := s.holds.decide(xid, s.current.begins)
-	switch {
-	case !ok:
-		return &change.StopError{
-			What: fmt.Sprintf("the XA transaction that is committed before %s was prepared before the mirror began", s.place.position("")), Fix: resetFix,
-		}
-	case one.kept != nil:
+	if ok && one.kept != nil {
 		s.decide(one.kept, one.plan)
 		return nil
 	}
-	return s.nest(ctx, one.begins)
+	begins := one.begins
+	if !ok {
+		var err error
+		if begins, ok, err = s.findPrepared(ctx, xid); err != nil {
+			return err
+		}
+	}
+	if !ok {
+		return &change.StopError{
+			What: fmt.Sprintf("the XA transaction that is committed before %s was prepared in a log that is no longer there", s.place.position("")), Fix: resetFix,
+		}
+	}
+	return s.nest(ctx, begins)
 }
 
 // rollbackXA forgets a prepared transaction.
@@ -155,6 +162,7 @@ func (s *stream) second(ctx context.Context, at change.Position) (*stream, error
 		other.id = rand.Uint32() | 1<<30 //nolint:gosec // It is no secret.
 	}
 	what := dumpFrom(at)
+	other.placed, other.seeking = true, what.file == ""
 	other.link = s.src.newLink(s.found, other.id, what)
 	if err := s.connect(ctx, other.link, what); err != nil {
 		return nil, passing(err)

@@ -3,12 +3,15 @@ package chaos
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"sync"
 	"syscall"
 	"time"
+
+	"github.com/go-sql-driver/mysql"
 
 	"banyan.dev/banyan/internal/devstack"
 )
@@ -160,19 +163,34 @@ func (s *stage) alarm(ctx context.Context, length time.Duration, on, off []strin
 	return err
 }
 
-// define makes a fault by SQL. It is done once; that the database is down, or the table another, is a part of the chaos.
+// definePatience is how long a fault by SQL waits for a database that is down.
+const definePatience = 15 * time.Second
+
+// define makes a fault by SQL, when the database is up again if it is down. That the table is another meanwhile, or that
+// a lock is not to be had, is a part of the chaos.
 func (s *stage) define(ctx context.Context, kind Kind, dice *rand.Rand) {
-	var err error
-	switch kind {
-	case Rotate:
-		err = execute(ctx, s.db, "FLUSH BINARY LOGS")
-	case SwapTable:
-		err = swap(ctx, s.db, dice)
-	case TruncateOne:
-		err = execute(ctx, s.db, "TRUNCATE TABLE "+[]string{"chaos_small", "search_log", "sessions"}[dice.IntN(3)])
-	default:
-		err = alter(ctx, s.db, kind, dice)
+	once := func() error {
+		switch kind {
+		case Rotate:
+			return execute(ctx, s.db, "FLUSH BINARY LOGS")
+		case SwapTable:
+			return swap(ctx, s.db, dice)
+		case TruncateOne:
+			return execute(ctx, s.db, "TRUNCATE TABLE "+[]string{"chaos_small", "search_log", "sessions"}[dice.IntN(3)])
+		default:
+			return alter(ctx, s.db, kind, dice)
+		}
 	}
+	ctx, cancel := context.WithTimeout(ctx, definePatience)
+	defer cancel()
+	err := poll(ctx, 200*time.Millisecond, func() error {
+		err := once()
+		var refused *mysql.MySQLError
+		if errors.As(err, &refused) {
+			return fatal{err} // the database is up, and doesn't want to
+		}
+		return err
+	})
 	if err != nil {
 		s.log.Info("a fault was not made", "what", kind, "cause", err)
 	}

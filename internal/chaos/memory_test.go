@@ -51,6 +51,13 @@ func (b *memory) waiting() int {
 	return len(b.feed.waiting)
 }
 
+// arrived counts messages that are safe.
+func (b *memory) arrived() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.safe)
+}
+
 // take gives all that is safe, and forgets it.
 func (b *memory) take() []change.Message {
 	b.mu.Lock()

@@ -72,7 +72,7 @@ func Plan(seed uint64, length time.Duration) []Fault {
 				return plan
 			}
 			plan = append(plan, Fault{Kind: kind, At: at, For: between(shortest(kind), longest(kind)), Target: dice.IntN(2), Dice: dice.Uint64()})
-			at += between(300*time.Millisecond, 2200*time.Millisecond)
+			at += between(200*time.Millisecond, 1500*time.Millisecond)
 		}
 	}
 }

@@ -53,7 +53,7 @@ func (r *run) judge(ctx context.Context) error {
 	}
 	r.report.Consumed = r.consumer.Counts()
 	var err error
-	if r.report.Compared, err = replica.Compare(ctx, r.db, r.rebuilt, shopSchema); err != nil {
+	if r.report.Compared, err = replica.Compare(ctx, r.db, r.rebuilt, shopSchema, shopSchema); err != nil {
 		return err
 	}
 	if err := r.acknowledged(ctx); err != nil {

@@ -22,7 +22,7 @@ import (
 )
 
 // patience bounds waits; a busy machine needs many times the usual.
-const patience = time.Minute
+const patience = 30 * time.Second
 
 // rig is a mirror in this process, from a schema of a MariaDB to a broker in memory, and a consumer that rebuilds the
 // schema on another MariaDB.
@@ -30,6 +30,7 @@ type rig struct {
 	t        *testing.T
 	server   *devstack.Server
 	schema   string
+	copy     string  // what the schema is rebuilt as
 	db       *sql.DB // the original
 	rebuilt  *sql.DB
 	consumer *replica.Consumer
@@ -92,33 +93,32 @@ func (r *rig) open(db *sql.DB, err error) *sql.DB {
 	return db
 }
 
-// spare is the server that schemas are rebuilt on, under their own names.
-var spare = sync.OnceValues(func() (*devstack.Database, error) {
-	return devstack.StartDatabase(context.Background(), devstack.DatabaseOptions{Relaxed: true})
-})
-
-// newConsumer makes a consumer that has seen nothing.
+// newConsumer makes a consumer that has seen nothing. It rebuilds on the same server: types and DDL are its own.
 func (r *rig) newConsumer() {
 	r.t.Helper()
-	server, err := spare()
-	if err != nil {
+	r.copy = r.schema + "_copy"
+	r.rebuilt = r.open(replica.Open(r.server.DSN("")))
+	if _, err := r.rebuilt.Exec("CREATE DATABASE " + r.copy + " CHARACTER SET utf8mb4"); err != nil {
 		r.t.Fatal(err)
 	}
-	r.rebuilt = r.open(replica.Open(server.DSN("")))
-	if _, err := r.rebuilt.Exec("CREATE OR REPLACE DATABASE " + r.schema + " CHARACTER SET utf8mb4"); err != nil {
-		r.t.Fatal(err)
-	}
-	r.t.Cleanup(func() { _, _ = r.rebuilt.Exec("DROP DATABASE IF EXISTS " + r.schema) })
+	r.t.Cleanup(func() { _, _ = r.rebuilt.Exec("DROP DATABASE " + r.copy) })
+	var err error
 	if r.consumer, err = replica.NewConsumer(r.t.Context(), r.rebuilt); err != nil {
 		r.t.Fatal(err)
 	}
+	r.consumer.Schemas = map[string]string{r.schema: r.copy}
 	r.t.Cleanup(func() { _ = r.consumer.Close() })
 }
 
 // exec runs statements on one connection of the original.
 func (r *rig) exec(statements ...string) {
 	r.t.Helper()
-	conn, err := r.db.Conn(r.t.Context())
+	r.run(r.db, statements)
+}
+
+func (r *rig) run(db *sql.DB, statements []string) {
+	r.t.Helper()
+	conn, err := db.Conn(r.t.Context())
 	if err != nil {
 		r.t.Fatal(err)
 	}
@@ -134,11 +134,7 @@ func (r *rig) exec(statements ...string) {
 func (r *rig) both(statements ...string) {
 	r.t.Helper()
 	r.exec(statements...)
-	for _, statement := range append([]string{"USE " + r.schema}, statements...) {
-		if _, err := r.rebuilt.Exec(statement); err != nil {
-			r.t.Fatalf("%.200s: %v", statement, err)
-		}
-	}
+	r.run(r.rebuilt, append([]string{"USE " + r.copy}, statements...))
 }
 
 // start runs a mirror, and gives a function that ends it. It ends with the test anyway.
@@ -194,7 +190,8 @@ func (r *rig) saved() {
 			return err
 		}
 		if c, err := state.Position.Compare(end); err != nil || c < 0 {
-			return fmt.Errorf("%s of %s, %w", state.Position, end, err)
+			status := r.mirror.Status()
+			return errors.Join(err, fmt.Errorf("saved is %s of %s; the mirror is %s: %+v %s", state.Position, end, status.Phase, status.Stop, status.LastError))
 		}
 		return nil
 	})
@@ -217,7 +214,7 @@ func (r *rig) consume(messages []change.Message) error {
 // verdict says whether what was consumed is right, and equals the original.
 func (r *rig) verdict() error {
 	r.t.Helper()
-	compared, err := replica.Compare(r.t.Context(), r.db, r.rebuilt, r.schema)
+	compared, err := replica.Compare(r.t.Context(), r.db, r.rebuilt, r.schema, r.copy)
 	if err != nil {
 		r.t.Fatal(err)
 	}

@@ -349,6 +349,7 @@ func (r *run) big(ctx context.Context) error {
 			return fmt.Errorf("%.80s: %w", statement, err)
 		}
 	}
+	r.Patience = max(r.Patience, time.Duration(r.Rows)*time.Millisecond) // a thousand rows a second is slow
 	before := r.consumer.Counts().Events
 	waiting, cancel := context.WithTimeout(ctx, r.Patience)
 	defer cancel()
@@ -366,6 +367,5 @@ func (r *run) big(ctx context.Context) error {
 			return err
 		}
 	}
-	r.Patience = max(r.Patience, time.Duration(r.Rows)*time.Millisecond) // a thousand rows a second is slow
 	return r.settled(ctx, "chaos_end_of_big")
 }

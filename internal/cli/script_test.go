@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -9,9 +10,12 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/go-sql-driver/mysql"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"banyan.dev/banyan/internal/cli"
@@ -29,10 +33,15 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata/script",
 		UpdateScripts: os.Getenv("UPDATE") != "",
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
-			"legacy":   makeLegacy(t),
-			"freeport": freePort,
-			"get":      get,
-			"ready":    ready,
+			"legacy":    makeLegacy(t),
+			"freeport":  freePort,
+			"get":       get,
+			"ready":     ready,
+			"broker":    makeBroker(t),
+			"leading":   leading,
+			"confirmed": confirmed,
+			"writing":   writing,
+			"sql":       runSQL,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "long" {
@@ -50,6 +59,88 @@ func makeLegacy(t *testing.T) func(ts *testscript.TestScript, neg bool, args []s
 		ts.Check(execute(dsn, ts.ReadFile(args[0])))
 		ts.Setenv("BANYAN_LEGACY_DSN", dsn)
 	}
+}
+
+// makeBroker is `broker`: makes an empty virtual host and sets BROKER_URL, and LEDGER to a schema that is dropped at the end.
+func makeBroker(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
+	return func(ts *testscript.TestScript, _ bool, _ []string) {
+		ts.Setenv("BROKER_URL", devstack.RabbitMQ(t).NewVHost(t))
+		dsn := devstack.MariaDB(t).NewSchema(t)
+		parts, err := mysql.ParseDSN(dsn)
+		ts.Check(err)
+		ts.Setenv("LEDGER", parts.DBName)
+	}
+}
+
+// leading is `leading URL`: waits until the mirror whose status that is leads.
+func leading(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, func() error {
+		if status, err := mirrorStatus(args[0]); err != nil || status.Phase != "leading" {
+			return fmt.Errorf("the mirror is %s: %w", status.Phase, err)
+		}
+		return nil
+	})
+}
+
+// confirmed is `confirmed N URL`: waits until the mirror whose status that is has N confirms.
+func confirmed(ts *testscript.TestScript, _ bool, args []string) {
+	poll(ts, func() error {
+		if status, err := mirrorStatus(args[1]); err != nil || strconv.Itoa(status.Confirmed) != args[0] {
+			return fmt.Errorf("%d are confirmed: %w", status.Confirmed, err)
+		}
+		return nil
+	})
+}
+
+type mirrorState struct {
+	Phase     string `json:"phase"`
+	Confirmed int    `json:"confirmed"`
+}
+
+func mirrorStatus(address string) (mirrorState, error) {
+	answer, err := http.Get(address)
+	if err != nil {
+		return mirrorState{}, err
+	}
+	defer answer.Body.Close()
+	var status struct {
+		Mirror mirrorState `json:"mirror"`
+	}
+	err = json.NewDecoder(answer.Body).Decode(&status)
+	return status.Mirror, err
+}
+
+// writing is `writing STATEMENT`: runs it again and again until the script ends.
+func writing(ts *testscript.TestScript, _ bool, args []string) {
+	db, err := sql.Open("mysql", ts.Getenv("BANYAN_LEGACY_DSN"))
+	ts.Check(err)
+	ctx, cancel := context.WithCancel(context.Background())
+	var running sync.WaitGroup
+	running.Go(func() {
+		tick := time.NewTicker(50 * time.Millisecond)
+		defer tick.Stop()
+		for {
+			if _, err := db.ExecContext(ctx, args[0]); err != nil && ctx.Err() == nil {
+				ts.Logf("%s: %v", args[0], err)
+				return
+			}
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+		}
+	})
+	ts.Defer(func() {
+		cancel()
+		running.Wait()
+		_ = db.Close() // it only wrote
+	})
+}
+
+// runSQL is `sql STATEMENT…`: runs them in the legacy's database.
+func runSQL(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(execute(ts.Getenv("BANYAN_LEGACY_DSN"), strings.Join(args, ";\n")+";\n"))
 }
 
 // freePort is `freeport NAME…`: sets each to a port that nobody listens on.

@@ -39,6 +39,7 @@ type Broker struct {
 	node     string // Erlang's name for it
 	distPort int    // Erlang's own protocol
 	epmdPort int    // Erlang's port mapper, one for each broker
+	vhosts   vhosts
 }
 
 type brokerPrograms struct{ server, control, epmd string }
@@ -106,28 +107,6 @@ func (b *Broker) Control(ctx context.Context, args ...string) (string, error) {
 		return "", fmt.Errorf("rabbitmqctl %s: %w; it wrote:\n%s", strings.Join(args, " "), err, output)
 	}
 	return string(output), nil
-}
-
-// NewVHost makes a virtual host for one test and gives its URL. It is deleted when the test ends, if the broker is there then.
-func (b *Broker) NewVHost(t TB) string {
-	t.Helper()
-	name := schemaName(t.Name())
-	ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-	defer cancel()
-	if _, err := b.Control(ctx, "add_vhost", name); err != nil {
-		t.Fatalf("%v", err)
-	}
-	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), startTimeout)
-		defer cancel()
-		if _, err := b.Control(ctx, "delete_vhost", name); err != nil {
-			t.Logf("the virtual host stays: %v", err)
-		}
-	})
-	if _, err := b.Control(ctx, "set_permissions", "--vhost", name, account, ".*", ".*", ".*"); err != nil {
-		t.Fatalf("%v", err)
-	}
-	return b.URL(name)
 }
 
 // launchBroker starts the port mapper and the broker, and waits until an account can log in.

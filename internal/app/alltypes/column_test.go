@@ -41,9 +41,15 @@ type cell struct {
 	// unread has, by field, a part of the reason why it is not read into that field, or nothing where the field is unset
 	// then; unwritten, why the value that was read is not written.
 	unread, unwritten map[string]string
+	// altered has, by field, what the facade makes of the value without a word: the server does it to every client.
+	altered map[string]altered
 	// about is what documentation says of the value.
 	about string
 }
+
+// altered is what a field has instead of the value, as JSON, or nothing where it has the value; and what is stored when it
+// is written back, in the form of the column's expression stored.
+type altered struct{ read, stored string }
 
 // given is a value from a caller, as a field's JSON, and a part of the text with which it is refused.
 type given struct {
@@ -69,10 +75,31 @@ func by(pairs ...string) map[string]string {
 // columns is the table.
 func columns() []column {
 	var all []column
-	for _, part := range [][]column{integers(), decimals(), texts(), labels(), octets(), days(), clocks(), documents(), shapes(), addresses()} {
-		all = append(all, part...)
+	for _, g := range groups() {
+		all = append(all, g.columns...)
 	}
 	return all
+}
+
+// group is a part of the table under a title.
+type group struct {
+	title   string
+	columns []column
+}
+
+func groups() []group {
+	return []group{
+		{"Integers, BIT and YEAR", integers()},
+		{"DECIMAL, FLOAT and DOUBLE", decimals()},
+		{"Text", texts()},
+		{"ENUM and SET", labels()},
+		{"Bytes", octets()},
+		{"DATE, DATETIME and TIMESTAMP", days()},
+		{"TIME", clocks()},
+		{"JSON", documents()},
+		{"Geometries and vectors", shapes()},
+		{"MariaDB's UUID, INET6 and INET4", addresses()},
+	}
 }
 
 // onServer says whether a column is one of the server's.

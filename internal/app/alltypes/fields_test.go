@@ -43,7 +43,7 @@ var (
 	stringField = &field{name: "string", proto: "optional string", want: text}
 	bytesField  = &field{name: "bytes", proto: "optional bytes", want: octetsOf}
 	enumField   = &field{name: "enum", proto: "optional Size", want: member}
-	listField   = &field{name: "repeated string", proto: "repeated string", want: list, about: "NULL and the empty set are the same in it", unput: "a list is no single value: write it by a string field"}
+	listField   = &field{name: "repeated string", proto: "repeated string", want: list, about: "NULL and the empty set are the same in it", unput: "a list is no single value in SQL, so it is written by a string field"}
 
 	decimalField   = &field{name: "Decimal", proto: "google.type.Decimal", want: decimal}
 	moneyField     = &field{name: "Money", proto: "google.type.Money", want: money, same: withoutZeros}
@@ -82,31 +82,32 @@ func boolean(_ *scene, event any) (any, error) {
 
 // A FLOAT in an event has the digits that tell floats apart. A double field has the same number, with more digits.
 func single(in *scene, event any) (any, error) {
-	return float(in, event, 32)
+	return float(in, event, 32, 32)
 }
 
 func double(in *scene, event any) (any, error) {
 	if strings.HasPrefix(in.column.ddl, "FLOAT") {
-		return float(in, event, 32)
+		return float(in, event, 32, 64)
 	}
-	return float(in, event, 64)
+	return float(in, event, 64, 64)
 }
 
-func float(_ *scene, event any, bits int) (any, error) {
+// float reads a number of so many bits, and shows it as the shortest of its own bits.
+func float(_ *scene, event any, bits, shown int) (any, error) {
 	n, ok := event.(json.Number)
 	if !ok {
 		return nil, fmt.Errorf("%v is no number", event)
 	}
 	f, err := strconv.ParseFloat(n.String(), bits)
-	return json.Number(strconv.FormatFloat(f, 'g', -1, 64)), err
+	return json.Number(strconv.FormatFloat(f, 'g', -1, shown)), err
 }
 
-func single32(v any) (any, error) { return float(nil, v, 32) }
-func double64(v any) (any, error) { return float(nil, v, 64) }
+func single32(v any) (any, error) { return float(nil, v, 32, 32) }
+func double64(v any) (any, error) { return float(nil, v, 64, 64) }
 
 func text(in *scene, event any) (any, error) {
 	if in.column.document && in.column.on == "mysql" {
-		text, err := json.Marshal(event)
+		text, err := json.Marshal(unwrapped(event))
 		return string(text), err
 	}
 	switch v := event.(type) {
@@ -226,9 +227,19 @@ func withoutZeros(v any) (any, error) {
 func document(in *scene, event any) (any, error) {
 	s, ok := event.(string)
 	if !ok || in.column.on == "mysql" {
-		return event, nil
+		return unwrapped(event), nil
 	}
 	return parse(s)
+}
+
+// unwrapped gives the document of a JSON column of MySQL.
+func unwrapped(event any) any {
+	if object, ok := event.(map[string]any); ok && len(object) == 1 {
+		if document, wrapped := object["$json"]; wrapped {
+			return document
+		}
+	}
+	return event
 }
 
 // doubles: the numbers of a Struct are doubles.

@@ -64,6 +64,11 @@ func openSource(t *testing.T, dsn, schema string) *binlog.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Cleanup(func() {
+		if err := source.Close(); err != nil {
+			t.Error(err)
+		}
+	})
 	return source
 }
 

@@ -219,6 +219,12 @@ func (s *suite) checkRead(r reply, v *cell, f *field, event any) error {
 		}
 		value = []any{}
 	}
+	if changed := v.altered[f.name]; changed.read != "" {
+		if got := show(value); got != changed.read {
+			return fmt.Errorf("it is %s, and should be altered to %s", got, changed.read)
+		}
+		return nil
+	}
 	want, err := f.want(&scene{column: s.columns[r.column], zone: s.zone}, event)
 	if err != nil {
 		return fmt.Errorf("the event's value %s: %w", show(event), err)
@@ -276,7 +282,14 @@ func (s *suite) checkWrite(r reply, v *cell, f *field) error {
 	if f.put != "" {
 		differ = s.differ[r.column].alike
 	}
-	if how, differs := differ[r.row()]; differs {
+	how, differs := differ[r.row()]
+	if changed, known := v.altered[f.name]; known {
+		if !strings.HasPrefix(how, changed.stored+" instead of") {
+			return fmt.Errorf("%q is stored, and should be altered to %s", how, changed.stored)
+		}
+		return nil
+	}
+	if differs {
 		return fmt.Errorf("the rows differ: %s", how)
 	}
 	name := table(r.column)

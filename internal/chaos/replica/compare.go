@@ -35,8 +35,8 @@ func (c *Comparison) differ(format string, args ...any) {
 	}
 }
 
-// Compare compares all rows of a schema on two servers, value by value, both read row by row.
-func Compare(ctx context.Context, a, b *sql.DB, schema string) (*Comparison, error) {
+// Compare compares all rows of a schema with those of one that it was rebuilt as, value by value, both read row by row.
+func Compare(ctx context.Context, a, b *sql.DB, schema, rebuilt string) (*Comparison, error) {
 	ca, err := reader(ctx, a)
 	if err != nil {
 		return nil, err
@@ -51,7 +51,7 @@ func Compare(ctx context.Context, a, b *sql.DB, schema string) (*Comparison, err
 	if err != nil {
 		return nil, err
 	}
-	tb, err := describe(ctx, cb, schema)
+	tb, err := describe(ctx, cb, rebuilt)
 	if err != nil {
 		return nil, err
 	}
@@ -70,7 +70,7 @@ func Compare(ctx context.Context, a, b *sql.DB, schema string) (*Comparison, err
 			out.Differences = append(out.Differences, fmt.Sprintf("the table %s has the columns %s, and was rebuilt with %s", name, columns, other))
 			continue
 		}
-		if err := out.table(ctx, ca, cb, schema, name); err != nil {
+		if err := out.table(ctx, ca, cb, [2]string{schema, rebuilt}, name); err != nil {
 			return nil, fmt.Errorf("compare %s: %w", name, err)
 		}
 	}
@@ -130,25 +130,29 @@ func (r *row) text() string {
 
 // table compares the rows of one table. Where there is a key, both sides come in its order; where there is none, how
 // often each row is there is compared.
-func (c *Comparison) table(ctx context.Context, ca, cb *sql.Conn, schema, name string) error {
-	t, err := tables{}.of(ctx, ca, schema, name)
+func (c *Comparison) table(ctx context.Context, ca, cb *sql.Conn, schemas [2]string, name string) error {
+	known := newTables()
+	t, err := known.of(ctx, ca, schemas[0], name)
 	if err != nil {
 		return err
 	}
+	from := "." + quoteName(name)
+	querya := "SELECT " + t.list() + " FROM " + quoteName(schemas[0]) + from
+	queryb := "SELECT " + t.list() + " FROM " + quoteName(schemas[1]) + from
 	if len(t.key) == 0 {
-		return c.heap(ctx, ca, cb, t)
+		return c.heap(ctx, ca, cb, t, querya, queryb)
 	}
 	order := make([]string, len(t.key))
 	for i, key := range t.key {
 		order[i] = quoteName(key)
 	}
-	query := "SELECT * FROM " + t.name + " ORDER BY " + strings.Join(order, ", ")
-	sa, err := open(ctx, ca, query)
+	by := " ORDER BY " + strings.Join(order, ", ")
+	sa, err := open(ctx, ca, querya+by)
 	if err != nil {
 		return err
 	}
 	defer sa.rows.Close()
-	sb, err := open(ctx, cb, query)
+	sb, err := open(ctx, cb, queryb+by)
 	if err != nil {
 		return err
 	}
@@ -197,14 +201,13 @@ func sameKey(t *table, a, b *row) bool {
 }
 
 // heap compares a table without a key.
-func (c *Comparison) heap(ctx context.Context, ca, cb *sql.Conn, t *table) error {
-	query := "SELECT * FROM " + t.name
-	sa, err := open(ctx, ca, query)
+func (c *Comparison) heap(ctx context.Context, ca, cb *sql.Conn, t *table, querya, queryb string) error {
+	sa, err := open(ctx, ca, querya)
 	if err != nil {
 		return err
 	}
 	defer sa.rows.Close()
-	sb, err := open(ctx, cb, query)
+	sb, err := open(ctx, cb, queryb)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,8 @@ package replica
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
+	"errors"
 	"fmt"
 	"maps"
 	"sync"
@@ -45,6 +47,9 @@ const mostProblems = 20
 
 // Consumer applies events to a database of its own. Apply and Flush are for one goroutine, the rest for any.
 type Consumer struct {
+	// Schemas has the names that schemas are rebuilt under, where that is not their own. DDL must not name them, then.
+	Schemas map[string]string
+
 	conn    *sql.Conn
 	tables  tables
 	pending inserts
@@ -78,18 +83,37 @@ func NewConsumer(ctx context.Context, db *sql.DB) (*Consumer, error) {
 	if err != nil {
 		return nil, fmt.Errorf("connect to the server of the rebuilt database: %w", err)
 	}
-	c := &Consumer{conn: conn, tables: tables{}, history: newHistory(), terms: map[string]bool{}, counts: Counts{Ops: map[change.Op]uint64{}}}
+	c := &Consumer{conn: conn, tables: newTables(), history: newHistory(), terms: map[string]bool{}, counts: Counts{Ops: map[change.Op]uint64{}}}
 	// What the legacy has accepted is accepted; what foreign keys do comes as events.
 	const setUp = "SET NAMES utf8mb4, sql_mode = 'NO_AUTO_VALUE_ON_ZERO,ALLOW_INVALID_DATES', time_zone = '+00:00', foreign_key_checks = 0, autocommit = 0"
-	if err := c.exec(ctx, setUp); err != nil {
+	err = c.exec(ctx, setUp)
+	if err == nil {
+		err = c.chooseCollation(ctx)
+	}
+	if err != nil {
 		_ = conn.Close()
 		return nil, err
 	}
 	return c, nil
 }
 
-// Close gives the connection up. What was not flushed is lost.
-func (c *Consumer) Close() error { return c.conn.Close() }
+// chooseCollation finds one that holds only equal what is the same.
+func (c *Consumer) chooseCollation(ctx context.Context) error {
+	const query = "SELECT COLLATION_NAME FROM information_schema.COLLATIONS WHERE COLLATION_NAME IN ('utf8mb4_nopad_bin', 'utf8mb4_0900_bin') LIMIT 1"
+	if err := c.conn.QueryRowContext(ctx, query).Scan(&c.tables.collation); err != nil {
+		return fmt.Errorf("look for a binary collation: %w", err)
+	}
+	return nil
+}
+
+// Close ends the connection, and with it what was not flushed.
+func (c *Consumer) Close() error {
+	err := c.conn.Raw(func(any) error { return driver.ErrBadConn })
+	if errors.Is(err, driver.ErrBadConn) || errors.Is(err, sql.ErrConnDone) {
+		return nil
+	}
+	return err
+}
 
 // Counts gives what was seen up to now.
 func (c *Consumer) Counts() Counts {
@@ -110,6 +134,7 @@ func (c *Consumer) Apply(ctx context.Context, d *Delivery) error {
 		c.problem(&c.counts.Malformed, "%s", err.Error())
 		return nil
 	}
+	e.rename(c.Schemas)
 	if e.Op == change.Opaque {
 		c.problem(&c.counts.Opaque, "event %s is opaque: %s", d.ID, e.Statement)
 	}

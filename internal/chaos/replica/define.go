@@ -36,7 +36,9 @@ func (c *Consumer) define(ctx context.Context, e *event) error {
 	if err := c.exec(ctx, "SET autocommit = 1"); err != nil {
 		return err
 	}
-	if err := c.exec(ctx, e.Statement); err != nil {
+	// MySQL logs CREATE TABLE … SELECT so; its rows are events of their own.
+	statement, _ := strings.CutSuffix(e.Statement, "START TRANSACTION")
+	if err := c.exec(ctx, statement); err != nil {
 		return err
 	}
 	return c.exec(ctx, "SET autocommit = 0")

@@ -86,6 +86,27 @@ func decode(d *Delivery) (*event, error) {
 	return e, nil
 }
 
+// rename gives all schemas that the event names the names that they are rebuilt under.
+func (e *event) rename(names map[string]string) {
+	rename := func(schema *string) {
+		if to, ok := names[*schema]; ok {
+			*schema = to
+		}
+	}
+	rename(&e.Schema)
+	if e.To != nil {
+		rename(&e.To.Schema)
+	}
+	var within func([]child)
+	within = func(children []child) {
+		for i := range children {
+			rename(&children[i].Schema)
+			within(children[i].Children)
+		}
+	}
+	within(e.Children)
+}
+
 // isRow says whether the event is of one row, which has a place among the changes of its key.
 func (e *event) isRow() bool {
 	return e.Op == change.Insert || e.Op == change.Update || e.Op == change.Delete

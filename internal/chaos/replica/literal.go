@@ -116,11 +116,11 @@ func appendHex(dst, raw []byte) []byte {
 }
 
 // appendEqual appends a condition that only rows with this very value meet, whatever the column's collation holds equal.
-func (c *column) appendEqual(dst, literal []byte) []byte {
+func (c *column) appendEqual(dst, literal []byte, collation string) []byte {
 	if c.text {
 		dst = append(dst, "CONVERT("...)
 		dst = appendName(dst, c.name)
-		dst = append(dst, " USING utf8mb4) COLLATE utf8mb4_nopad_bin"...)
+		dst = append(dst, " USING utf8mb4) COLLATE "+collation...)
 	} else {
 		dst = appendName(dst, c.name)
 	}

@@ -86,7 +86,7 @@ func (s *scene) apply(deliveries ...*replica.Delivery) {
 
 func (s *scene) compare() error {
 	s.t.Helper()
-	c, err := replica.Compare(s.t.Context(), s.original, s.rebuilt, s.schema)
+	c, err := replica.Compare(s.t.Context(), s.original, s.rebuilt, s.schema, s.schema)
 	if err != nil {
 		s.t.Fatal(err)
 	}

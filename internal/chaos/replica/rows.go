@@ -19,7 +19,7 @@ func (c *Consumer) apply(ctx context.Context, e *event) error {
 		if err := c.Flush(ctx); err != nil {
 			return err
 		}
-		clear(c.tables)
+		clear(c.tables.known)
 		if e.Op == cascade {
 			return c.cascade(ctx, e)
 		}
@@ -202,7 +202,7 @@ func (t *table) where(before values) ([]byte, error) {
 		if len(t.key) > 0 { // an index finds it, and the key's own collation tells keys apart
 			dst = append(append(appendName(dst, name), " = "...), literal...)
 		} else {
-			dst = column.appendEqual(dst, literal)
+			dst = column.appendEqual(dst, literal, t.collation)
 		}
 	}
 	return append(dst, " LIMIT 1"...), nil

@@ -13,6 +13,17 @@ type table struct {
 	name    string // quoted, with the schema
 	columns []column
 	key     []string
+
+	collation string
+}
+
+// list gives all columns for a SELECT: * leaves invisible ones out.
+func (t *table) list() string {
+	names := make([]string, len(t.columns))
+	for i := range t.columns {
+		names[i] = quoteName(t.columns[i].name)
+	}
+	return strings.Join(names, ", ")
 }
 
 func (t *table) column(name string) (*column, error) {
@@ -24,13 +35,18 @@ func (t *table) column(name string) (*column, error) {
 }
 
 // tables knows the rebuilt tables, until DDL changes them.
-type tables map[[2]string]*table
+type tables struct {
+	known     map[[2]string]*table
+	collation string // for comparing text byte by byte
+}
 
-func (ts tables) of(ctx context.Context, conn *sql.Conn, schema, name string) (*table, error) {
-	if t, ok := ts[[2]string{schema, name}]; ok {
+func newTables() tables { return tables{known: map[[2]string]*table{}} }
+
+func (ts *tables) of(ctx context.Context, conn *sql.Conn, schema, name string) (*table, error) {
+	if t, ok := ts.known[[2]string{schema, name}]; ok {
 		return t, nil
 	}
-	t := &table{name: quoteName(schema) + "." + quoteName(name)}
+	t := &table{name: quoteName(schema) + "." + quoteName(name), collation: ts.collation}
 	const columns = "SELECT COLUMN_NAME, DATA_TYPE, CHARACTER_SET_NAME, EXTRA FROM information_schema.COLUMNS WHERE TABLE_SCHEMA = ? AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION"
 	err := each(ctx, conn, columns, []any{schema, name}, func(rows *sql.Rows) error {
 		var c column
@@ -63,7 +79,7 @@ func (ts tables) of(ctx context.Context, conn *sql.Conn, schema, name string) (*
 	if err != nil {
 		return nil, err
 	}
-	ts[[2]string{schema, name}] = t
+	ts.known[[2]string{schema, name}] = t
 	return t, nil
 }
 
