@@ -2,16 +2,18 @@ package binlog
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
 	"banyan.dev/banyan/mirror/change"
 )
 
 // Behind gives how many bytes of log lie between a position and the end, or change.ErrServers for another server's.
 func (s *Source) Behind(ctx context.Context, p change.Position) (uint64, error) {
-	conn, err := s.asked.Conn(ctx)
+	conn, err := s.standing().Conn(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("connect to the legacy: %w", err)
 	}
@@ -74,5 +76,26 @@ func bytesBehind(files [][]string, p change.Position) (sum uint64, err error) {
 	return sum, nil
 }
 
-// Close gives up the connection that questions are asked on. Streams have their own.
-func (s *Source) Close() error { return s.asked.Close() }
+// standing gives what keeps one connection.
+func (s *Source) standing() *sql.DB {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		s.asked = sql.OpenDB(s.connector)
+		s.asked.SetMaxIdleConns(1)
+		s.asked.SetConnMaxIdleTime(time.Minute)
+	}
+	return s.asked
+}
+
+// Close gives up the connection that Behind keeps. Streams have their own.
+func (s *Source) Close() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.asked == nil {
+		return nil
+	}
+	err := s.asked.Close()
+	s.asked = nil
+	return err
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/hex"
+	"errors"
 	"math"
 	"net/url"
 	"strconv"
@@ -109,8 +110,29 @@ func (b *bench) session(statements ...string) {
 	}
 	defer conn.Close()
 	for _, statement := range statements {
-		if _, err := conn.ExecContext(b.t.Context(), statement); err != nil {
+		if err := decide(b.t.Context(), conn, statement); err != nil {
 			b.t.Fatalf("%s: %v", statement, err)
+		}
+	}
+}
+
+// decide runs a statement. What another session has prepared can be decided once the server has noticed that session's end.
+func decide(ctx context.Context, conn *sql.Conn, statement string) error {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		_, err := conn.ExecContext(ctx, statement)
+		var told *mysql.MySQLError
+		const unknownXID = 1397
+		if !errors.As(err, &told) || told.Number != unknownXID {
+			return err
+		}
+		select {
+		case <-ctx.Done():
+			return err
+		case <-tick.C:
 		}
 	}
 }

@@ -32,7 +32,7 @@ func TestTimesOfMariaDB53(t *testing.T) {
 			to := b.tail()
 			s := b.open(from)
 			_, err := b.readStream(s, to)
-			if change.Stops(err) == nil || !strings.Contains(err.Error(), "MariaDB 5.3") {
+			if change.Stops(err) == nil || !strings.Contains(err.Error(), "MariaDB's old form") {
 				t.Errorf("the stream gives %v", err)
 			}
 		})

@@ -40,13 +40,13 @@ type Source struct {
 	opt       Options
 	config    *mysql.Config
 	connector driver.Connector
-	asked     *sql.DB // what Behind asks once a second is worth a connection that stays
 	log       *slog.Logger
 	// aheadLimit is the constant, but in tests.
 	aheadLimit int
 
 	mu       sync.Mutex
 	charsets *charsets // of the server that answered last
+	asked    *sql.DB   // what Behind asks once a second is worth a connection that stays; nil until it does
 }
 
 // New checks the options. It does not connect.
@@ -82,9 +82,6 @@ func New(options Options) (*Source, error) {
 	if s.connector, err = mysql.NewConnector(plain); err != nil {
 		return nil, fmt.Errorf("use the legacy's DSN: %w", err)
 	}
-	s.asked = sql.OpenDB(s.connector)
-	s.asked.SetMaxIdleConns(1)
-	s.asked.SetConnMaxIdleTime(time.Minute)
 	return s, nil
 }
 
