@@ -35,8 +35,6 @@ const (
 const (
 	contentType = "application/json"
 	persistent  = 2
-	// timeFormat is RFC 3339 with as many decimals as the time has, microseconds at most.
-	timeFormat = "2006-01-02T15:04:05.999999Z07:00"
 )
 
 // The flags of a message's properties, in the order in which the properties follow.
@@ -130,7 +128,8 @@ func appendHeaders(dst []byte, m *change.Message) []byte {
 	if !m.Time.IsZero() {
 		dst = append(appendShort(dst, headerTime), 'S', 0, 0, 0, 0)
 		text := len(dst)
-		dst = m.Time.UTC().AppendFormat(dst, timeFormat)
+		// With as many decimals as the time has, microseconds at most. Other formats take package time several times as long.
+		dst = m.Time.UTC().Truncate(time.Microsecond).AppendFormat(dst, time.RFC3339Nano)
 		binary.BigEndian.PutUint32(dst[text-4:], uint32(len(dst)-text)) //nolint:gosec // Some 30 bytes.
 	}
 	dst = appendHeader(dst, headerVersion, m.Version)
