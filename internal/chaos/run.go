@@ -103,7 +103,12 @@ func (r *run) disturbed(ctx context.Context) error {
 	if err := r.mend(ctx); err != nil {
 		return err
 	}
+	start := time.Now()
 	if err := r.settled(ctx, "chaos_end"); err != nil {
+		return err
+	}
+	r.report.Settled = time.Since(start)
+	if err := r.takeovers(ctx); err != nil {
 		return err
 	}
 	if r.Rows > 0 {
@@ -184,11 +189,9 @@ func (r *run) settled(ctx context.Context, mark string) error {
 	if err != nil {
 		return err
 	}
-	start := time.Now()
 	if err := r.watch.wait(ctx, mark, r.Patience); err != nil {
 		return fmt.Errorf("not all events have arrived: %w; see the logs in %s", err, r.Dir)
 	}
-	r.report.Settled = time.Since(start)
 	return nil
 }
 
@@ -220,5 +223,8 @@ func (r *run) big(ctx context.Context) error {
 			return err
 		}
 	}
-	return r.settled(ctx, "chaos_end_of_big")
+	start := time.Now()
+	err = r.settled(ctx, "chaos_end_of_big")
+	r.report.Big = time.Since(start)
+	return err
 }

@@ -61,6 +61,9 @@ func TestChaos(t *testing.T) {
 	if report.Memory > mostMemory && !raced {
 		t.Errorf("a process of Banyan needed %d MiB, more than %d", report.Memory>>20, mostMemory>>20)
 	}
+	if slowest := max(report.AfterKill, report.AfterStop); slowest > 5*time.Second && !raced {
+		t.Errorf("it took %s until another led", slowest)
+	}
 	// A toxic whose connection was cut in the middle of a write waits for ever (toxiproxy 2.5).
 	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
 }
