@@ -81,6 +81,8 @@ var readCases = []readCase{
 		ddl: "DECIMAL(65,30)", literal: "-12345678901234567890123456789012345.123456789012345678901234567890", field: "decimal",
 		want: `{"decimal":{"value":"-12345678901234567890123456789012345.123456789012345678901234567890"}}`,
 	},
+	{ddl: "DECIMAL(7,2) ZEROFILL", literal: "1.5", field: "str", want: `{"str":"1.50"}`},
+	{ddl: "DECIMAL(7,2) ZEROFILL", literal: "0", field: "decimal", want: `{"decimal":{"value":"0.00"}}`},
 	{ddl: "DECIMAL(15,4)", literal: "0", field: "decimal", want: `{"decimal":{"value":"0.0000"}}`},
 	{ddl: "DECIMAL(15,4)", literal: "-0.05", field: "money", want: `{"money":{"nanos":-50000000}}`},
 	{ddl: "DECIMAL(15,4)", literal: "-12.5", field: "money", want: `{"money":{"units":"-12","nanos":-500000000}}`},

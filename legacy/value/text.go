@@ -28,11 +28,21 @@ func stringEncoder(col Column, cl class, f field) Encoder {
 	switch cl {
 	case classInt:
 		return intTextEncoder(col, f)
-	case classText, classEnum, classSet, classJSON, classDecimal, classDateTime, classDate, classTime:
+	case classDecimal:
+		return eachText(col, func(b, s []byte) ([]byte, error) { return f.appendBytes(b, withoutFill(s)), nil })
+	case classText, classEnum, classSet, classJSON, classDateTime, classDate, classTime:
 	default:
 		return nil
 	}
 	return eachText(col, validText(col, f))
+}
+
+// withoutFill takes off the zeros that ZEROFILL puts before a DECIMAL, which are no part of the value.
+func withoutFill(s []byte) []byte {
+	for len(s) > 1 && s[0] == '0' && s[1] != '.' {
+		s = s[1:]
+	}
+	return s
 }
 
 // textAppender appends what a text stands for. The text belongs to the driver.

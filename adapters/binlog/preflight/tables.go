@@ -119,7 +119,7 @@ func (c *check) checkTables(context.Context) error {
 	c.addTables(Warning, EngineMemory, memory, "in memory only", "a restart of the server empties them, which the binlog says only when they are next used, as a TRUNCATE", toInnoDB)
 	c.addTables(Warning, EnginePlain, plain, "of an engine without transactions", "what a rolled back transaction changed in them stays, and has events, and a crash of the server may leave changes without one", toInnoDB)
 	c.addTables(Warning, PrimaryKey, keyless, "without a primary key", "consumers can't tell equal rows apart, nor find the row that an update is about", func(t *table) string {
-		return "ALTER TABLE " + t.String() + " ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT PRIMARY KEY FIRST;"
+		return "ALTER TABLE " + t.String() + " ADD COLUMN id BIGINT UNSIGNED NOT NULL AUTO_INCREMENT INVISIBLE PRIMARY KEY;"
 	})
 	c.addTables(Error, Versioned, versioned, "with system versioning", "a deleted row comes as an update of its row_end, and each update adds an insert of the old row", func(t *table) string {
 		return "-- take " + t.String() + " out of the scope, or: ALTER TABLE " + t.String() + " DROP SYSTEM VERSIONING;"

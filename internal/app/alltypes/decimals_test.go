@@ -43,6 +43,10 @@ func decimals() []column {
 				{field: stringField, json: `"-1"`, reason: "INVALID_ARGUMENT"},
 			},
 		},
+		{
+			ddl: "DECIMAL(10,2) UNSIGNED ZEROFILL", event: aDecimal, fields: text, stored: "CAST(v AS CHAR)", about: "The zeros of ZEROFILL are not part of the value.",
+			cells: []cell{{sql: "1.5", event: `"1.50"`}, {sql: "0", event: `"0.00"`}, {sql: "12345678.90", event: `"12345678.90"`}},
+		},
 		{ddl: "DECIMAL(3,3)", event: aDecimal, fields: text, stored: "CAST(v AS CHAR)", cells: []cell{{sql: "0.999", event: `"0.999"`}, {sql: "-0.001", event: `"-0.001"`}, {sql: "0", event: `"0.000"`}}},
 		{
 			ddl: "FLOAT", event: aFloating, fields: []*field{floatField, doubleField}, stored: "CAST(v AS DOUBLE)", about: "MySQL's own text of a FLOAT has six digits only; the event has all that it takes.",
@@ -62,6 +66,10 @@ func decimals() []column {
 				{field: floatField, json: `"Infinity"`, reason: "finite"},
 				{field: doubleField, json: `1e39`, reason: "more digits"},
 			},
+		},
+		{
+			ddl: "FLOAT UNSIGNED ZEROFILL", event: aFloating, fields: []*field{floatField, doubleField}, stored: "CAST(v AS DOUBLE)",
+			cells: []cell{{sql: "0.5", event: "0.5"}, {sql: "1e10", event: "10000000000"}},
 		},
 		{
 			ddl: "FLOAT(7,2)", event: aFloating, fields: []*field{floatField, doubleField}, stored: "CAST(v AS DOUBLE)",

@@ -87,8 +87,8 @@ var serverNames = map[string]string{"mariadb": "MariaDB", "mysql": "MySQL"}
 
 func typeName(c *column) string {
 	name := c.ddl
-	if strings.HasPrefix(name, "SET('m1'") {
-		name = "SET('m1',…,'m64')"
+	if first, rest, ok := strings.Cut(name, ",'m2',"); ok {
+		name = first + ",…" + rest[strings.LastIndexByte(rest, ','):]
 	}
 	if c.on != "" {
 		return code(name) + " (" + serverNames[c.on] + ")"

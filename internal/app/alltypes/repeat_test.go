@@ -15,11 +15,11 @@ func zeros(ones, n int) string {
 	return `"` + base64.StdEncoding.EncodeToString(raw) + `"`
 }
 
-// sixtyFour gives m1 to m64, with quote around and comma between.
-func sixtyFour(quote, comma string) string {
-	members := make([]string, 64)
+// labelled gives m1, m2 and so on, with quote around and commas between.
+func labelled(quote string, n int) string {
+	members := make([]string, n)
 	for i := range members {
 		members[i] = fmt.Sprintf("%sm%d%s", quote, i+1, quote)
 	}
-	return strings.Join(members, comma)
+	return strings.Join(members, ",")
 }

@@ -112,11 +112,15 @@ func labels() []column {
 			},
 		},
 		{
-			ddl: "ENUM('','small') CHARACTER SET latin1", event: "a string, the label", fields: []*field{stringField, enumField}, members: sizes, stored: "v + 0",
+			ddl: "ENUM('','größer') CHARACTER SET latin1", event: "a string, the label", fields: []*field{stringField, enumField}, members: sizes, stored: "v + 0",
 			cells: []cell{
 				{sql: "''", event: `""`, about: "a label that is empty"},
-				{sql: "'small'", event: `"small"`},
+				{sql: "'größer'", event: `"größer"`},
 			},
+		},
+		{
+			ddl: "ENUM(" + labelled("'", 300) + ")", event: "a string, the label", fields: []*field{stringField}, members: sizes, stored: "v + 0",
+			cells: []cell{{sql: "'m1'", event: `"m1"`}, {sql: "'m300'", event: `"m300"`}},
 		},
 		{
 			ddl: "SET('x','y','é')", event: "a string with commas between members, in the column's order", fields: []*field{stringField, listField}, stored: "v + 0",
@@ -135,9 +139,13 @@ func labels() []column {
 			},
 		},
 		{
-			ddl: "SET(" + sixtyFour("'", ",") + ")", event: "a string with commas between members, in the column's order", fields: []*field{stringField, listField}, stored: "v + 0",
+			ddl: "SET(" + labelled("'", 17) + ")", event: "a string with commas between members, in the column's order", fields: []*field{stringField, listField}, stored: "v + 0",
+			cells: []cell{{sql: "'m17,m9,m1'", event: `"m1,m9,m17"`}},
+		},
+		{
+			ddl: "SET(" + labelled("'", 64) + ")", event: "a string with commas between members, in the column's order", fields: []*field{stringField, listField}, stored: "v + 0",
 			about: "A SET has up to 64 members.",
-			cells: []cell{{sql: "'m64,m1'", event: `"m1,m64"`}, {sql: "'" + sixtyFour("", ",") + "'", event: `"` + sixtyFour("", ",") + `"`}},
+			cells: []cell{{sql: "'m64,m1'", event: `"m1,m64"`}, {sql: "'" + labelled("", 64) + "'", event: `"` + labelled("", 64) + `"`}},
 		},
 	}
 }
