@@ -43,7 +43,7 @@ func (r *run) judge(ctx context.Context) error {
 		r.report.Starts += b.restarted
 		r.report.Memory = max(r.report.Memory, b.memory())
 		if b.died() {
-			return fmt.Errorf("banyan %d ended by itself; see %s", b.number, b.log())
+			return b.lastWords()
 		}
 	}
 	r.stopReading()

@@ -120,7 +120,7 @@ func openShop(ctx context.Context, server *devstack.Database) (*sql.DB, error) {
 const config = `contract:
   paths: [contract]
 sql: [sql/*.sql]
-legacy: {dsn: "${BANYAN_LEGACY_DSN}", time_zone: UTC}
+legacy: {dsn: "${BANYAN_LEGACY_DSN}", time_zone: UTC, start_timeout: 2m}
 broker: {url: "${BANYAN_BROKER_URL}"}
 mirror: {max_memory: 32MiB}
 listen: {rest: "${BANYAN_REST}", grpc: "${BANYAN_GRPC}", admin: "${BANYAN_ADMIN}"}
