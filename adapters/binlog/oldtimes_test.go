@@ -37,4 +37,12 @@ func TestTimesOfMariaDB53(t *testing.T) {
 			}
 		})
 	}
+	t.Run("mended", func(t *testing.T) {
+		b := b.in(t)
+		b.exec("CREATE TABLE mended (v DATETIME(6))", "SET GLOBAL mysql56_temporal_format = ON", "ALTER TABLE mended FORCE")
+		got := b.since("INSERT INTO mended VALUES ('2024-02-29 23:59:59.5')")
+		if text := strings.Join(got, "\n"); !strings.Contains(text, "(v=2024-02-29 23:59:59.500000)") {
+			t.Errorf("the log gives %s", text)
+		}
+	})
 }

@@ -47,7 +47,7 @@ func TestMessagesArriveInOrderWithTheirAttributes(t *testing.T) {
 				t.Errorf("%s is %v, want %s", name, got, header)
 			}
 		}
-		if d.ContentType != "application/json" || d.DeliveryMode != amqp.Persistent || d.Type != want.Type || d.AppId != "banyan" ||
+		if d.ContentType != "application/json" || d.DeliveryMode != amqp.Persistent || d.Type != "" || d.AppId != "" ||
 			d.Timestamp.Unix() != want.Time.Unix() || d.RoutingKey != want.Key || d.Exchange != exchange {
 			t.Errorf("got the properties %+v", d)
 		}

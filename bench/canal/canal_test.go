@@ -74,7 +74,7 @@ func TestPublisher(t *testing.T) {
 	}
 	o := Options{
 		Server: server, Schema: "shop", Table: "orders", From: from, Keep: filepath.Join(t.TempDir(), "position"),
-		Broker: broker.URL(""), Exchange: "shop",
+		Broker: broker.URL(""), Exchange: "shop", CloudEvents: true,
 	}
 	if err := New(o).Run(ctx); err == nil || !strings.Contains(err.Error(), "nobody takes row.orders.insert") {
 		t.Errorf("without a queue: %v", err)
@@ -110,6 +110,9 @@ func TestPublisher(t *testing.T) {
 		_, after, _ := strings.Cut(rest, ",")
 		if got := d.RoutingKey + " " + before + "," + after; got != want {
 			t.Errorf("got %s, want %s", got, want)
+		}
+		if id := d.Headers["cloudEvents:id"]; id == "" || id != d.MessageId || d.Headers["cloudEvents:specversion"] != "1.0" || len(d.Headers) != 7 {
+			t.Errorf("the attributes %v", d.Headers)
 		}
 	}
 	// The last position is behind the last message.

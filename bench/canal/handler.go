@@ -71,7 +71,7 @@ func (h *handler) OnRow(e *canal.RowsEvent) error {
 		case canal.DeleteAction:
 			body.Before = named(e.Table, row)
 		}
-		if err := h.publish(&body, row); err != nil {
+		if err := h.publish(&body, e.Table, row); err != nil {
 			return err
 		}
 	}
@@ -90,7 +90,7 @@ func named(table *schema.Table, row []any) map[string]any {
 	return values
 }
 
-func (h *handler) publish(e *envelope, row []any) error {
+func (h *handler) publish(e *envelope, table *schema.Table, row []any) error {
 	body, err := json.Marshal(e)
 	if err != nil {
 		return fmt.Errorf("encode a row: %w", err)
@@ -99,15 +99,33 @@ func (h *handler) publish(e *envelope, row []any) error {
 	if h.options.Sent != nil {
 		h.options.Sent(row)
 	}
-	confirm, err := h.channel.PublishWithDeferredConfirm(h.options.Exchange, "row."+e.Table+"."+e.Op, true, false, amqp.Publishing{
+	m := amqp.Publishing{
 		ContentType: "application/json", DeliveryMode: amqp.Persistent,
 		MessageId: fmt.Sprintf("%s:%d", h.gtid, h.row), Type: e.Op, Timestamp: time.Unix(e.Committed, 0),
 		Body: body,
-	})
+	}
+	if h.options.CloudEvents {
+		m.Headers = h.attributes(&m, table, row)
+	}
+	confirm, err := h.channel.PublishWithDeferredConfirm(h.options.Exchange, "row."+e.Table+"."+e.Op, true, false, m)
 	if err != nil {
 		return fmt.Errorf("publish: %w", err)
 	}
 	return h.push(sent{confirm: confirm})
+}
+
+// attributes gives the event's attributes. The number in the transaction orders events of one transaction, as its GTID
+// does those of several.
+func (h *handler) attributes(m *amqp.Publishing, table *schema.Table, row []any) amqp.Table {
+	subject := table.Name
+	for _, i := range table.PKColumns {
+		subject += fmt.Sprintf("/%v", row[i])
+	}
+	return amqp.Table{
+		"cloudEvents:specversion": "1.0", "cloudEvents:id": m.MessageId, "cloudEvents:source": "/canal/" + table.Schema,
+		"cloudEvents:type": "com.example.row." + m.Type, "cloudEvents:subject": subject,
+		"cloudEvents:time": m.Timestamp.UTC().Format(time.RFC3339), "cloudEvents:sequence": fmt.Sprintf("%s-%06d", h.gtid, h.row),
+	}
 }
 
 // OnPosSynced passes on where a transaction ends.

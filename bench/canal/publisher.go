@@ -20,6 +20,8 @@ type Options struct {
 	Keep string
 	// Broker is RabbitMQ's address as a URL, Exchange where messages go.
 	Broker, Exchange string
+	// CloudEvents puts the attributes of CloudEvents 1.0 into headers, as its AMQP binding has them in binary mode.
+	CloudEvents bool
 	// Window is how many messages may be unconfirmed, by default 1,000.
 	Window int
 	// Sent is told each row as it is given to the broker; nil: nobody asks.

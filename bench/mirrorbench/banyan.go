@@ -51,11 +51,17 @@ func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
 	if err != nil {
 		return err
 	}
+	heart, err := store.NewHeartbeat(storeOptions(j.DSN, logger))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, heart.Close()) }()
 	if _, err := kept.Reset(ctx, j.From); err != nil {
 		return fmt.Errorf("go back to where the rows begin: %w", err)
 	}
 	mirror.New(mirror.Options{
-		Name: mirrorName, Source: source, Sink: watchedSink{sink, p, j.Record}, Store: kept, Relations: keys, Ledger: ledger, Logger: logger,
+		Name: mirrorName, Source: source, Sink: watchedSink{sink, p, j.Record}, Store: kept, Relations: keys, Heart: heart,
+		Ledger: ledger, Logger: logger,
 	}).Run(ctx)
 	return nil
 }

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"runtime/pprof"
 	"time"
 
@@ -27,7 +26,7 @@ type job struct {
 	From      change.Position
 	// Rows is how many rows are to be confirmed, or seen; then it is done.
 	Rows uint64
-	// Record asks for receipts.
+	// Record asks for receipts, and for a line of output once the first row is confirmed.
 	Record bool
 	// Dir is for files.
 	Dir string
@@ -60,18 +59,22 @@ func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 		_, _ = io.Copy(io.Discard, in) // however it ends, the parent is gone
 		cancel()
 	}()
-	o, err := profiled(j.Profile, func() (outcome, error) { return j.do(ctx) })
+	results := json.NewEncoder(out)
+	o, err := profiled(j.Profile, func() (outcome, error) { return j.do(ctx, func() error { return results.Encode(begun{true}) }) })
 	if err != nil {
 		return err
 	}
 	if o.Peak, err = peakMemory(); err != nil {
 		return err
 	}
-	return json.NewEncoder(out).Encode(o)
+	return results.Encode(o)
 }
 
-// do runs the contender until the job is done.
-func (j job) do(ctx context.Context) (outcome, error) {
+// begun is the line that tells of the first confirmed row.
+type begun struct{ Begun bool }
+
+// do runs the contender until the job is done. It calls first once the first row is confirmed, where receipts are asked for.
+func (j job) do(ctx context.Context, first func() error) (outcome, error) {
 	c, err := contenderNamed(j.Contender)
 	if err != nil {
 		return outcome{}, err
@@ -90,13 +93,16 @@ func (j job) do(ctx context.Context) (outcome, error) {
 		stop()
 	}()
 	every := 2 * time.Millisecond
+	var told error
 	if j.Record {
 		every = 500 * time.Microsecond
+		p.await(ctx, 1, every)
+		told = first()
 	}
 	p.await(ctx, j.Rows, every)
 	elapsed := time.Since(began)
 	stop()
-	if err := <-ended; err != nil {
+	if err := errors.Join(<-ended, told); err != nil {
 		return outcome{}, err
 	}
 	if got := p.look(); got < j.Rows {
@@ -119,42 +125,4 @@ func profiled(file string, do func() (outcome, error)) (o outcome, err error) {
 	}
 	defer pprof.StopCPUProfile()
 	return do()
-}
-
-// start runs this program again to do a job. The function that it gives waits for the outcome.
-func (j job) start(ctx context.Context) (wait func() (outcome, error), err error) {
-	self, err := os.Executable()
-	if err != nil {
-		return nil, fmt.Errorf("find this program: %w", err)
-	}
-	text, err := json.Marshal(j)
-	if err != nil {
-		return nil, err
-	}
-	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), ChildVariable+"=1")
-	cmd.Stderr = os.Stderr
-	cmd.WaitDelay = 10 * time.Second
-	stdin, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return nil, fmt.Errorf("start %s: %w", j.Contender, err)
-	}
-	_, err = stdin.Write(append(text, '\n'))
-	return func() (outcome, error) {
-		var o outcome
-		err := errors.Join(err, json.NewDecoder(stdout).Decode(&o))
-		err = errors.Join(cmd.Wait(), err)
-		if err != nil {
-			return outcome{}, fmt.Errorf("%s failed; what it says stands above: %w", j.Contender, err)
-		}
-		o.CPU = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
-		return o, nil
-	}, nil
 }

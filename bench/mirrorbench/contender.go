@@ -20,15 +20,17 @@ type contender struct {
 
 // The contenders that figures are compared of.
 const (
-	byHand  = "by hand"
-	limited = "decoding alone"
-	banyan  = "Banyan"
+	byHand   = "by hand"
+	byHandCE = "by hand, as CloudEvents"
+	limited  = "decoding alone"
+	banyan   = "Banyan"
 )
 
 func contenders() []contender {
 	return []contender{
 		{name: limited, run: decode},
 		{name: byHand, sends: true, run: publishByHand},
+		{name: byHandCE, sends: true, run: publishByHand},
 		{name: banyan, sends: true, run: mirrorBanyan},
 	}
 }
@@ -36,6 +38,11 @@ func contenders() []contender {
 // sending gives those that send.
 func sending() []contender {
 	return slices.DeleteFunc(contenders(), func(c contender) bool { return !c.sends })
+}
+
+// following gives those whose latency is measured.
+func following() []contender {
+	return slices.DeleteFunc(sending(), func(c contender) bool { return c.name == byHandCE })
 }
 
 func contenderNamed(name string) (contender, error) {
@@ -54,7 +61,7 @@ func decode(ctx context.Context, j job, _ *progress) error {
 func publishByHand(ctx context.Context, j job, p *progress) error {
 	o := canal.Options{
 		Server: j.Server, Schema: schema, Table: table, From: j.place(), Keep: filepath.Join(j.Dir, "position"),
-		Broker: j.Broker, Exchange: exchange,
+		Broker: j.Broker, Exchange: exchange, CloudEvents: j.Contender == byHandCE,
 	}
 	if j.Record {
 		o.Sent = func(row []any) { p.sent(row[0].(int64)) } //nolint:errcheck // the key's type

@@ -62,11 +62,11 @@ func (s *stage) drainInto(ctx context.Context, p Plan, at stretch, kind string, 
 }
 
 func (s *stage) drain(ctx context.Context, j job) (drained, error) {
-	wait, err := j.start(ctx)
+	contender, err := j.start(ctx)
 	if err != nil {
 		return drained{}, err
 	}
-	o, err := wait()
+	o, err := contender.wait()
 	if err != nil {
 		return drained{}, err
 	}

@@ -14,7 +14,6 @@ import (
 type followed struct {
 	rate          float64 // rows a second, as written
 	p50, p99, max float64 // milliseconds from a commit to the confirm
-	cpu           float64 // of its process, microseconds a row
 }
 
 // follow lets a contender send what is written meanwhile at a pace, into a new queue of a kind.
@@ -24,20 +23,31 @@ func (s *stage) follow(ctx context.Context, p Plan, c contender, kind string, pa
 		return f, err
 	}
 	d := p.WarmUp + p.Duration
-	rows := max(1, int(d.Seconds()*float64(pace.Rate))/pace.Transaction) * pace.Transaction
+	rows := 1 + max(1, int(d.Seconds()*float64(pace.Rate))/pace.Transaction)*pace.Transaction
 	j := s.job(c, from, rows)
 	j.Record = true
 	err = s.queued(ctx, kind, rows, func() error {
-		wait, err := j.start(ctx)
+		contender, err := j.start(ctx)
 		if err != nil {
 			return err
 		}
-		w, writeErr := write(ctx, s.db, pace, s.next, d)
-		s.next += rows
-		o, err := wait()
-		if err = errors.Join(writeErr, err); err != nil {
+		// The first row tells when the contender has connected to everything.
+		if _, err := s.db.ExecContext(ctx, "USE "+schema+"; "+string(transaction(s.next, 1, appendInsert))); err != nil {
+			return errors.Join(err, contender.end())
+		}
+		if err := contender.awaitFirst(); err != nil {
 			return err
 		}
+		w, err := write(ctx, s.db, pace, s.next+1, d)
+		if err != nil {
+			return errors.Join(err, contender.end())
+		}
+		s.next += rows
+		o, err := contender.wait()
+		if err != nil {
+			return err
+		}
+		o.Receipts = o.Receipts[1:]
 		f, err = w.measure(o, int(p.WarmUp.Seconds()*float64(pace.Rate)))
 		return err
 	})
@@ -69,6 +79,5 @@ func (w written) measure(o outcome, warmUp int) (followed, error) {
 	return followed{
 		rate: w.rate,
 		p50:  figure.Quantile(latencies, 0.5), p99: figure.Quantile(latencies, 0.99), max: latencies[len(latencies)-1],
-		cpu: float64(o.CPU.Microseconds()) / float64(len(w.committed)),
 	}, nil
 }

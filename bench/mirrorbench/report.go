@@ -51,7 +51,7 @@ func drainColumns() []func(drained) float64 {
 	}
 }
 
-// drains prints a row for each contender, and how the last compares with the one before.
+// drains prints a row for each contender, and how the last, Banyan, compares with the others.
 func (r *report) drains(what string, contenders []contender, samples [][]drained) {
 	for i, c := range contenders {
 		cells := []string{what, c.name}
@@ -63,14 +63,18 @@ func (r *report) drains(what string, contenders []contender, samples [][]drained
 		}
 		r.cells(cells...)
 	}
-	if len(contenders) < 2 {
-		return
-	}
 	last := len(contenders) - 1
-	cells := []string{"", "**ratio**"}
+	for i := range last {
+		r.ratio(what, contenders[i].name, samples[last], samples[i])
+	}
+}
+
+// ratio prints how Banyan compares with another.
+func (r *report) ratio(what, other string, own, others []drained) {
+	cells := []string{"", "**ratio** to " + other}
 	var rate float64
 	for n, of := range drainColumns() {
-		ratios := figure.Pairwise(figure.Of(samples[last], of), figure.Of(samples[last-1], of))
+		ratios := figure.Pairwise(figure.Of(own, of), figure.Of(others, of))
 		if n == 0 {
 			rate = figure.Median(ratios)
 		}
@@ -78,26 +82,26 @@ func (r *report) drains(what string, contenders []contender, samples [][]drained
 	}
 	r.cells(cells...)
 	if rate <= aimRatio {
-		r.verdicts = append(r.verdicts, fmt.Sprintf("%s: %.2f of the rows/s by hand", what, rate))
+		r.verdicts = append(r.verdicts, fmt.Sprintf("%s: %.2f of the rows/s %s", what, rate, other))
 	}
 }
 
 func (r *report) beginPaces(p Plan) {
 	r.printf("\nFrom a commit to the broker's confirm while %d connections write at a steady pace for %s, after %s of warm-up:\n\n",
 		writers, p.Duration, p.WarmUp)
-	r.head("pace", "queue", "contender", "written, rows/s", "p50, ms", "p99, ms", "most, ms", "CPU a row, µs")
+	r.head("pace", "queue", "contender", "written, rows/s", "p50, ms", "p99, ms", "most, ms")
 }
 
 func (r *report) pace(pace Pace, kind, contender string, f followed) {
 	r.cells(pace.String(), kind, contender, figure.Number(f.rate, 0),
-		figure.Number(f.p50, 1), figure.Number(f.p99, 1), figure.Number(f.max, 1), figure.Number(f.cpu, 1))
+		figure.Number(f.p50, 1), figure.Number(f.p99, 1), figure.Number(f.max, 1))
 	if contender == banyan && f.p99 >= aimP99 {
 		r.verdicts = append(r.verdicts, fmt.Sprintf("%s, %s queue: p99 of %.1f ms", pace, kind, f.p99))
 	}
 }
 
 func (r *report) end() {
-	r.printf("\nA ratio is Banyan's figure divided by that by hand measured next to it: the median of all rounds. More is better for rows/s, less for all else.\n")
+	r.printf("\nA ratio is Banyan's figure divided by that of the other measured next to it: the median of all rounds. More is better for rows/s, less for all else.\n")
 	r.printf("The aim, more rows/s than by hand into each kind of queue and a p99 below %.0f ms at each pace, ", aimP99)
 	if len(r.verdicts) == 0 {
 		r.printf("holds.\n")

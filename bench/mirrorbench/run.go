@@ -60,7 +60,7 @@ func (s *stage) drainAll(ctx context.Context, p Plan, r *report) error {
 func (s *stage) followAll(ctx context.Context, p Plan, r *report) error {
 	for _, pace := range p.Paces {
 		for _, kind := range p.Kinds {
-			for _, c := range sending() {
+			for _, c := range following() {
 				f, err := s.follow(ctx, p, c, kind, pace)
 				if err != nil {
 					return fmt.Errorf("%s, %s, %s queue: %w", c.name, pace, kind, err)

@@ -135,6 +135,9 @@ func intEncoder(col Column, cl class, f field) Encoder {
 		if !n.fits(f.kind) {
 			return b, misfit(col, f, "%s does not fit %s", n, f.kind)
 		}
+		if cl == classYear && !n.neg && n.bits >= 1 && n.bits <= 99 { // no YEAR of four digits
+			return b, misfit(col, f, "%s is the year of a YEAR(2), which shows two digits; make the column a YEAR", n)
+		}
 		return f.appendInteger(b, n), nil
 	}
 }

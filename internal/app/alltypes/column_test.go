@@ -48,7 +48,7 @@ type cell struct {
 }
 
 // altered is what a field has instead of the value, as JSON, or nothing where it has the value; and what is stored when it
-// is written back, in the form of the column's expression stored.
+// is written back, in the form of the column's expression stored, or nothing where that is the value.
 type altered struct{ read, stored string }
 
 // given is a value from a caller, as a field's JSON, and a part of the text with which it is refused.

@@ -98,6 +98,14 @@ func integers() []column {
 			},
 		},
 		{
+			ddl: "YEAR(2)", on: "mariadb", event: aNumber, fields: []*field{int32Field}, stored: "v + 0", about: "MariaDB still has it. It shows two digits to every client, and events have the year.",
+			cells: []cell{
+				{sql: "2000", event: "2000", altered: map[string]altered{"int32": {read: "0", stored: ""}}, about: "shown as 00, as the year 0000 is"},
+				{sql: "1970", event: "1970", unread: by("int32", "make the column a YEAR")},
+				{sql: "2069", event: "2069", unread: by("int32", "make the column a YEAR")},
+			},
+		},
+		{
 			ddl: "YEAR", event: aNumber, fields: []*field{int32Field, uint32Field, int64Field}, stored: "v + 0",
 			cells: []cell{{sql: "0", event: "0", about: "the year 0000"}, {sql: "1901", event: "1901"}, {sql: "2155", event: "2155"}},
 			given: []given{

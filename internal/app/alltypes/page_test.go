@@ -125,8 +125,12 @@ func cellLine(t *testing.T, in *scene, v *cell) string {
 			}
 		}
 		fields = append(fields, f.name+" "+code(shown))
-		if stored := v.altered[f.name].stored; stored != "" {
-			remarks = append(remarks, f.name+" is altered, and "+code(stored)+" when it is written back")
+		if changed, known := v.altered[f.name]; known {
+			remark := f.name + " is altered"
+			if changed.stored != "" {
+				remark += ", and " + code(changed.stored) + " when it is written back"
+			}
+			remarks = append(remarks, remark)
 		}
 		if reason, refused := v.unwritten[f.name]; refused {
 			remarks = append(remarks, f.name+" is not written back: “"+reason+"”")
