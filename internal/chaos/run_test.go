@@ -1,9 +1,11 @@
 package chaos_test
 
 import (
+	"bytes"
 	"flag"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -60,6 +62,17 @@ func TestChaos(t *testing.T) {
 	}
 	if report.Memory > mostMemory && !raced {
 		t.Errorf("a process of Banyan needed %d MiB, more than %d", report.Memory>>20, mostMemory>>20)
+	}
+	for _, number := range []string{"0", "1"} {
+		text, err := os.ReadFile(filepath.Join(options.Dir, "banyan-"+number+".log"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, sign := range []string{"DATA RACE", "\npanic: ", "\nfatal error: "} {
+			if _, rest, found := bytes.Cut(text, []byte(sign)); found {
+				t.Errorf("Banyan %s says%s%.3000s", number, sign, rest)
+			}
+		}
 	}
 	if slowest := max(report.AfterKill, report.AfterStop); slowest > 5*time.Second && !raced {
 		t.Errorf("it took %s until another led", slowest)
