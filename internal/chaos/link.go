@@ -26,15 +26,15 @@ type link struct {
 // newLink opens a way to an address.
 func newLink(name, upstream string) (*link, error) {
 	zerolog.SetGlobalLevel(zerolog.Disabled) // Toxics log by themselves, to standard error.
-	l := &link{
-		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
-		name:   name, listen: "127.0.0.1:0", upstream: upstream,
-	}
-	if err := l.open(); err != nil {
+	listen, err := freeAddress()
+	if err != nil {
 		return nil, err
 	}
-	l.listen = l.proxy.Listen
-	return l, nil
+	l := &link{
+		server: toxiproxy.NewServer(toxiproxy.NewMetricsContainer(nil), zerolog.Nop()),
+		name:   name, listen: listen, upstream: upstream,
+	}
+	return l, l.open()
 }
 
 func (l *link) open() error {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
@@ -56,12 +57,19 @@ func newBanyan(command []string, dir string, number int, dsn, broker string) (*b
 	}, nil
 }
 
+// freeAddress gives a port on loopback that nobody listens on. It is below those that Linux hands out to outgoing
+// connections (32768 and up), so that none of these sits on it while who listens there is down.
 func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // It is closed at once.
-	if err != nil {
-		return "", fmt.Errorf("look for a free port: %w", err)
+	const lowest, highest, tries = 12000, 32000, 200
+	var last error
+	for range tries {
+		l, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", lowest+rand.IntN(highest-lowest))) //nolint:gosec,noctx // It is closed at once.
+		if err == nil {
+			return l.Addr().String(), l.Close()
+		}
+		last = err
 	}
-	return l.Addr().String(), l.Close()
+	return "", fmt.Errorf("look for a free port: %w", last)
 }
 
 // start starts it, unless it runs.
@@ -146,6 +154,16 @@ func (b *banyan) died() bool {
 	}
 }
 
+// lastWords says why it ended by itself, as far as its log tells.
+func (b *banyan) lastWords() error {
+	const most = 3000
+	text, err := os.ReadFile(b.log())
+	if err != nil {
+		return fmt.Errorf("banyan %d ended by itself: %w", b.number, err)
+	}
+	return fmt.Errorf("banyan %d ended by itself; its log ends with:\n%s", b.number, text[max(0, len(text)-most):])
+}
+
 // memory gives the most bytes that a process of it has had resident; 0 where the system does not tell.
 func (b *banyan) memory() int64 {
 	b.mu.Lock()
@@ -176,7 +194,7 @@ func (b *banyan) measure() {
 func (b *banyan) ready(ctx context.Context) error {
 	return poll(ctx, 100*time.Millisecond, func() error {
 		if b.died() {
-			return fatal{fmt.Errorf("banyan ended; see %s", b.log())}
+			return fatal{b.lastWords()}
 		}
 		code, _, err := b.call(ctx, "GET", "http://"+b.admin+"/readyz", "")
 		if err == nil && code != http.StatusOK {

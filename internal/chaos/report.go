@@ -28,9 +28,11 @@ type Report struct {
 	Audited *replica.Audit
 	// Registered counts customers that the facade has acknowledged, Vanished those of them that were not rebuilt.
 	Registered, Vanished int
-	// Starts counts starts of Banyan. Settled is how long the last events took after the last fault.
-	Starts  int
-	Settled time.Duration
+	// Starts counts starts of Banyan. Settled is how long the last events took after the last fault, AfterKill and
+	// AfterStop how long a change took when the leader was killed, or stopped without a word, just before. Big is how long
+	// the big transaction took after the kill in its middle.
+	Starts                             int
+	Settled, AfterKill, AfterStop, Big time.Duration
 	// Memory is the most that a process of Banyan had resident, in bytes.
 	Memory int64
 }
@@ -41,7 +43,7 @@ func (r *run) judge(ctx context.Context) error {
 		r.report.Starts += b.restarted
 		r.report.Memory = max(r.report.Memory, b.memory())
 		if b.died() {
-			return fmt.Errorf("banyan %d ended by itself; see %s", b.number, b.log())
+			return b.lastWords()
 		}
 	}
 	r.stopReading()
@@ -116,6 +118,8 @@ func (r *Report) String() string {
 	fmt.Fprintf(&b, "; %d of Banyan's own writes\nacknowledged by the facade: %d new customers, %d not rebuilt", c.Banyan, r.Registered, r.Vanished)
 	fmt.Fprintf(&b, "\nout of order: %d for their key, %d behind others; %d malformed, %d opaque\n", c.OutOfOrder, c.Unordered, c.Malformed, c.Opaque)
 	fmt.Fprintf(&b, "lost: %d of the log's %d changes; %d events of no change\n", r.Audited.Lost, r.Audited.Expected, r.Audited.Unknown)
-	fmt.Fprintf(&b, "compared: %d rows of %d tables, %d different; settled in %.1fs; at most %d MiB in a process", r.Compared.Rows, r.Compared.Tables, r.Compared.Different, r.Settled.Seconds(), r.Memory>>20)
+	fmt.Fprintf(&b, "compared: %d rows of %d tables, %d different\n", r.Compared.Rows, r.Compared.Tables, r.Compared.Different)
+	fmt.Fprintf(&b, "settled in %.1fs; %.1fs for a change after a kill of the leader, %.1fs after it was stopped; %.1fs for the big transaction; at most %d MiB in a process",
+		r.Settled.Seconds(), r.AfterKill.Seconds(), r.AfterStop.Seconds(), r.Big.Seconds(), r.Memory>>20)
 	return b.String()
 }

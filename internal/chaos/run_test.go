@@ -1,9 +1,11 @@
 package chaos_test
 
 import (
+	"bytes"
 	"flag"
 	"log/slog"
 	"os"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -61,6 +63,28 @@ func TestChaos(t *testing.T) {
 	if report.Memory > mostMemory && !raced {
 		t.Errorf("a process of Banyan needed %d MiB, more than %d", report.Memory>>20, mostMemory>>20)
 	}
-	// A toxic whose connection was cut in the middle of a write waits for ever (toxiproxy 2.5).
-	goleak.VerifyNone(t, before, goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"))
+	for _, number := range []string{"0", "1"} {
+		text, err := os.ReadFile(filepath.Join(options.Dir, "banyan-"+number+".log"))
+		if err != nil {
+			t.Error(err)
+		}
+		for _, sign := range []string{"DATA RACE", "\npanic: ", "\nfatal error: "} {
+			if _, rest, found := bytes.Cut(text, []byte(sign)); found {
+				t.Errorf("Banyan %s says%s%.3000s", number, sign, rest)
+			}
+		}
+	}
+	if slowest := max(report.AfterKill, report.AfterStop); slowest > 5*time.Second && !raced {
+		t.Errorf("it took %s until another led", slowest)
+	}
+	goleak.VerifyNone(t, append(toxiproxys(), before)...)
+}
+
+// toxiproxys are goroutines of toxiproxy 2.5 that wait for ever when a connection was cut in the middle of a write.
+func toxiproxys() []goleak.Option {
+	return []goleak.Option{
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2/toxics.(*ToxicStub).Run"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).read"),
+		goleak.IgnoreAnyFunction("github.com/Shopify/toxiproxy/v2.(*ToxicLink).write"),
+	}
 }
