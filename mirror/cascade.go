@@ -46,7 +46,7 @@ func (e *encoder) cascade(t *change.Table, op change.Op, row *change.Row, number
 	}
 	b = append(b, ']')
 	e.body = b
-	m := e.finish(p.cascade.routing, p.cascade.kind, e.subject(p, row.Before), number, true)
+	m := e.finish(p.cascade.routing, p.cascade.kind, number, true)
 	slices.Sort(also)
 	m.Also = slices.DeleteFunc(slices.Compact(also), func(key string) bool { return key == p.cascade.routing })
 	return m

@@ -16,9 +16,6 @@ const (
 	OriginForeign = "foreign"
 )
 
-// longestSubject bounds a subject in bytes; a row whose key is longer has none. The key itself is in the body.
-const longestSubject = 512
-
 // encoder makes messages of changes. Messages are valid until the next one is made.
 type encoder struct {
 	source string // the CloudEvents source
@@ -27,7 +24,6 @@ type encoder struct {
 	plans  plans
 
 	tx      change.Transaction
-	origin  string
 	tail    []byte // what every body of the transaction ends with, from "committed" on
 	message change.Message
 	body    []byte
@@ -42,7 +38,6 @@ func (e *encoder) begin(tx change.Transaction) {
 
 // originate says whose the transaction is.
 func (e *encoder) originate(origin, writer string) {
-	e.origin = origin
 	e.tail = append(e.tail[:0], `,"origin":"`...)
 	t := e.tail
 	t = append(t, origin...)
@@ -82,7 +77,7 @@ func (e *encoder) row(t *change.Table, op change.Op, row *change.Row, number uin
 		b = p.appendRow(b, row.After)
 	}
 	e.body = b
-	return e.finish(o.routing, o.kind, e.subject(p, present), number, false), nil
+	return e.finish(o.routing, o.kind, number, false), nil
 }
 
 // checkImage refuses rows that are not whole.
@@ -119,35 +114,6 @@ func (p *plan) appendRow(dst []byte, row []change.Value) []byte {
 	return append(dst, '}')
 }
 
-// subject gives table/key for people and filters: orders/7, stock/7,DE. It is empty without a key, or with a long one.
-func (e *encoder) subject(p *plan, row []change.Value) string {
-	if len(p.keys) == 0 {
-		return ""
-	}
-	b := e.scratch[:0]
-	b = append(b, p.subject...)
-	for i, k := range p.table.Key {
-		if i > 0 {
-			b = append(b, ',')
-		}
-		switch v := &row[k]; v.Kind {
-		case change.String, change.Decimal, change.Temporal, change.Instant:
-			b = append(b, v.Text...)
-		case change.BigInt:
-			b = strconv.AppendInt(b, int64(v.Num), 10)
-		case change.BigUint:
-			b = strconv.AppendUint(b, v.Num, 10)
-		default:
-			b = appendValue(b, v)
-		}
-	}
-	e.scratch = b
-	if len(b) > longestSubject {
-		return ""
-	}
-	return string(b)
-}
-
 // statement makes the event of what happened to a whole table.
 func (e *encoder) statement(s *change.Statement) *change.Message {
 	o := newOpPlan(s.Op, s.Schema, s.Table)
@@ -164,13 +130,13 @@ func (e *encoder) statement(s *change.Statement) *change.Message {
 	}
 	b = append(b, `,"statement":`...)
 	e.body = appendString(b, s.SQL)
-	m := e.finish(o.routing, o.kind, s.Table, s.Row, false)
+	m := e.finish(o.routing, o.kind, s.Row, false)
 	m.Also = also
 	return m
 }
 
 // finish adds what every event has.
-func (e *encoder) finish(routing, kind, subject string, number uint32, cascade bool) *change.Message {
+func (e *encoder) finish(routing, kind string, number uint32, cascade bool) *change.Message {
 	v := change.Version{Epoch: e.epoch, File: e.tx.File, Offset: e.tx.Offset, Row: number, Cascade: cascade}
 	e.scratch = v.Append(e.scratch[:0])
 	version := string(e.scratch)
@@ -193,8 +159,8 @@ func (e *encoder) finish(routing, kind, subject string, number uint32, cascade b
 	}
 	e.scratch = id
 	e.message = change.Message{
-		Key: routing, ID: string(id), Source: e.source, Type: kind, Subject: subject, Time: e.tx.Committed,
-		Version: version, Origin: e.origin, Term: e.term, Body: e.body,
+		Key: routing, ID: string(id), Source: e.source, Type: kind, Time: e.tx.Committed,
+		Version: version, Term: e.term, Body: e.body,
 	}
 	return &e.message
 }

@@ -10,7 +10,6 @@ import (
 // plan is what the events of one table have in common, made once for all of its rows.
 type plan struct {
 	table   *change.Table
-	subject string   // what a subject begins with
 	columns [][]byte // `"name":` with a comma in front, save the first; nil for a column that is left out
 	keys    [][]byte // the same for the columns of the primary key
 	insert  opPlan
@@ -27,7 +26,7 @@ type opPlan struct {
 
 // newPlan makes a table's plan. Columns that omit names are left out of events, save those of the primary key.
 func newPlan(t *change.Table, omit func(schema, table, column string) bool) *plan {
-	p := &plan{table: t, subject: t.Name + "/", columns: make([][]byte, len(t.Columns)), keys: make([][]byte, len(t.Key))}
+	p := &plan{table: t, columns: make([][]byte, len(t.Columns)), keys: make([][]byte, len(t.Key))}
 	shown := 0
 	for i, c := range t.Columns {
 		if omit != nil && !slices.Contains(t.Key, i) && omit(t.Schema, t.Name, c.Name) {

@@ -109,11 +109,10 @@ func BenchmarkPlain(b *testing.B) {
 				waiting = waiting[1:]
 			}
 			confirmation, err := channel.PublishWithDeferredConfirm(exchange, m.Key, true, false, amqp.Publishing{
-				ContentType: "application/json", DeliveryMode: amqp.Persistent, MessageId: m.ID, Type: m.Type, Timestamp: m.Time, AppId: "banyan",
+				ContentType: "application/json", DeliveryMode: amqp.Persistent, Timestamp: m.Time,
 				Headers: amqp.Table{
 					"cloudEvents:specversion": "1.0", "cloudEvents:id": m.ID, "cloudEvents:source": m.Source, "cloudEvents:type": m.Type,
-					"cloudEvents:subject": m.Subject, "cloudEvents:time": m.Time.Format(time.RFC3339Nano), "cloudEvents:banyanversion": m.Version,
-					"cloudEvents:banyanorigin": m.Origin, "cloudEvents:banyanterm": m.Term,
+					"cloudEvents:banyanversion": m.Version, "cloudEvents:banyanterm": m.Term,
 				},
 				Body: m.Body,
 			})

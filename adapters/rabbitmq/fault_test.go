@@ -94,9 +94,7 @@ func TestMessagesThatCanNotBeSent(t *testing.T) {
 	url := devstack.RabbitMQ(t).NewVHost(t)
 	for name, spoil := range map[string]func(m *change.Message){
 		"key":        func(m *change.Message) { m.Key = strings.Repeat("é", 128) },
-		"id":         func(m *change.Message) { m.ID = strings.Repeat("x", 256) },
-		"type":       func(m *change.Message) { m.Type = strings.Repeat("x", 256) },
-		"attributes": func(m *change.Message) { m.Subject = strings.Repeat("x", 131072) },
+		"attributes": func(m *change.Message) { m.Source = strings.Repeat("x", 131072) },
 	} {
 		feed := open(t, options(url))
 		m := message(1)
@@ -108,12 +106,12 @@ func TestMessagesThatCanNotBeSent(t *testing.T) {
 	}
 	feed := open(t, options(url))
 	m := message(1)
-	m.Key, m.Subject, m.Body = strings.Repeat("x", 255), strings.Repeat("x", 100_000), []byte(strings.Repeat("x", 3*131072))
+	m.Key, m.Source, m.Body = strings.Repeat("x", 255), strings.Repeat("x", 100_000), []byte(strings.Repeat("x", 3*131072))
 	empty := &change.Message{}
 	send(t, feed, m, empty, message(2))
 	flush(t, feed)
 	got := all(t, read(t, url, rabbitmq.First()))
-	if len(got) != 3 || got[0].Key != m.Key || string(got[0].Body) != string(m.Body) || got[0].Subject != m.Subject || got[1].Key != "" || got[2].ID != message(2).ID {
+	if len(got) != 3 || got[0].Key != m.Key || string(got[0].Body) != string(m.Body) || got[0].Source != m.Source || got[1].Key != "" || got[2].ID != message(2).ID {
 		t.Errorf("got %d messages", len(got))
 	}
 }

@@ -3,7 +3,6 @@ package rabbitmq
 import (
 	"encoding/binary"
 	"fmt"
-	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -17,17 +16,14 @@ const headerPrefix = "cloudEvents:"
 // specVersion is that of CloudEvents.
 const specVersion = "1.0"
 
-// The attributes. id and time are properties as well; type is not, and app_id stays empty: each of the two would cost a
-// broker some microseconds for every message, and says nothing new.
+// The attributes, and how a message names further routing keys. Properties that would say the same again stay empty: each costs
+// a broker some microseconds for every message.
 const (
 	headerSpec    = headerPrefix + "specversion"
 	headerID      = headerPrefix + "id"
 	headerSource  = headerPrefix + "source"
 	headerType    = headerPrefix + "type"
-	headerSubject = headerPrefix + "subject"
-	headerTime    = headerPrefix + "time"
 	headerVersion = headerPrefix + "banyanversion"
-	headerOrigin  = headerPrefix + "banyanorigin"
 	headerTerm    = headerPrefix + "banyanterm"
 	headerAlso    = "CC"
 )
@@ -42,13 +38,12 @@ const (
 	flagContentType  = 1 << 15
 	flagHeaders      = 1 << 13
 	flagDeliveryMode = 1 << 12
-	flagMessageID    = 1 << 7
 	flagTimestamp    = 1 << 6
 )
 
 // check says what of a message AMQP can't carry. What is wrong stays wrong.
 func check(m *change.Message, key string, frame int) error {
-	size := 256 + len(headerPrefix)*9 + 2*len(m.ID) + len(m.Source) + 2*len(m.Type) + len(m.Subject) + len(m.Version) + len(m.Origin) + len(m.Term)
+	size := 256 + len(headerPrefix)*6 + len(m.ID) + len(m.Source) + len(m.Type) + len(m.Version) + len(m.Term)
 	longest := key
 	for _, also := range m.Also {
 		size += 5 + len(also)
@@ -61,8 +56,6 @@ func check(m *change.Message, key string, frame int) error {
 	switch {
 	case len(key) > maxShort:
 		what = fmt.Sprintf("the routing key %.40q… has %d bytes, and may have %d", key, len(key), maxShort)
-	case len(m.ID) > maxShort || len(m.Type) > maxShort:
-		what = fmt.Sprintf("an event's id and type may have %d bytes each; the event %.40q of type %.40q has %d and %d", maxShort, m.ID, m.Type, len(m.ID), len(m.Type))
 	case size > frame:
 		what = fmt.Sprintf("the attributes of the event %q have %d bytes together, and may have %d", m.ID, size, frame)
 	default:
@@ -98,9 +91,6 @@ func appendPublish(dst []byte, channel uint16, exchange, key string, m *change.M
 
 func appendProperties(dst []byte, m *change.Message) []byte {
 	flags := uint16(flagContentType | flagHeaders | flagDeliveryMode)
-	if m.ID != "" {
-		flags |= flagMessageID
-	}
 	if !m.Time.IsZero() {
 		flags |= flagTimestamp
 	}
@@ -108,9 +98,6 @@ func appendProperties(dst []byte, m *change.Message) []byte {
 	dst = appendShort(dst, contentType)
 	dst = appendHeaders(dst, m)
 	dst = append(dst, persistent)
-	if m.ID != "" {
-		dst = appendShort(dst, m.ID)
-	}
 	if !m.Time.IsZero() {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(m.Time.Unix())) //nolint:gosec // AMQP's times before 1970 are as amqp091-go's.
 	}
@@ -124,16 +111,7 @@ func appendHeaders(dst []byte, m *change.Message) []byte {
 	dst = appendHeader(dst, headerID, m.ID)
 	dst = appendHeader(dst, headerSource, m.Source)
 	dst = appendHeader(dst, headerType, m.Type)
-	dst = appendHeader(dst, headerSubject, m.Subject)
-	if !m.Time.IsZero() {
-		dst = append(appendShort(dst, headerTime), 'S', 0, 0, 0, 0)
-		text := len(dst)
-		// With as many decimals as the time has, microseconds at most. Other formats take package time several times as long.
-		dst = m.Time.UTC().Truncate(time.Microsecond).AppendFormat(dst, time.RFC3339Nano)
-		binary.BigEndian.PutUint32(dst[text-4:], uint32(len(dst)-text)) //nolint:gosec // Some 30 bytes.
-	}
 	dst = appendHeader(dst, headerVersion, m.Version)
-	dst = appendHeader(dst, headerOrigin, m.Origin)
 	dst = appendHeader(dst, headerTerm, m.Term)
 	dst = appendAlso(dst, m.Also)
 	binary.BigEndian.PutUint32(dst[start:], uint32(len(dst)-start-4)) //nolint:gosec // It was checked.
@@ -188,8 +166,7 @@ func fromDelivery(d *amqp.Delivery) change.Message {
 	}
 	m := change.Message{
 		Key: d.RoutingKey, ID: text(headerID, d.MessageId), Source: text(headerSource, ""), Type: text(headerType, d.Type),
-		Subject: text(headerSubject, ""), Time: d.Timestamp, Version: text(headerVersion, ""), Origin: text(headerOrigin, ""),
-		Term: text(headerTerm, ""), Body: d.Body,
+		Time: d.Timestamp, Version: text(headerVersion, ""), Term: text(headerTerm, ""), Body: d.Body,
 	}
 	if also, ok := d.Headers[headerAlso].([]any); ok {
 		for _, key := range also {
@@ -197,14 +174,6 @@ func fromDelivery(d *amqp.Delivery) change.Message {
 				m.Also = append(m.Also, text)
 			}
 		}
-	}
-	switch t := d.Headers[headerTime].(type) {
-	case string:
-		if exact, err := time.Parse(time.RFC3339Nano, t); err == nil {
-			m.Time = exact
-		}
-	case time.Time:
-		m.Time = t
 	}
 	if !m.Time.IsZero() {
 		m.Time = m.Time.UTC()

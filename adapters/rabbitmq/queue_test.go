@@ -26,7 +26,7 @@ func TestMessagesGoIntoOneQueueAgain(t *testing.T) {
 	flush(t, feed)
 	for n := 1; n <= 2; n++ {
 		d, ok, err := channel.Get("orders", true)
-		if err != nil || !ok || d.MessageId != message(n).ID || d.RoutingKey != "orders" || d.Exchange != "" {
+		if err != nil || !ok || d.Headers["cloudEvents:id"] != message(n).ID || d.RoutingKey != "orders" || d.Exchange != "" {
 			t.Errorf("got %v, %v: %+v", err, ok, d)
 		}
 	}

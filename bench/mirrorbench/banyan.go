@@ -1,6 +1,7 @@
 package mirrorbench
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -97,10 +98,12 @@ type watchedFeed struct {
 	progress *progress
 }
 
-// Send notes the key that the message's subject ends with, and sends it.
+// Send notes the key that the message has, and sends it.
 func (f watchedFeed) Send(ctx context.Context, m *change.Message) error {
-	_, key, _ := strings.Cut(m.Subject, "/")
-	n, err := strconv.ParseInt(key, 10, 64)
+	_, key, _ := bytes.Cut(m.Body, []byte(`"key":{`))
+	_, key, _ = bytes.Cut(key, []byte(":"))
+	key, _, _ = bytes.Cut(key, []byte("}"))
+	n, err := strconv.ParseInt(strings.Trim(string(key), `"`), 10, 64)
 	if err != nil {
 		return fmt.Errorf("a message about no order: %w", err)
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"banyan.dev/banyan/mirror"
@@ -22,10 +23,27 @@ type eventBody struct {
 	Op        change.Op       `json:"op"`
 	Schema    string          `json:"schema"`
 	Table     string          `json:"table"`
+	Key       json.RawMessage `json:"key"`
+	Origin    string          `json:"origin"`
+	Committed time.Time       `json:"committed"`
 	Before    json.RawMessage `json:"before"`
 	After     json.RawMessage `json:"after"`
 	Statement string          `json:"statement"`
 	Children  []eventChild    `json:"children"`
+}
+
+// subject gives the table and the key: orders/7, stock/7,DE.
+func (b *eventBody) subject() string {
+	text := b.Table
+	for i, c := range ordered(b.Key) {
+		value := string(c.value)
+		var plain string
+		if json.Unmarshal(c.value, &plain) == nil {
+			value = plain
+		}
+		text += string("/,"[min(i, 1)]) + value
+	}
+	return text
 }
 
 type eventChild struct {
@@ -41,15 +59,11 @@ const longestValue = 40
 func (w eventWriter) line(m *change.Message) string {
 	var body eventBody
 	if err := json.Unmarshal(m.Body, &body); err != nil || body.Op == "" {
-		return fmt.Sprintf("%s  %s", m.Key, printable(string(m.Body)))
-	}
-	subject := m.Subject
-	if subject == "" {
-		subject = body.Table
+		return printable(m.Key) + "  " + printable(string(m.Body))
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s  %s  %s  %s", w.paint(dim, m.Time.UTC().Format("2006-01-02 15:04:05.000")),
-		w.paint(opColour(body.Op), fmt.Sprintf("%-8s", body.Op)), w.paint(bold, printable(subject)), w.paint(dim, m.Origin))
+	fmt.Fprintf(&b, "%s  %s  %s  %s", w.paint(dim, body.Committed.UTC().Format("2006-01-02 15:04:05.000")),
+		w.paint(opColour(body.Op), fmt.Sprintf("%-8s", printable(string(body.Op)))), w.paint(bold, printable(body.subject())), w.paint(dim, printable(body.Origin)))
 	switch {
 	case body.Statement != "":
 		b.WriteString("  " + w.cut(printable(body.Statement)))
@@ -64,7 +78,7 @@ func (w eventWriter) line(m *change.Message) string {
 }
 
 func children(c eventChild) string {
-	text := fmt.Sprintf("%s (%s)", printable(c.Table), c.Rule)
+	text := fmt.Sprintf("%s (%s)", printable(c.Table), printable(c.Rule))
 	for _, next := range c.Children {
 		text += " > " + children(next)
 	}
@@ -185,21 +199,15 @@ type eventJSON struct {
 	ID         string          `json:"id"`
 	Source     string          `json:"source"`
 	Type       string          `json:"type"`
-	Subject    string          `json:"subject,omitempty"`
-	Time       string          `json:"time,omitempty"`
 	Version    string          `json:"banyanversion,omitempty"`
-	Origin     string          `json:"banyanorigin,omitempty"`
 	Term       string          `json:"banyanterm,omitempty"`
 	Data       json.RawMessage `json:"data"`
 }
 
 func newEventJSON(m *change.Message, offset int64) eventJSON {
 	e := eventJSON{
-		RoutingKey: m.Key, Offset: offset, ID: m.ID, Source: m.Source, Type: m.Type, Subject: m.Subject,
-		Version: m.Version, Origin: m.Origin, Term: m.Term, Data: m.Body,
-	}
-	if !m.Time.IsZero() {
-		e.Time = m.Time.UTC().Format("2006-01-02T15:04:05.999999Z07:00")
+		RoutingKey: m.Key, Offset: offset, ID: m.ID, Source: m.Source, Type: m.Type,
+		Version: m.Version, Term: m.Term, Data: m.Body,
 	}
 	if !json.Valid(m.Body) { // a foreign message
 		e.Data, _ = json.Marshal(string(m.Body)) // a string always is JSON

@@ -71,12 +71,14 @@ type Message struct {
 	// Key is the routing key, at most 255 bytes. Also are further ones: whoever takes any of them gets the message once.
 	Key  string
 	Also []string
-	// ID, Source, Type, Subject and Time are the context attributes of those names.
-	ID, Source, Type, Subject string
-	Time                      time.Time
-	// Version, Origin and Term are extension attributes: the change's version as text; banyan, or foreign; and which leader of
-	// the mirror sends it, counted up at each takeover.
-	Version, Origin, Term string
+	// ID, Source and Type are the context attributes of those names. Subject and time, which are optional, and whose the
+	// change is are in the body only: each attribute costs a broker microseconds for every message.
+	ID, Source, Type string
+	// Time is when the change was committed.
+	Time time.Time
+	// Version and Term are extension attributes: the change's version as text, and which leader of the mirror sends it,
+	// counted up at each takeover.
+	Version, Term string
 	// Body is JSON.
 	Body []byte
 }
