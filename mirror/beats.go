@@ -30,6 +30,11 @@ func (b *beats) sent(beat uint64, at time.Time) {
 	}
 }
 
+// missed notes that no beat could be written: until the next one is read, nothing is known.
+func (b *beats) missed() {
+	b.unread, b.known, b.last = b.unread[:0], false, 0
+}
+
 func (b *beats) seen(beat uint64, now time.Time) {
 	b.read = written{beat, now}
 	n := 0

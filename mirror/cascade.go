@@ -32,10 +32,10 @@ func (e *encoder) cascade(t *change.Table, op change.Op, row *change.Row, number
 		}
 		b = appendRelation(b, r, rule)
 		b = append(b, `,"match":`...)
-		b = appendMatch(b, r.Columns, row.Before, parents)
+		b = p.appendMatch(b, r.Columns, row.Before, parents)
 		if set := setTo(rule, row); set != nil {
 			b = append(b, `,"set":`...)
-			b = appendMatch(b, r.Columns, set, parents)
+			b = p.appendMatch(b, r.Columns, set, parents)
 		}
 		b = appendNext(b, r, op)
 		b = append(b, '}')
@@ -111,12 +111,17 @@ func appendRelation(dst []byte, r *Relation, rule string) []byte {
 	return appendString(dst, rule)
 }
 
-// appendMatch appends child columns with the parent's values.
-func appendMatch(dst []byte, columns []string, row []change.Value, parents []int) []byte {
+// appendMatch appends child columns with the parent's values, save those that events leave out.
+func (p *plan) appendMatch(dst []byte, columns []string, row []change.Value, parents []int) []byte {
 	dst = append(dst, '{')
+	shown := 0
 	for i, name := range columns {
-		dst = append(dst, label(i, name)...)
+		if p.columns[parents[i]] == nil {
+			continue
+		}
+		dst = append(dst, label(shown, name)...)
 		dst = appendValue(dst, &row[parents[i]])
+		shown++
 	}
 	return append(dst, '}')
 }

@@ -17,6 +17,7 @@ type script struct {
 	grown   chan struct{}
 	server  string
 	openErr error
+	behind  error // what Behind gives
 	opened  []change.Position
 }
 
@@ -37,7 +38,18 @@ func (s *script) add(events ...change.Event) {
 
 func (s *script) Tail(context.Context) (change.Position, error) { return s.at(0), nil }
 
-func (s *script) Behind(context.Context, change.Position) (uint64, error) { return 0, nil }
+func (s *script) Behind(context.Context, change.Position) (uint64, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return 7, s.behind
+}
+
+// set changes the log while it is read.
+func (s *script) set(f func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f()
+}
 
 func (s *script) Open(_ context.Context, from change.Position) (change.Stream, error) {
 	s.mu.Lock()
@@ -118,6 +130,7 @@ type pipe struct {
 	inbox     *inbox
 	sent      uint64
 	confirmed uint64
+	returned  uint64
 	err       error
 	failed    chan struct{}
 	progress  chan struct{}
@@ -164,7 +177,7 @@ func (p *pipe) Confirmed() uint64 {
 func (p *pipe) Status() change.FeedStatus {
 	p.inbox.mu.Lock()
 	defer p.inbox.mu.Unlock()
-	return change.FeedStatus{Sent: p.sent, Confirmed: p.confirmed}
+	return change.FeedStatus{Sent: p.sent, Confirmed: p.confirmed, Returned: p.returned}
 }
 
 func (p *pipe) Failed() <-chan struct{} { return p.failed }
@@ -178,6 +191,9 @@ func (b *inbox) confirm(n uint64, err error) {
 	close(b.feed.progress)
 	b.feed.progress = make(chan struct{})
 	if err != nil {
+		if change.Stops(err) != nil {
+			b.feed.returned++
+		}
 		b.feed.err = err
 		close(b.feed.failed)
 	}

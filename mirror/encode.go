@@ -128,8 +128,12 @@ func (e *encoder) statement(s *change.Statement) *change.Message {
 		b = append(b, '}')
 		also = []string{RoutingKey(s.ToTable, s.Op)}
 	}
-	b = append(b, `,"statement":`...)
-	e.body = appendString(b, s.SQL)
+	// A statement that changed rows has their values, which may be those that events leave out.
+	if s.Op != change.Opaque || e.plans.omit == nil {
+		b = append(b, `,"statement":`...)
+		b = appendString(b, s.SQL)
+	}
+	e.body = b
 	m := e.finish(o.routing, o.kind, s.Row, false)
 	m.Also = also
 	return m

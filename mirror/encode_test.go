@@ -76,6 +76,18 @@ func TestColumnsThatAreLeftOut(t *testing.T) {
 	}
 }
 
+func TestStatementsThatHaveValues(t *testing.T) {
+	e := newTestEncoder()
+	opaque := &change.Statement{Op: change.Opaque, Schema: "shop", Table: "users", SQL: "UPDATE users SET password = 'secret'", Row: 1}
+	if m := e.statement(opaque); !strings.Contains(string(m.Body), "'secret'") {
+		t.Errorf("nothing is to be left out of %s", m.Body)
+	}
+	e.plans.omit = func(string, string, string) bool { return false }
+	if m := e.statement(opaque); strings.Contains(string(m.Body), "secret") || !json.Valid(m.Body) {
+		t.Errorf("got %s", m.Body)
+	}
+}
+
 func TestEventsOfStatements(t *testing.T) {
 	e := newTestEncoder()
 	m := e.statement(&change.Statement{Op: change.Rename, Schema: "shop", Table: "orders", ToSchema: "shop", ToTable: "old.orders", SQL: "RENAME TABLE …", Row: 1})

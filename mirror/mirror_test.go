@@ -232,9 +232,67 @@ func TestLagGrowsWhileNothingIsRead(t *testing.T) {
 	if lag, _ := b.lag(start.Add(6 * time.Second)); lag != 3*time.Second {
 		t.Errorf("the lag is %s", lag)
 	}
+	b.missed()
+	if lag, known := b.lag(start.Add(6 * time.Second)); known {
+		t.Errorf("no beat is written, and the lag is %s", lag)
+	}
 	b.seen(4, start.Add(6*time.Second+time.Millisecond)) // read before its writer was told
 	b.sent(4, start.Add(6*time.Second))
 	if lag, _ := b.lag(start.Add(7 * time.Second)); lag != time.Millisecond {
 		t.Errorf("the lag is %s", lag)
 	}
+}
+
+// Versions of two logs must never meet in one epoch: not even when the mirror comes back before it has saved anything.
+func TestComingBackFromAnotherServerIsAnotherEpoch(t *testing.T) {
+	run(t, func(t *testing.T, l *lab) {
+		l.log.set(func() { l.log.server = "b" })
+		l.broker.confirm(0, errCut)
+		l.after(time.Second)
+		if s := l.mirror.Status(); s.Epoch != 2 {
+			t.Fatalf("the epoch is %d", s.Epoch)
+		}
+		if at := l.saved(); at.Server == "a" || at.Server == "b" || at.IsZero() {
+			t.Errorf("on the way, %+v is saved", at)
+		}
+		l.log.set(func() { l.log.server = "a" })
+		l.broker.confirm(0, errCut)
+		l.after(time.Second)
+		if s := l.mirror.Status(); s.Epoch != 3 {
+			t.Errorf("the epoch is %d", s.Epoch)
+		}
+	})
+}
+
+// A server that was demoted and lives on keeps its links: reading it would look like having nothing to read.
+func TestAnAddressThatLeadsElsewhereEndsReading(t *testing.T) {
+	run(t, func(t *testing.T, l *lab) {
+		l.log.add(inserted(1, 1))
+		l.after(2 * time.Second)
+		if s := l.mirror.Status(); s.LagBytes == nil || *s.LagBytes != 7 {
+			t.Fatalf("the status is %+v", s)
+		}
+		l.log.set(func() { l.log.behind = errCut })
+		l.after(2 * time.Second)
+		if s := l.mirror.Status(); s.LagBytes != nil || s.Restarts != 0 {
+			t.Errorf("nobody answers, and the status is %+v", s)
+		}
+		l.log.set(func() { l.log.behind = change.ErrServers })
+		l.after(2 * time.Second)
+		if s := l.mirror.Status(); s.Restarts == 0 || !strings.Contains(s.LastError, "another server") {
+			t.Errorf("the status is %+v", s)
+		}
+	})
+}
+
+func TestAReturnedMessageIsCounted(t *testing.T) {
+	run(t, func(t *testing.T, l *lab) {
+		l.log.add(inserted(1, 1))
+		synctest.Wait()
+		l.broker.confirm(0, &change.StopError{What: "nobody takes row.orders.insert"})
+		synctest.Wait()
+		if s := l.mirror.Status(); s.Phase != PhaseStopped || s.Returned != 1 || s.Sent != 1 {
+			t.Errorf("the status is %+v", s)
+		}
+	})
 }

@@ -71,7 +71,10 @@ func (s *session) open(ctx context.Context) error {
 		return fmt.Errorf("open the log at %s: %w", at, err)
 	}
 	if server := s.stream.Server(); server != at.Server {
-		if state.Epoch, err = s.term.NewEpoch(ctx, at); err != nil {
+		// Until a position in the new log is saved, every opening is to raise the epoch again, also one at the old server.
+		left := at
+		left.Server = "none, on the way to " + server
+		if state.Epoch, err = s.term.NewEpoch(ctx, left); err != nil {
 			return fmt.Errorf("save the new epoch: %w", err)
 		}
 		s.o.Logger.Warn("the log is another server's now: the mirror goes on from its GTIDs in a new epoch", "server", server, "before", at.Server, "epoch", state.Epoch)
@@ -96,7 +99,11 @@ func (s *session) run(ctx context.Context, cancel context.CancelCauseFunc) error
 			cancel(err)
 		}
 	})
-	beside.Go(func() { s.beat(ctx) })
+	beside.Go(func() {
+		if err := s.beat(ctx); err != nil {
+			cancel(err)
+		}
+	})
 	err := s.read(ctx)
 	cancel(err)
 	beside.Wait()
@@ -119,6 +126,7 @@ func (s *session) finish(ctx context.Context, err error) error {
 			s.o.Logger.Warn("not all events were confirmed: they will be sent again", "cause", flushErr)
 		}
 	}
+	s.m.watch.feedStatus(s.feed.Status()) // what was returned just now, above all
 	if errors.Is(err, ErrDeposed) {
 		return err
 	}
@@ -165,8 +173,12 @@ func (s *session) saveConfirmed(ctx context.Context) error {
 	return nil
 }
 
-// beat makes heartbeats, and measures how far behind the reading is.
-func (s *session) beat(ctx context.Context) {
+// errMoved says that the legacy's address leads to another server than the one that is read: a failover that the old
+// server has outlived.
+var errMoved = errors.New("the legacy's address leads to another server now than the one that is read")
+
+// beat makes heartbeats, and measures how far behind the reading is. It ends with ctx, or with errMoved.
+func (s *session) beat(ctx context.Context) error {
 	tick := time.NewTicker(s.o.BeatEvery)
 	defer tick.Stop()
 	for {
@@ -176,18 +188,26 @@ func (s *session) beat(ctx context.Context) {
 			if err == nil {
 				s.m.watch.beatSent(beat, sent)
 			} else if ctx.Err() == nil {
+				s.m.watch.beatMissed()
 				s.o.Logger.Warn("no heartbeat could be written: the lag is not known", "cause", err)
 			}
 		}
-		if behind, err := s.o.Source.Behind(ctx, s.m.watch.position()); err == nil {
-			s.m.watch.behindBy(behind)
-		} else if ctx.Err() == nil && !errors.Is(err, change.ErrServers) {
+		at := s.m.watch.position()
+		behind, err := s.o.Source.Behind(ctx, at)
+		switch {
+		case err == nil:
+			s.m.watch.behindBy(&behind)
+		case ctx.Err() != nil:
+		case errors.Is(err, change.ErrServers) && at.Server == s.stream.Server():
+			return errMoved
+		default:
+			s.m.watch.behindBy(nil)
 			s.o.Logger.Debug("how far the log has gone on is not known", "cause", err)
 		}
 		s.m.watch.feedStatus(s.feed.Status())
 		select {
 		case <-ctx.Done():
-			return
+			return nil
 		case <-tick.C:
 		}
 	}

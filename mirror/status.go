@@ -155,7 +155,7 @@ func (w *watch) leading(state State, at change.Position) {
 
 func (w *watch) readTo(at change.Position)  { w.set(func() { w.read = at }) }
 func (w *watch) savedAt(at change.Position) { w.set(func() { w.saved = at }) }
-func (w *watch) behindBy(bytes uint64)      { w.set(func() { w.now.LagBytes = &bytes }) }
+func (w *watch) behindBy(bytes *uint64)     { w.set(func() { w.now.LagBytes = bytes }) }
 
 func (w *watch) count(op change.Op, n int) { w.set(func() { w.now.Events[op] += uint64(n) }) }
 
@@ -172,6 +172,7 @@ func (w *watch) feedStatus(s change.FeedStatus) {
 }
 
 func (w *watch) beatSent(beat uint64, at time.Time) { w.set(func() { w.beats.sent(beat, at) }) }
+func (w *watch) beatMissed()                        { w.set(func() { w.beats.missed() }) }
 func (w *watch) beatSeen(beat uint64)               { w.set(func() { w.beats.seen(beat, time.Now()) }) }
 
 // status gives a copy.

@@ -76,6 +76,9 @@ func bytesBehind(files [][]string, p change.Position) (sum uint64, err error) {
 	return sum, nil
 }
 
+// movedWithin is how long it may take to notice that the legacy's address leads to another server.
+const movedWithin = 30 * time.Second
+
 // standing gives what keeps one connection.
 func (s *Source) standing() *sql.DB {
 	s.mu.Lock()
@@ -84,6 +87,7 @@ func (s *Source) standing() *sql.DB {
 		s.asked = sql.OpenDB(s.connector)
 		s.asked.SetMaxIdleConns(1)
 		s.asked.SetConnMaxIdleTime(time.Minute)
+		s.asked.SetConnMaxLifetime(movedWithin)
 	}
 	return s.asked
 }

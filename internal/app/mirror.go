@@ -48,7 +48,9 @@ func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Cl
 	var closers []io.Closer
 	o := mirror.Options{Name: cfg.Mirror.Name.String(), Ledger: cfg.Ledger.Schema.String(), Logger: logger}
 	tables := newScope(cfg)
-	o.Omit = tables.omits
+	if len(tables.omit) > 0 {
+		o.Omit = tables.omits
+	}
 	source, err := binlog.New(binlog.Options{
 		DSN: cfg.Legacy.DSN.Reveal(), ServerID: uint32(cfg.Mirror.ServerID), Scope: tables.reads,
 		ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger,

@@ -293,6 +293,33 @@ func TestAPurgedLogStopsTheMirrorUntilItIsReset(t *testing.T) {
 	}
 }
 
+func TestAnUnreadablePositionCanBeReset(t *testing.T) {
+	p := newMirrored(t, &devstack.MariaDB(t).Server, devstack.RabbitMQ(t))
+	noLeaks(t)
+	r, err := app.PlanReset(t.Context(), p.cfg, "now", nil) // before any mirror has run
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if err := r.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.exec(t, "UPDATE "+p.cfg.Ledger.Schema.String()+".mirrors SET position = '[]'")
+	s := apptest.Start(t, p.dir, p.dsn)
+	if stopped := p.await(t, s, mirror.PhaseStopped); stopped.Stop == nil || !strings.Contains(stopped.Stop.Fix, "banyan mirror reset") {
+		t.Errorf("it says %+v", stopped.Stop)
+	}
+	again, err := app.PlanReset(t.Context(), p.cfg, "now", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer again.Close()
+	if err := again.Do(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	p.await(t, s, mirror.PhaseLeading)
+}
+
 func TestRolesRunApart(t *testing.T) {
 	p := newMirrored(t, &devstack.MariaDB(t).Server, devstack.RabbitMQ(t))
 	noLeaks(t)

@@ -8,6 +8,8 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/go-sql-driver/mysql"
+
 	"banyan.dev/banyan/adapters/binlog"
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/config"
@@ -20,7 +22,8 @@ type Reset struct {
 	Before mirror.State
 	To     change.Position
 
-	store *store.Store
+	store   *store.Store
+	options store.Options
 }
 
 // PlanReset finds out what a reset to a position would do: "now" for the log's end, or FILE:OFFSET. Close the Reset.
@@ -41,18 +44,29 @@ func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.
 	if err != nil {
 		return nil, err
 	}
-	if err := store.Migrate(ctx, storeOptions(cfg, logger)); err != nil {
-		return nil, err
-	}
-	kept, err := store.New(storeOptions(cfg, logger))
+	options := storeOptions(cfg, logger)
+	kept, err := store.New(options)
 	if err != nil {
 		return nil, err
 	}
 	before, err := kept.State(ctx)
-	if err != nil {
+	switch {
+	case err == nil:
+	case change.Stops(err) != nil:
+		before.Position.File = "an unreadable position" // which is what a reset is for
+	case missing(err):
+		before.Epoch = 1
+	default:
 		return nil, errors.Join(err, kept.Close())
 	}
-	return &Reset{Before: before, To: at, store: kept}, nil
+	return &Reset{Before: before, To: at, store: kept, options: options}, nil
+}
+
+// missing says that Banyan's own tables are not there: no mirror has run yet.
+func missing(err error) bool {
+	var told *mysql.MySQLError
+	const noSchema, noTable = 1049, 1146
+	return errors.As(err, &told) && (told.Number == noSchema || told.Number == noTable)
 }
 
 // resetTarget reads a position. Only the log's end comes with GTIDs: those of other places are not known.
@@ -74,6 +88,9 @@ func resetTarget(tail change.Position, to string) (change.Position, error) {
 
 // Do does it. A mirror that leads begins anew.
 func (r *Reset) Do(ctx context.Context) error {
+	if err := store.Migrate(ctx, r.options); err != nil {
+		return err
+	}
 	_, err := r.store.Reset(ctx, r.To)
 	return err
 }

@@ -127,7 +127,7 @@ func printStatus(w io.Writer, s app.Status, now time.Time) error {
 	}
 	fmt.Fprintf(&b, "mirror %s: %s for %s\n", m.Name, m.Phase, now.Sub(m.Since).Round(time.Second))
 	row := func(name, format string, args ...any) {
-		fmt.Fprintf(&b, "  %-10s %s\n", name, fmt.Sprintf(format, args...))
+		fmt.Fprintf(&b, "  %-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
 	}
 	switch {
 	case m.Stop != nil:
