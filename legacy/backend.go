@@ -127,13 +127,14 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	defer conn.Release() // rolls back what is open
 	r.conn, r.send = conn, send
 	isolation := op.isolation
-	if isolation == bare && op.changes && !op.sticky && b.pool.Marks() {
+	apart := op.sticky && !b.mixes()
+	if isolation == bare && op.changes && !apart && b.pool.Marks() {
 		isolation = write // a mark and what it marks need a transaction around them
 	}
 	switch {
 	case isolation == snapshot:
 		err = conn.Command(ctx, "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY")
-	case op.sticky:
+	case apart:
 		if err = conn.Mark(ctx); err == nil && isolation == write {
 			err = conn.Command(ctx, "START TRANSACTION")
 		}
@@ -160,10 +161,22 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	return reply, nil
 }
 
-// uncertain tells the caller of a change that committed itself that it may have happened, where its connection was lost.
+// mixes tells whether a transaction may change tables that have none beside its mark. MySQL with GTIDs refuses that (error
+// 1785), so there the mark goes before, as a transaction of its own.
+//
+// MariaDB takes it, and logs each statement's changes of tables without transactions at once, as a group of their own in
+// front of the transaction's: no mark reaches those. What commits with the transaction has its mark, and a replica that may
+// not write changes neither.
+func (b *Backend) mixes() bool {
+	server, known := b.pool.Server()
+	return known && server.MariaDB
+}
+
+// uncertain tells the caller of a change that committed itself, whole or in part, that it may have happened, where its
+// connection was lost.
 func (op *operation) uncertain(err error, in isolation) error {
 	var e *strangler.Error
-	if in == bare && op.changes && errors.As(err, &e) && e.Code == codes.Unavailable && e.Reason == pool.Unavailable {
+	if (in == bare || op.sticky) && op.changes && errors.As(err, &e) && e.Code == codes.Unavailable && e.Reason == pool.Unavailable {
 		return pool.OutcomeUnknown(err)
 	}
 	return err

@@ -16,15 +16,18 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
-// parseURL reads an AMQP URL. Its error does not show the password.
+// errURL does not say what is wrong: the parser's texts quote what they took for a port or a host, which may be of the password.
+var errURL = errors.New("the broker's URL is not as amqp://user:password@host:5672/vhost; in user, password and vhost, write all but letters and digits as %XX")
+
+// parseURL reads an AMQP URL. Its error shows nothing of it.
 func parseURL(text string) (amqp.URI, error) {
 	uri, err := amqp.ParseURI(text)
 	if err != nil {
-		var inner interface{ Unwrap() error }
-		if errors.As(err, &inner) { // a url.Error, which quotes the whole text
-			err = inner.Unwrap()
-		}
-		return uri, fmt.Errorf("the broker's URL is not as amqp://user:password@host:5672/vhost: %w", err)
+		return uri, errURL
+	}
+	_, rest, _ := strings.Cut(text, "://")
+	if at := strings.IndexByte(rest, '@'); at > strings.IndexAny(rest+"/", "/?#") {
+		return uri, errURL // a password with a slash, of which the first part passes for a port
 	}
 	return uri, nil
 }

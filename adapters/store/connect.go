@@ -56,7 +56,21 @@ func open(cfg *mysql.Config, most int) (*sql.DB, error) {
 	db.SetMaxOpenConns(most)
 	db.SetMaxIdleConns(most)
 	db.SetConnMaxIdleTime(30 * time.Second)
+	db.SetConnMaxLifetime(maxLifetime)
 	return db, nil
+}
+
+// maxLifetime bounds how long a connection goes on to a server that its address no longer leads to.
+const maxLifetime = 3 * time.Minute
+
+// leave closes a database's idle connections where a server said that it takes no changes: the address may lead to another
+// one by now. (The driver's RejectReadOnly does so, too, but hides what the server said.)
+func leave(db *sql.DB, err error) {
+	if isNumber(err, readOnly...) {
+		most := db.Stats().MaxOpenConnections
+		db.SetMaxIdleConns(-1)
+		db.SetMaxIdleConns(most)
+	}
 }
 
 // seconds gives a time in whole seconds for SQL, at least one.

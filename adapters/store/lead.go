@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"banyan.dev/banyan/mirror"
@@ -45,14 +46,30 @@ func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
 			break
 		}
 	}
+	// Before the term: whatever comes later is a change.
+	mode, err := s.readOnlyMode(ctx, conn)
+	if err != nil {
+		return fail(err)
+	}
 	// On the lock's own connection: once that is closed, this can't happen any more.
 	const upsert = "INSERT INTO %s (name, epoch, term, leader) VALUES (?, 1, 1, ?) ON DUPLICATE KEY UPDATE term = term + 1, leader = ?"
 	state, err := s.change(ctx, conn, fmt.Sprintf(upsert, s.options.table("mirrors")), s.options.Mirror, s.options.Leader, s.options.Leader)
 	if err != nil {
 		return fail(err)
 	}
-	return s.begin(db, conn, state), nil
+	return s.begin(db, conn, state, mode), nil
 }
+
+// readOnlyMode gives the server's read_only, which super_read_only sets, too: 0, 1, or a word on new MariaDB.
+func (s *Store) readOnlyMode(ctx context.Context, conn *sql.Conn) (mode string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
+	defer cancel()
+	err = conn.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&mode)
+	return mode, err
+}
+
+// writable says whether a server of that read_only takes changes from everybody.
+func writable(mode string) bool { return mode == "0" || strings.EqualFold(mode, "OFF") }
 
 func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)

@@ -17,8 +17,10 @@ import (
 type term struct {
 	store *Store
 	state mirror.State // when it began
-	lost  chan struct{}
-	lose  func()
+	// readOnly says that the server was read-only when the term began, and our account may write all the same.
+	readOnly bool
+	lost     chan struct{}
+	lose     func()
 
 	stop   context.CancelFunc
 	kept   chan struct{} // closed when the connection is given back
@@ -32,8 +34,8 @@ type term struct {
 }
 
 // begin starts the term of a connection that has the lock.
-func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State) *term {
-	t := &term{store: s, state: state, epoch: state.Epoch, lost: make(chan struct{}), kept: make(chan struct{})}
+func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State, mode string) *term {
+	t := &term{store: s, state: state, readOnly: !writable(mode), epoch: state.Epoch, lost: make(chan struct{}), kept: make(chan struct{})}
 	t.lose = sync.OnceFunc(func() { close(t.lost) })
 	ctx, stop := context.WithCancel(context.Background())
 	t.stop = stop
@@ -81,20 +83,25 @@ func (t *term) keep(ctx context.Context, conn *sql.Conn) bool {
 	}
 }
 
-// check asks on the lock's connection whether it has the lock, and whether the row is still of this term. A server that
-// does not answer is given up at about the time at which it gives us up.
+// check asks on the lock's connection whether it has the lock, and whether the row is still of this term, and whether the server
+// has become read-only: who may write there all the same would lead on, beside the leader on the server that took its place.
+// A server that does not answer is given up at about the time at which it gives us up.
 func (t *term) check(ctx context.Context, conn *sql.Conn) error {
 	o := t.store.options
 	ctx, cancel := context.WithTimeout(ctx, max(o.WaitTimeout-o.KeepAlive, o.WaitTimeout/2))
 	defer cancel()
 	var held sql.NullBool
 	var now sql.NullInt64
-	query := "SELECT IS_USED_LOCK(?) = CONNECTION_ID(), (SELECT term FROM " + o.table("mirrors") + " WHERE name = ?)"
-	if err := conn.QueryRowContext(ctx, query, t.store.lock, o.Mirror).Scan(&held, &now); err != nil {
+	var mode string
+	query := "SELECT IS_USED_LOCK(?) = CONNECTION_ID(), @@GLOBAL.read_only, (SELECT term FROM " + o.table("mirrors") + " WHERE name = ?)"
+	if err := conn.QueryRowContext(ctx, query, t.store.lock, o.Mirror).Scan(&held, &mode, &now); err != nil {
 		return fmt.Errorf("the connection that holds the leader's lock is of no more use: %w", err)
 	}
 	if !held.Bool {
 		return errors.New("the server gave the leader's lock to somebody else")
+	}
+	if !t.readOnly && !writable(mode) {
+		return ErrReadOnly
 	}
 	if !now.Valid || uint64(now.Int64) != t.state.Term { //nolint:gosec // a term can't be negative
 		return mirror.ErrDeposed

@@ -2,6 +2,7 @@ package store
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,18 +22,27 @@ var (
 	noAccount = []uint16{1045, 1130, 1698, 1251, 1862, 4151}
 	// A table, its database or one of its columns is not there.
 	noTable = []uint16{1049, 1054, 1146, 1051}
+	// The server takes no changes: by read_only or super_read_only, by transaction_read_only, by innodb_read_only.
+	readOnly = []uint16{1290, 1792, 1836}
 )
+
+// ErrReadOnly says that the server takes no changes, as one that was demoted to a replica. Whoever tries again connects anew.
+var ErrReadOnly = errors.New("the server is read-only")
 
 // told wraps an error by what was tried, and makes a StopError of what only a person can mend. An account that is refused
 // passes for a running process, since passwords are changed in turns; Migrate stops for it.
 func (s *Store) told(ctx context.Context, what string, err error) error {
-	return s.options.told(ctx, what, err)
+	return s.options.told(ctx, s.db, what, err)
 }
 
-func (o Options) told(ctx context.Context, what string, err error) error {
+// told also lets db leave a server that is read-only.
+func (o Options) told(ctx context.Context, db *sql.DB, what string, err error) error {
+	leave(db, err)
 	switch {
 	case err == nil, change.Stops(err) != nil:
 		return err
+	case isNumber(err, readOnly...):
+		return fmt.Errorf("%s: %w: %w", what, ErrReadOnly, err)
 	case isNumber(err, noGrant...):
 		return &change.StopError{
 			What:  fmt.Sprintf("the account of Banyan's own tables may not %s", what),

@@ -105,7 +105,7 @@ func (w *Writer) Mark(slot int) (statement string, args []driver.Value) {
 // committed stays counted.
 func (w *Writer) Register(ctx context.Context) error {
 	if err := w.register(ctx); err != nil {
-		return w.options.told(ctx, "register as a writer", err)
+		return w.options.told(ctx, w.db, "register as a writer", err)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -164,6 +164,7 @@ func (w *Writer) seen(ctx context.Context) error {
 	defer cancel()
 	update := "UPDATE " + w.options.table("writers") + " SET seen_at = NOW(6) WHERE replica = ? AND slot = 0 AND token = ?"
 	_, err := w.db.ExecContext(ctx, update, w.replica, w.token[:])
+	leave(w.db, err)
 	return err
 }
 
@@ -216,5 +217,5 @@ func (w *Writer) deregister(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
 	defer cancel()
 	_, err := w.db.ExecContext(ctx, "DELETE FROM "+w.options.table("writers")+" WHERE replica = ? AND token = ?", w.replica, w.token[:])
-	return w.options.told(ctx, "remove the marks of this writer", err)
+	return w.options.told(ctx, w.db, "remove the marks of this writer", err)
 }

@@ -25,6 +25,7 @@ type Project struct {
 	Program  *legacy.Program
 
 	began   time.Time // when loading began
+	lower   bool      // the server makes names of schemas and tables lower case, and Config has them so
 	timings []any     // how long each phase of loading took, as slog attributes
 }
 
@@ -87,18 +88,22 @@ func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) fa
 		faults.Append(p.verifyFacade(ctx, conns))
 	}
 	if p.Config.MirrorOn() {
-		faults.Append(p.preflight(ctx))
+		faults.Append(p.preflight(ctx, conns))
 	}
 	return faults
 }
 
 // preflight finds what in the live legacy would lose or distort the mirror's changes. It concerns processes without the
 // mirror, too: their writes are among the changes.
-func (p *Project) preflight(ctx context.Context) fault.List {
+func (p *Project) preflight(ctx context.Context, conns *pool.Pool) fault.List {
 	var faults fault.List
 	at := p.Config.Pos("mirror")
 	if at.Line == 0 {
 		at = p.Config.Pos("broker.url")
+	}
+	if err := p.takeNames(ctx, conns); err != nil {
+		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check the account", "the legacy can't be asked about the mirror: %v", cause(err))
+		return faults
 	}
 	tables := newScope(p.Config)
 	found, err := preflight.Check(ctx, preflight.Options{
@@ -117,6 +122,11 @@ func (p *Project) preflight(ctx context.Context) fault.List {
 		}
 		tell(at, strings.ReplaceAll(strings.TrimSpace(f.Mend), "\n", " "), "%s", f.What)
 	}
+	missed, err := p.unmatched(ctx, conns)
+	if err != nil {
+		faults.Warn(at, "", "which of the mirror's globs match nothing can't be seen: %v", cause(err))
+	}
+	faults.Append(missed)
 	return faults
 }
 

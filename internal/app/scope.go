@@ -54,6 +54,23 @@ func escape(name string) string {
 	return strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`).Replace(name)
 }
 
+// literal gives the one name that a glob matches, if it matches one only.
+func literal(glob string) (name string, one bool) {
+	var sb strings.Builder
+	for i := 0; i < len(glob); i++ {
+		switch glob[i] {
+		case '*', '?', '[':
+			return "", false
+		case '\\':
+			if i++; i == len(glob) {
+				return "", false // no glob
+			}
+		}
+		sb.WriteByte(glob[i])
+	}
+	return sb.String(), true
+}
+
 // has says whether a table's changes are events. An empty table stands for all of a schema's.
 func (s scope) has(schema, table string) bool {
 	if schema == s.ledger {
@@ -71,11 +88,9 @@ func (s scope) schemas() []string {
 	var out []string
 	for _, glob := range s.tables {
 		name, _, _ := strings.Cut(glob, ".")
-		if strings.ContainsAny(name, `*?[`) && name != escape(s.schema) {
+		name, one := literal(name)
+		if !one {
 			return nil
-		}
-		if name == escape(s.schema) {
-			name = s.schema
 		}
 		if !slices.Contains(out, name) {
 			out = append(out, name)
@@ -84,11 +99,11 @@ func (s scope) schemas() []string {
 	return out
 }
 
-// omits says whether events leave a column out.
+// omits says whether events leave a column out. Columns' names have no case.
 func (s scope) omits(schema, table, column string) bool {
 	return slices.ContainsFunc(s.omit, func(glob string) bool {
 		parts := strings.SplitN(glob, ".", 3)
-		return len(parts) == 3 && match(parts[0], schema) && match(parts[1], table) && match(parts[2], column)
+		return len(parts) == 3 && match(parts[0], schema) && match(parts[1], table) && match(strings.ToLower(parts[2]), strings.ToLower(column))
 	})
 }
 

@@ -1,6 +1,7 @@
 package app
 
 import (
+	"fmt"
 	"testing"
 
 	"banyan.dev/banyan/internal/config"
@@ -43,6 +44,16 @@ func TestScope(t *testing.T) {
 			t.Errorf("%q does not read the ledger", test.mirror)
 		}
 	}
+	for _, test := range []struct{ mirror, want string }{
+		{"", "[shop]"},
+		{"mirror: {tables: [orders, 'crm.*', '*']}", "[shop crm]"},
+		{"mirror: {tables: ['a\\*b.*', orders]}", "[a*b shop]"},
+		{"mirror: {tables: ['s?p.*', orders]}", "[]"},
+	} {
+		if got := fmt.Sprint(parse(test.mirror).schemas()); got != test.want {
+			t.Errorf("%q has the schemas %s, want %s", test.mirror, got, test.want)
+		}
+	}
 	s := parse("mirror: {omit_columns: [customers.password, '*.*.card_*']}")
 	for _, test := range []struct {
 		schema, table, column string
@@ -52,6 +63,9 @@ func TestScope(t *testing.T) {
 		{"crm", "customers", "password", false},
 		{"crm", "orders", "card_number", true},
 		{"shop", "orders", "id", false},
+		{"shop", "customers", "Password", true},
+		{"crm", "orders", "CARD_NUMBER", true},
+		{"shop", "Customers", "password", false},
 	} {
 		if got := s.omits(test.schema, test.table, test.column); got != test.want {
 			t.Errorf("%v is left out: %v", test, got)

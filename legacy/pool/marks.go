@@ -63,8 +63,8 @@ func (c *Conn) BeginWrite(ctx context.Context) error {
 }
 
 // Mark makes the mark, where Options.Marker is set, in the transaction that was begun, or else by itself: before changes
-// of tables that have no transactions, so that at least nothing new is begun without a mark. (In one transaction with it,
-// MySQL with GTIDs refuses them: error 1785.) Its errors are BeginWrite's.
+// that the server takes in no transaction with it, so that at least nothing new is begun without a mark. Its errors are
+// BeginWrite's.
 func (c *Conn) Mark(ctx context.Context) error {
 	if c.pool.options.Marker == nil {
 		return nil

@@ -42,7 +42,7 @@ func (c *check) checkLogExtras() {
 		c.add(Warning, Checksum, "binlog_checksum is NONE: a damaged log is read as if it were sound", s.set("binlog_checksum", "'CRC32'"))
 	}
 	if s.on("binlog_alter_two_phase") {
-		c.add(Warning, TwoPhaseAlter, "binlog_alter_two_phase is ON: an ALTER TABLE is logged when it starts, so its event comes early, and also if it fails", s.set("binlog_alter_two_phase", "OFF"))
+		c.add(Note, TwoPhaseAlter, "binlog_alter_two_phase is ON: an ALTER TABLE is logged when it starts and when it ends, of which the end alone is an event, and none where it failed", "-- nothing has to be done")
 	}
 	for _, variable := range []string{"binlog_rows_query_log_events", "binlog_annotate_row_events"} {
 		if s.has(variable) && !s.on(variable) {
@@ -50,7 +50,7 @@ func (c *check) checkLogExtras() {
 		}
 	}
 	if v := s.variables["lower_case_table_names"]; v != "0" && v != "" {
-		c.add(Note, NameCase, "lower_case_table_names is "+v+": the names of tables come in lower case, and the scope and routing keys have to be in lower case", "-- write the names in the mirror's scope in lower case")
+		c.add(Note, NameCase, "lower_case_table_names is "+v+": the names of schemas and tables are in lower case in the log, and so in events and their routing keys, however the scope has them", "-- let consumers bind their queues to names in lower case")
 	}
 }
 

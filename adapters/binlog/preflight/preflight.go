@@ -20,7 +20,8 @@ type Options struct {
 	Schema string
 	// Schemas have to be there. Empty: all but the server's own are looked at.
 	Schemas []string
-	// Scope tells which tables are mirrored; nil: all of Schemas, the ledger's aside.
+	// Scope tells which tables are mirrored, by names as the log has them: in lower case where lower_case_table_names is set.
+	// Nil: all of Schemas, the ledger's aside.
 	Scope func(schema, table string) bool
 	// MaxNames is how many tables a finding names, 10 if it is zero.
 	MaxNames int
@@ -121,12 +122,12 @@ func (c *check) add(severity Severity, topic Topic, what, mend string) {
 // inScope tells whether a table is mirrored.
 func (c *check) inScope(schema, name string) bool {
 	switch {
-	case slices.Contains(systemSchemas, schema), schema == c.options.Schema:
+	case slices.Contains(systemSchemas, schema), c.server.sameName(schema, c.options.Schema):
 		return false
 	case len(c.options.Schemas) > 0 && !slices.ContainsFunc(c.options.Schemas, func(s string) bool { return c.server.sameName(s, schema) }):
 		return false
 	default:
-		return c.options.Scope == nil || c.options.Scope(schema, name)
+		return c.options.Scope == nil || c.options.Scope(c.server.logged(schema), c.server.logged(name))
 	}
 }
 

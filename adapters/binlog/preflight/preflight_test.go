@@ -199,7 +199,7 @@ func TestManyTablesAreOneFinding(t *testing.T) {
 func TestNothingInScope(t *testing.T) {
 	server := &devstack.MariaDB(t).Server
 	_, schema := newSchema(t, server)
-	expect(t, check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{schema}}), preflight.Warning, preflight.ScopeEmpty, "nothing to mirror")
+	expect(t, check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{schema}}), preflight.Error, preflight.ScopeEmpty, "nothing to mirror")
 	expect(t, check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{schema, "no_such"}}), preflight.Error, preflight.ScopeEmpty, "no_such")
 }
 

@@ -44,6 +44,14 @@ func (s *server) sameName(a, b string) bool {
 	return a == b || s.variables["lower_case_table_names"] != "0" && strings.EqualFold(a, b)
 }
 
+// logged gives a name of a schema or table as the log has it. With lower_case_table_names=2 the tables themselves keep theirs.
+func (s *server) logged(name string) string {
+	if s.variables["lower_case_table_names"] == "0" {
+		return name
+	}
+	return strings.ToLower(name)
+}
+
 // atLeast compares versions.
 func (s *server) atLeast(major, minor int) bool {
 	return s.major > major || s.major == major && s.minor >= minor

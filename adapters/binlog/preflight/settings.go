@@ -85,7 +85,8 @@ func (c *check) checkLogFilters() {
 	severity := Warning
 	var left []string
 	for _, name := range append(slices.Clone(c.options.Schemas), c.options.Schema) {
-		if name != "" && (len(only) > 0 && !slices.Contains(only, name) || slices.Contains(without, name)) {
+		same := func(other string) bool { return c.server.sameName(other, name) }
+		if name != "" && (len(only) > 0 && !slices.ContainsFunc(only, same) || slices.ContainsFunc(without, same)) {
 			left = append(left, name)
 		}
 	}

@@ -54,9 +54,16 @@ func TestSettingsAreNamed(t *testing.T) {
 	expect(t, found, preflight.Warning, preflight.Durability, "sync_binlog is 100 and innodb_flush_log_at_trx_commit is 2", "sync_binlog = 1", "SET GLOBAL innodb_flush_log_at_trx_commit = 1;")
 	expect(t, found, preflight.Warning, preflight.Retention, "kept for 2h0m0s", "binlog_expire_logs_seconds = 259200;")
 	expect(t, found, preflight.Warning, preflight.Checksum, "SET GLOBAL binlog_checksum = 'CRC32';")
-	expect(t, found, preflight.Warning, preflight.TwoPhaseAlter, "SET GLOBAL binlog_alter_two_phase = OFF;")
+	expect(t, found, preflight.Note, preflight.TwoPhaseAlter, "the end alone is an event", "nothing has to be done")
 	expect(t, found, preflight.Note, preflight.StatementText, "SET GLOBAL binlog_annotate_row_events = ON;")
 	expect(t, found, preflight.Note, preflight.NameCase, "lower_case_table_names is 1")
+	lower := func(schema, name string) bool { return schema == "shop" && name == "a" } // as in the log
+	mixed := check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{"Shop"}, Schema: "Other", Scope: lower})
+	if of := on(mixed, preflight.ScopeEmpty); len(of) > 0 {
+		t.Errorf("names in another case give %+v", of)
+	}
+	expect(t, mixed, preflight.Error, preflight.LogFilters, "changes in Shop are left out")
+	expect(t, check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{"OTHER"}, Schema: "Other"}), preflight.Error, preflight.ScopeEmpty, "nothing to mirror")
 	expect(t, found, preflight.Warning, preflight.Replica, "far.example", "replicate_ignore_table = s.secret", "legacy.dsn")
 	expect(t, check(t, preflight.Options{DSN: server.DSN(""), Schemas: []string{"other"}}), preflight.Warning, preflight.LogFilters, "nothing in scope")
 	expect(t, check(t, preflight.Options{DSN: server.DSN("")}), preflight.Error, preflight.LogFilters, "whole schemas")
@@ -64,7 +71,7 @@ func TestSettingsAreNamed(t *testing.T) {
 	// What mends them is taken by the server, and mends.
 	byStatement := []preflight.Topic{
 		preflight.LogFormat, preflight.RowImage, preflight.RowMetadata, preflight.ReadOnly, preflight.GTIDStrict, preflight.Durability,
-		preflight.Retention, preflight.Checksum, preflight.TwoPhaseAlter, preflight.StatementText,
+		preflight.Retention, preflight.Checksum, preflight.StatementText,
 	}
 	for _, f := range found {
 		if slices.Contains(byStatement, f.Topic) {

@@ -57,7 +57,7 @@ func (c *check) readTables(ctx context.Context) error {
 // checkScope is about schemas with nothing in them.
 func (c *check) checkScope(ctx context.Context) error {
 	if len(c.tables) == 0 {
-		c.add(Warning, ScopeEmpty, "no table is in scope, as far as "+c.server.account+" sees: there is nothing to mirror", "-- mend the mirror's scope, or grant SELECT on its schemas")
+		c.add(Error, ScopeEmpty, "no table is in scope, as far as "+c.server.account+" sees: there is nothing to mirror", "-- mend the mirror's scope, or grant SELECT on its schemas")
 	}
 	if len(c.options.Schemas) == 0 {
 		return nil
