@@ -3,6 +3,7 @@ package binlog
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	replica "github.com/go-mysql-org/go-mysql/mysql"
@@ -45,10 +46,7 @@ func judge(err error) error {
 	}
 	switch code(err) {
 	case errBinlog:
-		if strings.Contains(err.Error(), "with the same server") {
-			return err // Somebody else has the replica's id; the next one is another.
-		}
-		return &change.StopError{What: "the legacy no longer has the log where the mirror has to go on", Fix: resetFix, Cause: err}
+		return noLog(err)
 	case errSpecific, errDBAccess, errTableAccess:
 		return noRights(err)
 	case errAccess:
@@ -57,6 +55,33 @@ func judge(err error) error {
 		return &change.StopError{What: "the legacy writes no binary log", Fix: "set log_bin in its configuration and restart it", Cause: err}
 	}
 	return err
+}
+
+// noLog tells apart why a server doesn't send its log. All it says itself is a text.
+func noLog(err error) error {
+	text := strings.ToLower(err.Error())
+	has := func(parts ...string) bool {
+		return slices.ContainsFunc(parts, func(part string) bool { return strings.Contains(text, part) })
+	}
+	stop := &change.StopError{What: "the legacy does not give its log from where the mirror has to go on", Fix: resetFix, Cause: err}
+	switch {
+	case has("with the same server", "memory allocation failed"):
+		return err // Somebody else has the replica's id, and the next one is another; or it may pass.
+	case has("purged", "could not find first log", "could not find next log", "could not open log file", "not exist"):
+		stop.What = "the legacy no longer has the log where the mirror has to go on"
+	case has("not in the master's binlog", "missing the gtid", "more gtids than", "diverged"):
+		stop.What = "the legacy's log has other transactions than the mirror has read: the server is another, or was restored"
+	case has("truncated", "crc", "checksum", "magic number", "i/o error", "corrupt"):
+		stop.What = "the legacy's log is damaged where the mirror has to go on"
+		stop.Fix = "look at the legacy's disk, and at the log with mysqlbinlog --verify-binlog-checksum; where it can't be mended, " + resetFix
+	case has("impossible position", "bogus data"):
+		stop.What = "the legacy's log has no transaction that begins where the mirror has to go on: the log was replaced, or is damaged"
+	case has("max_allowed_packet"):
+		// It checks whether the place is within a file before it gets as far as this.
+		stop.What = "the legacy's log has an event that is larger than its max_allowed_packet"
+		stop.Fix = "SET GLOBAL max_allowed_packet = 1073741824 on the legacy, then start the mirror again"
+	}
+	return stop
 }
 
 func noRights(err error) error {

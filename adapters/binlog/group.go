@@ -21,6 +21,7 @@ type current struct {
 	row         uint32 // the last row's number
 	ordinal     int    // the last event's number
 	ahead       *ahead // while it is looked ahead
+	torn        bool   // it has no end, so that nothing of it happened
 	plan        plan
 }
 
@@ -65,6 +66,9 @@ func (s *stream) enter(e event) error {
 func (s *stream) inGroup(ctx context.Context, e event) error {
 	s.current.ordinal++
 	e.ordinal = s.current.ordinal
+	if s.current.torn {
+		return nil
+	}
 	if s.current.ahead != nil {
 		return s.lookAhead(ctx, e)
 	}

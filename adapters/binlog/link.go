@@ -26,6 +26,9 @@ type link struct {
 	flavor string
 	syncer *replication.BinlogSyncer
 	stream *replication.BinlogStreamer
+	// failed is what ended the stream, which is told behind all that came before it.
+	failed error
+	left   []*replication.BinlogEvent
 
 	mu     sync.Mutex
 	cancel context.CancelFunc // of an attempt to connect
@@ -150,6 +153,23 @@ func (l *link) hangUp() {
 func (l *link) close() {
 	l.hangUp()
 	l.once.Do(l.syncer.Close)
+}
+
+// event gives what comes next. The streamer by itself may tell an error before events that came earlier.
+func (l *link) event(ctx context.Context) (*replication.BinlogEvent, error) {
+	if l.failed == nil {
+		e, err := l.stream.GetEvent(ctx)
+		if err == nil || ctx.Err() != nil {
+			return e, err
+		}
+		l.failed, l.left = err, l.stream.DumpEvents()
+	}
+	if len(l.left) == 0 {
+		return nil, l.failed
+	}
+	e := l.left[0]
+	l.left = l.left[1:]
+	return e, nil
 }
 
 // heard says that the server has begun to send.

@@ -49,6 +49,10 @@ func (s *stream) lookAhead(ctx context.Context, e event) error {
 		a.over, a.kept = true, nil
 	default:
 		whole, err := s.scan(ctx)
+		if errors.Is(err, errTorn) {
+			s.current.torn, s.current.ahead = true, nil
+			return nil
+		}
 		if err != nil {
 			return err
 		}
@@ -63,7 +67,7 @@ func (s *stream) decide(kept []event, by plan) {
 	s.current.ahead, s.current.decided, s.current.open = nil, true, true
 }
 
-// scan reads the current group on a link of its own, to its end, for what of it was undone.
+// scan reads the current group on a link of its own, to its end, for what of it was undone. One without an end is errTorn.
 func (s *stream) scan(ctx context.Context) (plan, error) {
 	second, err := s.second(ctx, s.current.begins)
 	if err != nil {
@@ -73,10 +77,16 @@ func (s *stream) scan(ctx context.Context) (plan, error) {
 	var p plan
 	for ordinal, in := 0, false; ; {
 		e, err := second.next(ctx)
-		if err != nil {
+		switch {
+		case truncated(err):
+			return plan{}, errTorn
+		case err != nil:
 			return plan{}, passing(err)
-		}
-		if beginsGroup(e.kind) {
+		case e.kind == kindRotate || in && e.kind == kindFormat:
+			return plan{}, errTorn
+		case in && beginsGroup(e.kind):
+			return plan{}, errNoEnd
+		case beginsGroup(e.kind):
 			in = true
 			continue
 		}

@@ -40,7 +40,7 @@ func (r *reader) next(ctx context.Context) (event, error) {
 			}
 			r.payload = nil
 		}
-		raw, err := r.link.stream.GetEvent(ctx)
+		raw, err := r.link.event(ctx)
 		if err != nil {
 			return event{}, fmt.Errorf("read the legacy's log: %w", err)
 		}

@@ -131,7 +131,7 @@ func (s *stream) step(ctx context.Context) error {
 		err = s.act(ctx, e)
 	} else {
 		if e, err = s.next(ctx); err != nil {
-			return err
+			return s.tears(ctx, err)
 		}
 		err = s.take(ctx, e)
 	}
@@ -152,7 +152,7 @@ func (s *stream) take(ctx context.Context, e event) error {
 	switch e.kind {
 	case kindRotate:
 		if s.current.in {
-			return errNoEnd
+			return s.dropTorn(ctx)
 		}
 		if s.heard && s.placed {
 			s.passEnd()

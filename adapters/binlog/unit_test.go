@@ -4,9 +4,11 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
+	replica "github.com/go-mysql-org/go-mysql/mysql"
 	"github.com/go-mysql-org/go-mysql/replication"
 
 	"banyan.dev/banyan/mirror/change"
@@ -46,6 +48,29 @@ func TestTransactionsWithoutGTIDStop(t *testing.T) {
 	}
 	if stop := change.Stops(s.take(t.Context(), event{kind: kindIncident})); stop == nil || !strings.Contains(stop.Fix, "reset") {
 		t.Errorf("got %v", stop)
+	}
+}
+
+func TestLogsThatAreNotGivenSayWhy(t *testing.T) {
+	for text, want := range map[string]string{
+		"Could not find first log file name in binary log index file":                                                              "no longer has",
+		"Cannot replicate because the source purged required binary logs. Replicate the missing transactions from elsewhere":       "no longer has",
+		"Error: connecting slave requested to start from GTID 0-1-5, which is not in the master's binlog":                          "other transactions",
+		"Replica has more GTIDs than the source has, using the source's SERVER_UUID":                                               "other transactions",
+		"binlog truncated in the middle of event; consider out of disk space on master":                                            "damaged",
+		"event read from binlog did not pass crc check; the first event 'binlog.000001' at 4":                                      "damaged",
+		"log event entry exceeded max_allowed_packet; Increase max_allowed_packet on master; the first event 'binlog.000001' at 4": "SET GLOBAL max_allowed_packet",
+		"bogus data in log event; the first event 'binlog.000001' at 696":                                                          "no transaction that begins",
+		"Client requested master to start replication from impossible position; the first event 'binlog.000001' at 9999":           "no transaction that begins",
+		"something new": "does not give",
+	} {
+		err := judge(fmt.Errorf("read: %w", &replica.MyError{Code: errBinlog, Message: text}))
+		if stop := change.Stops(err); stop == nil || !strings.Contains(stop.Error(), want) {
+			t.Errorf("%s: got %v", text, err)
+		}
+	}
+	if err := judge(&replica.MyError{Code: errBinlog, Message: "A slave with the same server_uuid/server_id as this slave has connected to the master"}); change.Stops(err) != nil {
+		t.Errorf("got %v", err)
 	}
 }
 

@@ -42,6 +42,8 @@ func (s *stream) findPreparedIn(ctx context.Context, start change.Position, xid 
 	for {
 		e, err := second.next(ctx)
 		switch {
+		case truncated(err):
+			return at, found, nil
 		case err != nil:
 			return at, false, passing(err)
 		case e.kind == kindRotate:
