@@ -9,9 +9,11 @@ import (
 	"sync"
 	"time"
 
+	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -94,19 +96,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer conns.Close()
 
-	begin := time.Now()
-	if err := waitForLegacy(ctx, conns.Ping, cfg.Legacy.StartTimeout, logger); err != nil {
-		return stoppedEarly(ctx, err)
-	}
-	connected := time.Now()
-	faults := a.project.verify(ctx, conns, a.opts.Roles)
-	if err := faults.Err(); err != nil {
-		return stoppedEarly(ctx, err)
-	}
-	warn(logger, faults)
-	logger.Debug("checked", "connect", connected.Sub(begin).String(), "verify", time.Since(connected).String())
-
-	if err := a.openLedger(ctx, marks); err != nil {
+	if err := a.prepare(ctx, conns, marks); err != nil {
 		return stoppedEarly(ctx, err)
 	}
 	defer a.closeLedger(ctx, marks)
@@ -122,6 +112,40 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	return a.serve(ctx, s)
+}
+
+// prepare waits for the legacy, checks the project against it and opens the ledger. A legacy that goes away meanwhile is
+// waited for again, for as long as legacy.start_timeout in all.
+func (a *App) prepare(ctx context.Context, conns *pool.Pool, marks *store.Writer) error {
+	cfg, logger := a.project.Config, a.opts.Logger
+	patience := cfg.Legacy.StartTimeout
+	for begin := time.Now(); ; patience = max(0, cfg.Legacy.StartTimeout-time.Since(begin)) {
+		if err := waitForLegacy(ctx, conns.Ping, patience, logger); err != nil {
+			return err
+		}
+		connected := time.Now()
+		faults, unasked := a.project.verify(ctx, conns, a.opts.Roles)
+		if unasked == nil {
+			if err := faults.Err(); err != nil {
+				return err
+			}
+			warn(logger, faults)
+			logger.Debug("checked", "connect", connected.Sub(begin).String(), "verify", time.Since(connected).String())
+			if unasked = a.openLedger(ctx, marks); unasked == nil || change.Stops(unasked) != nil {
+				return unasked
+			}
+		}
+		if ctx.Err() != nil || time.Since(begin) > cfg.Legacy.StartTimeout {
+			return errors.Join(faults.Err(), unasked)
+		}
+		logger.Warn("the legacy could not be asked: trying again", "cause", unasked)
+		timer := time.NewTimer(waitEvery)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
 }
 
 // serve runs the servers until ctx ends or one of them fails.

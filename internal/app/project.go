@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
 	"path"
@@ -78,32 +79,36 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 		return faults
 	}
 	defer conns.Close()
-	return p.verify(ctx, conns, AllRoles())
+	faults, _ := p.verify(ctx, conns, AllRoles()) // what could not be asked is among them
+	return faults
 }
 
-// verify holds what the roles need against the live legacy.
-func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) fault.List {
-	var faults fault.List
+// verify holds what the roles need against the live legacy. The error says that it could not be asked, which is among the
+// faults, too, and may pass.
+func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) (faults fault.List, unasked error) {
 	if slices.Contains(roles, RoleFacade) {
-		faults.Append(p.verifyFacade(ctx, conns))
+		found, err := p.verifyFacade(ctx, conns)
+		faults.Append(found)
+		unasked = err
 	}
 	if p.Config.MirrorOn() {
-		faults.Append(p.preflight(ctx, conns))
+		found, err := p.preflight(ctx, conns)
+		faults.Append(found)
+		unasked = errors.Join(unasked, err)
 	}
-	return faults
+	return faults, unasked
 }
 
 // preflight finds what in the live legacy would lose or distort the mirror's changes. It concerns processes without the
 // mirror, too: their writes are among the changes.
-func (p *Project) preflight(ctx context.Context, conns *pool.Pool) fault.List {
-	var faults fault.List
+func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault.List, unasked error) {
 	at := p.Config.Pos("mirror")
 	if at.Line == 0 {
 		at = p.Config.Pos("broker.url")
 	}
 	if err := p.takeNames(ctx, conns); err != nil {
 		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check the account", "the legacy can't be asked about the mirror: %v", cause(err))
-		return faults
+		return faults, cause(err)
 	}
 	tables := newScope(p.Config)
 	found, err := preflight.Check(ctx, preflight.Options{
@@ -111,6 +116,7 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) fault.List {
 	})
 	if err != nil {
 		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check the account", "the legacy can't be asked about the mirror: %v", err)
+		unasked = err
 	}
 	for _, f := range found {
 		tell := faults.Add
@@ -127,15 +133,16 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) fault.List {
 		faults.Warn(at, "", "which of the mirror's globs match nothing can't be seen: %v", cause(err))
 	}
 	faults.Append(missed)
-	return faults
+	return faults, unasked
 }
 
-func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) fault.List {
+func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) (faults fault.List, unasked error) {
 	faults, err := p.Program.Verify(ctx, conns)
 	if err != nil {
 		fix := pool.Misconfigured(err)
 		if fix == "" {
 			fix = "start it, or check the address"
+			unasked = cause(err)
 		}
 		faults.Add(p.Config.Pos("legacy.dsn"), fix, "the legacy can't be asked: %v", cause(err))
 	}
@@ -143,7 +150,7 @@ func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) fault.List
 		faults.Warn(p.Config.Pos("legacy.time_zone"), "set legacy.time_zone to the zone that the old application writes DATETIME columns in, if that is another",
 			"DATETIME columns are read and written as times of %s, and the server's own zone is %s apart", p.Config.Legacy.TimeZone, apart)
 	}
-	return faults
+	return faults, unasked
 }
 
 // phase runs a part of loading and remembers how long it took.

@@ -44,11 +44,11 @@ func TestNamesInAnotherCaseThanTheLogs(t *testing.T) {
 				t.Fatalf("%d %s %v", code, body, err)
 			}
 			p.exec(t, "UPDATE Notes SET body = 'behind its back' WHERE id = 77")
-			if d := awaitEvent(t, h, `"by the facade"`); d.Origin != mirror.OriginBanyan || d.Key != "row.notes.insert" {
-				t.Errorf("the insert is %s %s", d.Key, d.Origin)
+			if d := awaitEvent(t, h, `"by the facade"`); originOf(d) != mirror.OriginBanyan || d.Key != "row.notes.insert" {
+				t.Errorf("the insert is %s %s", d.Key, originOf(d))
 			}
-			if d := awaitEvent(t, h, `"behind its back"`); d.Origin != mirror.OriginForeign {
-				t.Errorf("the update is %s", d.Origin)
+			if d := awaitEvent(t, h, `"behind its back"`); originOf(d) != mirror.OriginForeign {
+				t.Errorf("the update is %s", originOf(d))
 			}
 			if err := s.Wait(t); err != nil {
 				t.Fatal(err)

@@ -161,7 +161,14 @@ func (b *banyan) lastWords() error {
 	if err != nil {
 		return fmt.Errorf("banyan %d ended by itself: %w", b.number, err)
 	}
-	return fmt.Errorf("banyan %d ended by itself; its log ends with:\n%s", b.number, text[max(0, len(text)-most):])
+	var told strings.Builder
+	for line := range strings.Lines(string(text)) {
+		if !strings.Contains(line, ": warning: ") && !strings.Contains(line, ": note: ") { // they come at each start
+			told.WriteString(line)
+		}
+	}
+	words := told.String()
+	return fmt.Errorf("banyan %d ended by itself; its log ends with:\n%s", b.number, words[max(0, len(words)-most):])
 }
 
 // memory gives the most bytes that a process of it has had resident; 0 where the system does not tell.
