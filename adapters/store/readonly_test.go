@@ -40,7 +40,7 @@ func demotable(t *testing.T) (root *sql.DB, o store.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.User, cfg.Passwd = "poor", "p"
+	cfg.User, cfg.Passwd, cfg.RejectReadOnly = "poor", "p", true
 	return root, store.Options{DSN: cfg.FormatDSN(), Schema: "banyan", Mirror: "mirror", Logger: slog.New(slog.DiscardHandler)}
 }
 
