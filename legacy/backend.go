@@ -161,8 +161,9 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	return reply, nil
 }
 
-// mixes tells whether a transaction may change tables that have none beside its mark. MySQL with GTIDs refuses that (error
-// 1785), so there the mark goes before, as a transaction of its own.
+// mixes tells whether a transaction may change tables that have none behind its mark. MySQL with GTIDs refuses that behind
+// any change of InnoDB's (error 1785), so there the mark goes before, as a transaction of its own: it still stops a replica
+// that may not write, but what the operation itself changes has none, also what it changes in InnoDB at its end.
 //
 // MariaDB takes it, and logs each statement's changes of tables without transactions at once, as a group of their own in
 // front of the transaction's: no mark reaches those. What commits with the transaction has its mark, and a replica that may

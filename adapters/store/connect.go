@@ -29,6 +29,7 @@ func (o Options) config() (*mysql.Config, error) {
 	}
 	cfg.DBName, cfg.Collation, cfg.ParseTime, cfg.Loc = "", "", true, time.UTC
 	cfg.ClientFoundRows, cfg.InterpolateParams, cfg.MultiStatements, cfg.ColumnsWithAlias = true, true, false, false
+	cfg.RejectReadOnly = false // it would hide what the server said: see leave
 	cfg.Timeout, cfg.WriteTimeout, cfg.ReadTimeout = o.Timeout, o.Timeout, o.Timeout+o.LockWait
 	cfg.Logger = &mysql.NopLogger{} // what it has to say comes back as an error, too
 	if err := cfg.Apply(mysql.Charset("utf8mb4", "")); err != nil {
@@ -64,7 +65,7 @@ func open(cfg *mysql.Config, most int) (*sql.DB, error) {
 const maxLifetime = 3 * time.Minute
 
 // leave closes a database's idle connections where a server said that it takes no changes: the address may lead to another
-// one by now. (The driver's RejectReadOnly does so, too, but hides what the server said.)
+// one by now.
 func leave(db *sql.DB, err error) {
 	if isNumber(err, readOnly...) {
 		most := db.Stats().MaxOpenConnections

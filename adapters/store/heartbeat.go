@@ -35,8 +35,8 @@ func NewHeartbeat(options Options) (*Heartbeat, error) {
 		"ON DUPLICATE KEY UPDATE beat = LAST_INSERT_ID(beat + 1), at = NOW(6)"}, nil
 }
 
-// Beat commits one change of the row, and gives the beat that it wrote. It takes no longer than Options.Timeout. After ErrReadOnly
-// nothing was written.
+// Beat commits one change of the row, and gives the beat that it wrote. It takes no longer than Options.Timeout.
+// After ErrReadOnly nothing was written.
 func (h *Heartbeat) Beat(ctx context.Context) (beat uint64, err error) {
 	ctx, cancel := context.WithTimeout(ctx, h.options.Timeout)
 	defer cancel()

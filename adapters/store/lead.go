@@ -37,6 +37,9 @@ func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
 		return nil, errors.Join(err, db.Close())
 	}
 	fail := func(err error) (*term, error) { return nil, errors.Join(err, s.drop(db, conn)) }
+	if _, err := s.takesChanges(ctx, conn); err != nil {
+		return fail(err)
+	}
 	for {
 		won, err := s.ask(ctx, conn)
 		if err != nil {
@@ -46,8 +49,10 @@ func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
 			break
 		}
 	}
-	// Before the term: whatever comes later is a change.
-	mode, err := s.readOnlyMode(ctx, conn)
+	takes, err := s.takesChanges(ctx, conn)
+	if err == nil && !takes && s.took.Load() {
+		err = ErrReadOnly // demoted while we waited, or led
+	}
 	if err != nil {
 		return fail(err)
 	}
@@ -57,18 +62,25 @@ func (s *Store) lead(ctx context.Context, db *sql.DB) (*term, error) {
 	if err != nil {
 		return fail(err)
 	}
-	return s.begin(db, conn, state, mode), nil
+	return s.begin(db, conn, state, !takes), nil
 }
 
-// readOnlyMode gives the server's read_only, which super_read_only sets, too: 0, 1, or a word on new MariaDB.
-func (s *Store) readOnlyMode(ctx context.Context, conn *sql.Conn) (mode string, err error) {
+// takesChanges asks whether the server takes changes from everybody.
+func (s *Store) takesChanges(ctx context.Context, conn *sql.Conn) (bool, error) {
 	ctx, cancel := context.WithTimeout(ctx, s.options.Timeout)
 	defer cancel()
-	err = conn.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&mode)
-	return mode, err
+	var mode string
+	if err := conn.QueryRowContext(ctx, "SELECT @@GLOBAL.read_only").Scan(&mode); err != nil {
+		return false, err
+	}
+	if !writable(mode) {
+		return false, nil
+	}
+	s.took.Store(true)
+	return true, nil
 }
 
-// writable says whether a server of that read_only takes changes from everybody.
+// writable reads the server's read_only, which super_read_only sets, too: 0, 1, or a word on new MariaDB.
 func writable(mode string) bool { return mode == "0" || strings.EqualFold(mode, "OFF") }
 
 func (s *Store) connect(ctx context.Context, db *sql.DB) (*sql.Conn, error) {

@@ -40,7 +40,7 @@ func demotable(t *testing.T) (root *sql.DB, o store.Options) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg.User, cfg.Passwd = "poor", "p"
+	cfg.User, cfg.Passwd, cfg.RejectReadOnly = "poor", "p", true
 	return root, store.Options{DSN: cfg.FormatDSN(), Schema: "banyan", Mirror: "mirror", Logger: slog.New(slog.DiscardHandler)}
 }
 
@@ -79,8 +79,11 @@ func TestADemotedServerIsLeft(t *testing.T) {
 	wantReadOnly(t, "raise the epoch", err)
 	_, err = heart.Beat(t.Context())
 	wantReadOnly(t, "beat", err)
-	_, err = quick.Lead(t.Context())
-	wantReadOnly(t, "lead", err)
+	if _, err := quick.Lead(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("lead: got %v, want ErrReadOnly", err)
+	}
+	_, err = open(t, o).Lead(t.Context())
+	wantReadOnly(t, "lead anew", err)
 	_, err = store.RegisterWriter(t.Context(), o, "r", 1)
 	wantReadOnly(t, "register", err)
 	select {
@@ -112,16 +115,29 @@ func lastConnection(t *testing.T, root *sql.DB) (id int64) {
 	return id
 }
 
-// Who may write in spite of read_only gives up a server that becomes so, and can lead on one that is.
+// Who may write in spite of read_only gives up a server that becomes so, and can lead on one that was so from the start.
 func TestAPrivilegedLeaderOfADemotedServer(t *testing.T) {
 	root, o := demotable(t)
 	exec(t, root, "GRANT READ_ONLY ADMIN ON *.* TO poor@'%'")
 	o.KeepAlive = 10 * time.Millisecond
-	s := open(t, o)
+	s, standby := open(t, o), open(t, o)
 	term := lead(t, s)
+	next := contend(t, standby)
+	waits(t, o)
 	exec(t, root, "SET GLOBAL read_only = 1")
 	within(t, takeover, term.Lost(), "the leader's notice")
-	term = lead(t, s)
+	select {
+	case w := <-next:
+		if !errors.Is(w.err, store.ErrReadOnly) {
+			t.Errorf("who waited got %v, want ErrReadOnly", w.err)
+		}
+	case <-time.After(takeover):
+		t.Fatal("who waits was not told")
+	}
+	if _, err := s.Lead(t.Context()); !errors.Is(err, store.ErrReadOnly) {
+		t.Errorf("who led got %v, want ErrReadOnly", err)
+	}
+	term = lead(t, open(t, o))
 	var name string
 	var selects, first int
 	eventually(t, func() error { // it looks again and again

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"sync/atomic"
 
 	"github.com/go-sql-driver/mysql"
 
@@ -18,6 +19,9 @@ type Store struct {
 	config  *mysql.Config
 	db      *sql.DB
 	lock    string
+	// took says that the server has been seen to take changes from everybody. Where it doesn't from the start, that is
+	// meant so, and an account that may write all the same leads.
+	took atomic.Bool
 }
 
 var _ mirror.Store = (*Store)(nil)

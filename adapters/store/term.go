@@ -34,8 +34,8 @@ type term struct {
 }
 
 // begin starts the term of a connection that has the lock.
-func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State, mode string) *term {
-	t := &term{store: s, state: state, readOnly: !writable(mode), epoch: state.Epoch, lost: make(chan struct{}), kept: make(chan struct{})}
+func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State, readOnly bool) *term {
+	t := &term{store: s, state: state, readOnly: readOnly, epoch: state.Epoch, lost: make(chan struct{}), kept: make(chan struct{})}
 	t.lose = sync.OnceFunc(func() { close(t.lost) })
 	ctx, stop := context.WithCancel(context.Background())
 	t.stop = stop
