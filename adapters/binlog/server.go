@@ -90,6 +90,13 @@ func (s *Source) Tail(ctx context.Context) (change.Position, error) {
 	}
 	defer conn.close()
 	p, err := tail(ctx, conn.Conn, found)
+	if err == nil && !found.mariadb && p.GTIDs != "" {
+		var passed *gtids
+		if passed, err = parseGTIDs(false, p.GTIDs); err == nil {
+			p, err = s.findPassed(ctx, found, p, passed)
+			p.GTIDs = passed.String()
+		}
+	}
 	if err != nil {
 		return change.Position{}, judge(fmt.Errorf("ask the legacy for the end of its log: %w", err))
 	}
