@@ -76,7 +76,13 @@ func (s *Source) newLink(found server, id uint32, what dump) *link {
 	quiet := slog.New(slog.DiscardHandler) // Its errors come back; what it says besides has nothing for people.
 	l.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: id, Flavor: l.flavor, Host: s.config.Addr, User: s.config.User, Password: s.config.Passwd,
-		TLSConfig: encryption, Logger: quiet, Dialer: l.dial, Option: patient,
+		TLSConfig: encryption, Logger: quiet, Dialer: l.dial,
+		Option: func(conn *client.Conn) error {
+			if err := sameServer(conn, found); err != nil {
+				return err
+			}
+			return patient(conn)
+		},
 		// Events are split here and read by Next: few wait in memory.
 		RawModeEnabled: true, EventCacheCount: 16, DisableRetrySync: true, DiscardGTIDSet: true,
 		// Not its read timeout, which runs while nobody reads, too.
