@@ -77,7 +77,6 @@ func noLog(err error) error {
 	case has("impossible position", "bogus data"):
 		stop.What = "the legacy's log has no transaction that begins where the mirror has to go on: the log was replaced, or is damaged"
 	case has("max_allowed_packet"):
-		// It checks whether the place is within a file before it gets as far as this.
 		stop.What = "the legacy's log has an event that is larger than its max_allowed_packet"
 		stop.Fix = "SET GLOBAL max_allowed_packet = 1073741824 on the legacy, then start the mirror again"
 	}

@@ -42,6 +42,7 @@ type dump struct {
 	file  string
 	from  uint32
 	gtids string
+	brief bool // a heartbeat comes at once, which says that nothing else does
 }
 
 // dumpFrom asks for what is behind a place. Within a file, the command has no room for more than 4 GiB. Behind such an
@@ -68,14 +69,24 @@ func (s *Source) newLink(found server, id uint32, what dump) *link {
 	if found.tls && s.config.TLS != nil {
 		encryption = s.config.TLS.Clone()
 	}
+	beat := s.opt.ReadTimeout / 3
+	if what.brief {
+		beat = min(beat, 50*time.Millisecond)
+	}
 	quiet := slog.New(slog.DiscardHandler) // Its errors come back; what it says besides has nothing for people.
 	l.syncer = replication.NewBinlogSyncer(replication.BinlogSyncerConfig{
 		ServerID: id, Flavor: l.flavor, Host: s.config.Addr, User: s.config.User, Password: s.config.Passwd,
-		TLSConfig: encryption, Logger: quiet, Dialer: l.dial, Option: patient,
+		TLSConfig: encryption, Logger: quiet, Dialer: l.dial,
+		Option: func(conn *client.Conn) error {
+			if err := sameServer(conn, found); err != nil {
+				return err
+			}
+			return patient(conn)
+		},
 		// Events are split here and read by Next: few wait in memory.
 		RawModeEnabled: true, EventCacheCount: 16, DisableRetrySync: true, DiscardGTIDSet: true,
 		// Not its read timeout, which runs while nobody reads, too.
-		HeartbeatPeriod: s.opt.ReadTimeout / 3,
+		HeartbeatPeriod: beat,
 	})
 	return l
 }

@@ -43,16 +43,17 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 		if err := check(ctx, conn, found, from, passed); err != nil {
 			return nil, err
 		}
-		what, at.placed = dumpFrom(from), true
-		at.seeking = what.file == ""
 		if err := at.place.enter(from.File, from.Offset); err != nil {
 			return nil, err
 		}
-		if from.GTIDs == "" && found.mariadb {
+		if from.GTIDs == "" {
 			if err := at.findGTIDs(ctx, conn, from); err != nil {
 				return nil, err
 			}
+			from.GTIDs = at.gtids.String()
 		}
+		what, at.placed = dumpFrom(from), true
+		at.seeking = what.file == ""
 	} else if passed.empty() {
 		return nil, &change.StopError{
 			What: fmt.Sprintf("the legacy is another server (%s) than the mirror's position is of (%s), which has no GTIDs", found.identity, from.Server), Fix: resetFix,
@@ -96,6 +97,9 @@ func check(ctx context.Context, conn *sql.Conn, found server, from change.Positi
 	if gone != nil {
 		return gone
 	}
+	if err := boundary(ctx, conn, found, from, passed); err != nil {
+		return err
+	}
 	if passed.empty() {
 		return nil
 	}
@@ -127,6 +131,25 @@ func check(ctx context.Context, conn *sql.Conn, found server, from change.Positi
 
 // findGTIDs fills in what a position without GTIDs lacks.
 func (s *stream) findGTIDs(ctx context.Context, conn *sql.Conn, from change.Position) error {
+	if !s.found.mariadb {
+		at, err := s.src.findPassed(ctx, s.found, from, s.gtids)
+		if err != nil {
+			return fmt.Errorf("find the GTIDs before %s: %w", from, err)
+		}
+		if at != from {
+			return notBoundary(from, nil)
+		}
+		// Those of files that are gone, and those that are in no file, are before all.
+		var purged string
+		if err := conn.QueryRowContext(ctx, "SELECT @@global.gtid_purged").Scan(&purged); err != nil {
+			return fmt.Errorf("ask for purged GTIDs: %w", err)
+		}
+		gone, err := parseGTIDs(false, purged)
+		if err == nil {
+			s.gtids.addAll(gone)
+		}
+		return err
+	}
 	text, err := gtidsAt(ctx, conn, from)
 	if err != nil {
 		return err

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
+
+	"banyan.dev/banyan/mirror/change"
 )
 
 // reader splits what a link brings into events, and follows where they are.
@@ -20,6 +22,8 @@ type reader struct {
 	payload *payload
 	// seeking says that the place is known to be at the next group, while the server sends the file's beginning.
 	seeking bool
+	// reach is where reading ends; nil: nowhere.
+	reach *change.Position
 }
 
 func beginsGroup(kind replication.EventType) bool {
@@ -53,9 +57,11 @@ func (r *reader) next(ctx context.Context) (event, error) {
 		}
 		switch {
 		case errors.Is(err, errPassed):
+		case errors.Is(err, errReached):
+			return e, err
 		case err != nil:
 			return e, malformed(r.place.position(""), "an event", err)
-		case e.kind == kindPayload:
+		case e.kind == kindPayload && r.reach == nil:
 			if r.payload, err = openPayload(e.body); err != nil {
 				return e, malformed(r.place.position(""), "a compressed transaction", err)
 			}
@@ -71,6 +77,9 @@ var errPassed = errors.New("it is not of the log")
 func (r *reader) pass(e *event) error {
 	switch e.kind {
 	case kindHeartbeat, kindHeartbeat2:
+		if r.reached(e) {
+			return errReached
+		}
 		return errPassed
 	case kindRotate:
 		return r.rotate(e)

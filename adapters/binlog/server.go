@@ -9,6 +9,8 @@ import (
 	"net"
 	"strings"
 
+	"github.com/go-mysql-org/go-mysql/client"
+
 	"banyan.dev/banyan/mirror/change"
 )
 
@@ -69,8 +71,7 @@ func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	found.lower = lower == 1
 	found.mariadb = strings.Contains(strings.ToLower(found.version), "mariadb")
 	if found.mariadb {
-		// MariaDB has no unique name of its own.
-		found.identity = fmt.Sprintf("%d@%s", found.id, net.JoinHostPort(host, fmt.Sprint(port)))
+		found.identity = mariaIdentity(uint64(found.id), host, uint64(port))
 	} else if err := conn.QueryRowContext(ctx, "SELECT @@global.server_uuid").Scan(&found.identity); err != nil {
 		return found, fmt.Errorf("ask the legacy for its UUID: %w", err)
 	}
@@ -82,6 +83,54 @@ func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	return found, nil
 }
 
+// mariaIdentity is instead of the unique name that MariaDB doesn't have.
+func mariaIdentity(id uint64, host string, port uint64) string {
+	return fmt.Sprintf("%d@%s", id, net.JoinHostPort(host, fmt.Sprint(port)))
+}
+
+// errMoved says that one address leads to more than one server, as while a failover moves it.
+var errMoved = errors.New("the address now leads to another server")
+
+// sameServer asks a link's own connection who answers.
+func sameServer(conn *client.Conn, found server) error {
+	statement := "SELECT @@global.server_uuid"
+	if found.mariadb {
+		statement = "SELECT @@global.server_id, @@global.hostname, @@global.port"
+	}
+	result, err := conn.Execute(statement)
+	if err != nil {
+		return fmt.Errorf("ask the legacy who it is: %w", err)
+	}
+	defer result.Close()
+	identity, err := result.GetString(0, 0)
+	if err == nil && found.mariadb {
+		id, err1 := result.GetUint(0, 0)
+		host, err2 := result.GetString(0, 1)
+		port, err3 := result.GetUint(0, 2)
+		identity, err = mariaIdentity(id, host, port), errors.Join(err1, err2, err3)
+	}
+	if err != nil {
+		return fmt.Errorf("ask the legacy who it is: %w", err)
+	}
+	if identity != found.identity {
+		return fmt.Errorf("%w: %s, and not %s", errMoved, identity, found.identity)
+	}
+	return nil
+}
+
+// askSame opens a session with a server that is known.
+func (s *Source) askSame(ctx context.Context, found server) (*session, error) {
+	conn, now, err := s.ask(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if now.identity != found.identity {
+		conn.close()
+		return nil, fmt.Errorf("%w: %s, and not %s", errMoved, now.identity, found.identity)
+	}
+	return conn, nil
+}
+
 // Tail gives the end of the log.
 func (s *Source) Tail(ctx context.Context) (change.Position, error) {
 	conn, found, err := s.ask(ctx)
@@ -90,6 +139,13 @@ func (s *Source) Tail(ctx context.Context) (change.Position, error) {
 	}
 	defer conn.close()
 	p, err := tail(ctx, conn.Conn, found)
+	if err == nil && !found.mariadb && p.GTIDs != "" {
+		var passed *gtids
+		if passed, err = parseGTIDs(false, p.GTIDs); err == nil {
+			p, err = s.findPassed(ctx, found, p, passed)
+			p.GTIDs = passed.String()
+		}
+	}
 	if err != nil {
 		return change.Position{}, judge(fmt.Errorf("ask the legacy for the end of its log: %w", err))
 	}

@@ -164,6 +164,9 @@ func (s *stream) take(ctx context.Context, e event) error {
 	if s.current.in {
 		return s.inGroup(ctx, e)
 	}
+	if e.kind == kindPrevious {
+		return s.gtids.addPrevious(e.body)
+	}
 	if err := other(e); err != nil {
 		return err
 	}

@@ -58,7 +58,7 @@ func (s *stream) dropTorn(ctx context.Context) error {
 	if !s.placed {
 		return nil
 	}
-	asked, err := s.src.connect(ctx)
+	asked, err := s.src.askSame(ctx, s.found)
 	if err != nil {
 		return passing(err)
 	}
@@ -83,7 +83,7 @@ func (s *stream) dropTorn(ctx context.Context) error {
 
 // fileBehind gives the file of the log that comes after the one that is read, or "".
 func (s *stream) fileBehind(ctx context.Context) (string, error) {
-	asked, err := s.src.connect(ctx)
+	asked, err := s.src.askSame(ctx, s.found)
 	if err != nil {
 		return "", err
 	}

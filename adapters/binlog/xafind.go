@@ -10,7 +10,7 @@ import (
 // findPrepared looks for a transaction that was prepared before reading began, from the current group back through all of
 // the log. It gives where the last one of that name begins.
 func (s *stream) findPrepared(ctx context.Context, xid string) (change.Position, bool, error) {
-	asked, err := s.src.connect(ctx)
+	asked, err := s.src.askSame(ctx, s.found)
 	if err != nil {
 		return change.Position{}, false, passing(err)
 	}
