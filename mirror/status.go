@@ -113,7 +113,10 @@ func (w *watch) change(p Phase) {
 	if w.now.Phase == p {
 		return
 	}
-	w.now.Phase, w.now.Since = p, time.Now()
+	if w.now.Phase == PhaseLeading || p == PhaseLeading || p == PhaseStopped || w.now.Phase == PhaseStopped {
+		w.now.Since = time.Now() // of an outage, the beginning counts, not the last try
+	}
+	w.now.Phase = p
 	if p != PhaseLeading {
 		w.now.LagBytes = nil
 		w.beats = beats{}

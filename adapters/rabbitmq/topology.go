@@ -20,23 +20,45 @@ type topology struct {
 
 // declare declares the exchange, and the history stream bound to it.
 func (t *topology) declare(conn *amqp.Connection) error {
+	if err := t.compare(conn); err != nil || t.history.Name == "" {
+		return err
+	}
+	return t.onChannel(conn, func(channel *amqp.Channel) error {
+		if err := channel.QueueBind(t.history.Name, "#", t.exchange, false, nil); err != nil {
+			return t.explain(err, "the binding of "+t.history.Name+" to "+t.exchange, "")
+		}
+		return nil
+	})
+}
+
+// compare declares what has a name, without binding it.
+func (t *topology) compare(conn *amqp.Connection) error {
+	return t.onChannel(conn, func(channel *amqp.Channel) error {
+		if t.exchange != "" {
+			if err := channel.ExchangeDeclare(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
+				return t.explain(err, "the exchange "+t.exchange,
+					"name another exchange in mirror.exchange, or delete this one once nobody needs it: rabbitmqadmin --vhost="+quote(t.uri.Vhost)+" delete exchange name="+quote(t.exchange))
+			}
+		}
+		if stream := t.history.Name; stream != "" {
+			if _, err := channel.QueueDeclare(stream, true, false, false, false, t.history.arguments()); err != nil {
+				return t.explain(err, "the queue "+stream,
+					"make mirror.history say what exists, and change retention by a policy: rabbitmqctl set_policy --vhost "+quote(t.uri.Vhost)+" --apply-to queues banyan-history "+
+						quote("^"+regexp.QuoteMeta(stream)+"$")+` '{"max-age": "7D", "max-length-bytes": 20000000000}'; or name another stream`)
+			}
+		}
+		return nil
+	})
+}
+
+// onChannel lends a channel.
+func (t *topology) onChannel(conn *amqp.Connection, use func(*amqp.Channel) error) error {
 	channel, err := conn.Channel()
 	if err != nil {
 		return fmt.Errorf("open a channel: %w", err)
 	}
-	if err := channel.ExchangeDeclare(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
-		return t.explain(err, "the exchange "+t.exchange,
-			"name another exchange in mirror.exchange, or delete this one once nobody needs it: rabbitmqadmin --vhost="+quote(t.uri.Vhost)+" delete exchange name="+quote(t.exchange))
-	}
-	if stream := t.history.Name; stream != "" {
-		if _, err := channel.QueueDeclare(stream, true, false, false, false, t.history.arguments()); err != nil {
-			return t.explain(err, "the queue "+stream,
-				"make mirror.history say what exists, and change retention by a policy: rabbitmqctl set_policy --vhost "+quote(t.uri.Vhost)+" --apply-to queues banyan-history "+
-					quote("^"+regexp.QuoteMeta(stream)+"$")+` '{"max-age": "7D", "max-length-bytes": 20000000000}'; or name another stream`)
-		}
-		if err := channel.QueueBind(stream, "#", t.exchange, false, nil); err != nil {
-			return t.explain(err, "the binding of "+stream+" to "+t.exchange, "")
-		}
+	if err := use(channel); err != nil {
+		return err
 	}
 	if err := channel.Close(); err != nil {
 		return fmt.Errorf("close a channel: %w", err)

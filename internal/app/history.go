@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 
 	"banyan.dev/banyan/adapters/rabbitmq"
@@ -25,5 +26,8 @@ func OpenHistory(ctx context.Context, cfg *config.Config, from rabbitmq.From, to
 
 // OpenQueue gives a feed into one queue that exists. Close it.
 func OpenQueue(ctx context.Context, cfg *config.Config, queue string, logger *slog.Logger) (change.Feed, error) {
+	if queue == cfg.Mirror.History.Stream.String() {
+		return nil, fmt.Errorf("%s is the history itself: events that were sent there again would be in it twice", queue)
+	}
 	return rabbitmq.SendTo(ctx, rabbitmq.QueueOptions{Connection: brokerConnection(cfg, "events", logger), Queue: queue})
 }

@@ -11,12 +11,14 @@ import (
 	"time"
 
 	"banyan.dev/banyan/adapters/binlog/preflight"
+	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/annotated"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // Project is what a team brings: config, contract and SQL, bound to each other.
@@ -80,6 +82,29 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 	}
 	defer conns.Close()
 	faults, _ := p.verify(ctx, conns, AllRoles()) // what could not be asked is among them
+	if p.Config.MirrorOn() {
+		faults.Append(p.checkBroker(ctx))
+	}
+	return faults
+}
+
+// checkBroker finds what would stop the mirror at its broker. A process that serves doesn't ask: a broker that is down is
+// waited for beside.
+func (p *Project) checkBroker(ctx context.Context) fault.List {
+	var faults fault.List
+	at := p.Config.Pos("broker.url")
+	sink, err := rabbitmq.NewSink(sinkOptions(p.Config, slog.New(slog.DiscardHandler)))
+	if err != nil {
+		faults.Add(at, "docs/config.md shows how to write it", "%v", err)
+		return faults
+	}
+	if err := sink.Check(ctx); err != nil {
+		if stop := change.Stops(err); stop != nil {
+			faults.Add(at, stop.Fix, "%s", stop.What)
+		} else {
+			faults.Add(at, "start it, or check the address", "the broker can't be asked: %v", err)
+		}
+	}
 	return faults
 }
 
@@ -126,7 +151,7 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault
 		case preflight.Note:
 			tell = faults.Note
 		}
-		tell(at, strings.ReplaceAll(strings.TrimSpace(f.Mend), "\n", " "), "%s", f.What)
+		tell(at, strings.ReplaceAll(strings.TrimSpace(f.Mend), "\n", " "), "%s [%s]", f.What, f.Topic)
 	}
 	missed, err := p.unmatched(ctx, conns)
 	if err != nil {

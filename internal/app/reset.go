@@ -44,6 +44,14 @@ func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.
 	if err != nil {
 		return nil, err
 	}
+	if at != tail {
+		// Whether a transaction begins there, the log itself says.
+		stream, err := source.Open(ctx, at)
+		if err != nil {
+			return nil, fmt.Errorf("--to %s: %w", to, err)
+		}
+		_ = stream.Close() // it was only tried
+	}
 	options := storeOptions(cfg, logger)
 	kept, err := store.New(options)
 	if err != nil {
@@ -81,7 +89,7 @@ func resetTarget(tail change.Position, to string) (change.Position, error) {
 	}
 	at := change.Position{Server: tail.Server, File: file, Offset: n}
 	if after, err := at.Compare(tail); err != nil || after > 0 {
-		return change.Position{}, fmt.Errorf("--to %s is behind the log's end, %s", to, tail)
+		return change.Position{}, fmt.Errorf("--to %s is beyond the log's end, %s", to, tail)
 	}
 	return at, nil
 }

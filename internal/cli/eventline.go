@@ -64,6 +64,9 @@ func (w eventWriter) line(m *change.Message) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s  %s", w.paint(dim, body.Committed.UTC().Format("2006-01-02 15:04:05.000")),
 		w.paint(opColour(body.Op), fmt.Sprintf("%-8s", printable(string(body.Op)))), w.paint(bold, printable(body.subject())), w.paint(dim, printable(body.Origin)))
+	if w.full {
+		b.WriteString("  " + w.paint(dim, "id="+printable(m.ID)))
+	}
 	switch {
 	case body.Statement != "":
 		b.WriteString("  " + w.cut(printable(body.Statement)))

@@ -15,7 +15,7 @@ func TestEventLines(t *testing.T) {
 	}{
 		{"insert", `{"id":"7"}`, `{"op":"insert","table":"orders","after":{"id":"7","z":1,"a":null}}`, `2026-01-02 03:04:05.678  insert    orders/7  foreign  id="7"  z=1`, eventWriter{}},
 		{"update", `{"id":"7"}`, `{"op":"update","table":"orders","before":{"id":"7","n":1},"after":{"id":"7","n":2}}`, `2026-01-02 03:04:05.678  update    orders/7  foreign  n: 1 → 2`, eventWriter{}},
-		{"in full", `{"id":"7"}`, `{"op":"update","table":"orders","before":{"id":"7","n":1},"after":{"id":"7","n":2}}`, `2026-01-02 03:04:05.678  update    orders/7  foreign  id="7"  n: 1 → 2`, eventWriter{full: true}},
+		{"in full", `{"id":"7"}`, `{"op":"update","table":"orders","before":{"id":"7","n":1},"after":{"id":"7","n":2}}`, `2026-01-02 03:04:05.678  update    orders/7  foreign  id=0-1-2:3  id="7"  n: 1 → 2`, eventWriter{full: true}},
 		{
 			"no key", "", `{"op":"delete","table":"log","before":{"x":"` + "ééééééééééééééééééééééééééééééééééééééééééééé" + `"}}`,
 			`2026-01-02 03:04:05.678  delete    log  foreign  x="ééééééééééééééééééééééééééééééééééééééé…`,
@@ -35,7 +35,7 @@ func TestEventLines(t *testing.T) {
 					body = `{"key":` + test.key + "," + body[1:]
 				}
 			}
-			m := &change.Message{Key: "row.x.insert", Body: []byte(body)}
+			m := &change.Message{Key: "row.x.insert", ID: "0-1-2:3", Body: []byte(body)}
 			if got := test.w.line(m); got != test.want {
 				t.Errorf("got\n%q, want\n%q", got, test.want)
 			}
@@ -53,4 +53,16 @@ func FuzzEventLine(f *testing.F) {
 			t.Error(err)
 		}
 	})
+}
+
+func TestPatternsOfEvents(t *testing.T) {
+	for text, want := range map[string]string{
+		"orders": "row.orders.*", "row.*.delete": "row.*.delete", "#": "#", "row.orders.#": "row.orders.#", "row.#": "row.#",
+		"": "", "row.orders": "", "ord*": "", "row.**.x": "", "row..x": "",
+	} {
+		got, err := parsePattern([]string{text})
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is %q, %v; want %q", text, got, err, want)
+		}
+	}
 }

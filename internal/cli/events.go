@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -80,7 +81,7 @@ func newEventsReplay(sys System) *cobra.Command {
 queue again, with the ids and versions that they had.
 
 --from is first, an event's id, a time (2026-01-31T12:00:00Z, or a date, in UTC), or
-a duration back from now such as 90m. --until is the same, and is not included.
+a duration back from now such as 90m or 2d. --until is the same, and is not included.
 
 ` + patternHelp,
 		Example: "  banyan events replay --from 10m\n  banyan events replay --from 0-1-4711:1 orders\n" +
@@ -101,7 +102,10 @@ a duration back from now such as 90m. --until is the same, and is not included.
 			if err != nil {
 				return err
 			}
-			if queue != "" {
+			if cmd.Flags().Changed("queue") {
+				if queue == "" {
+					return usageError{errors.New("--queue is empty: name the queue")}
+				}
 				send, finish, err := v.sender(cmd.Context(), sys, queue)
 				if err != nil {
 					return err
@@ -139,6 +143,13 @@ var errEnough = errors.New("enough events")
 
 // read reads events that match from the history, and gives each to take.
 func (v *eventView) read(ctx context.Context, sys System, args []string, from rabbitmq.From, toEnd bool, take taker) (err error) {
+	if v.limit < 0 {
+		return usageError{fmt.Errorf("-n %d: write how many events, or 0 for all", v.limit)}
+	}
+	pattern, err := parsePattern(args)
+	if err != nil {
+		return err
+	}
 	cfg, logger, err := v.config(sys)
 	if err != nil {
 		return err
@@ -148,13 +159,6 @@ func (v *eventView) read(ctx context.Context, sys System, args []string, from ra
 		return err
 	}
 	defer func() { err = errors.Join(err, history.Close()) }()
-	pattern := "#"
-	if len(args) > 0 {
-		pattern = args[0]
-		if !strings.ContainsAny(pattern, ".#") {
-			pattern = "row." + pattern + ".*"
-		}
-	}
 	for n := 0; v.limit == 0 || n < v.limit; {
 		d, err := history.Next(ctx)
 		switch {
@@ -175,6 +179,27 @@ func (v *eventView) read(ctx context.Context, sys System, args []string, from ra
 		}
 	}
 	return nil
+}
+
+// parsePattern reads what chooses events. A pattern that no routing key can match is a mistake.
+func parsePattern(args []string) (string, error) {
+	if len(args) == 0 {
+		return "#", nil
+	}
+	pattern := args[0]
+	if pattern != "" && !strings.ContainsAny(pattern, ".#") {
+		pattern = "row." + pattern + ".*"
+	}
+	words := strings.Split(pattern, ".")
+	for _, word := range words {
+		if word == "" || len(word) > 1 && strings.ContainsAny(word, "*#") {
+			return "", usageError{fmt.Errorf("%q is no pattern: * and # stand for whole words, as in row.*.delete, row.orders.# or #", args[0])}
+		}
+	}
+	if len(words) != 3 && !strings.Contains(pattern, "#") {
+		return "", usageError{fmt.Errorf("%q matches nothing: routing keys have three words, row.TABLE.OPERATION", args[0])}
+	}
+	return pattern, nil
 }
 
 // config reads the config. Its faults matter only where they are about the broker.
@@ -277,7 +302,13 @@ func parsePoint(flag, text string, now time.Time) (point, error) {
 	if text == "first" && flag == "--from" {
 		return point{first: true}, nil
 	}
-	if d, err := time.ParseDuration(text); err == nil && d > 0 {
+	back := text
+	if days, ok := strings.CutSuffix(text, "d"); ok {
+		if n, err := strconv.Atoi(days); err == nil && n < 100_000 {
+			back = strconv.Itoa(24*n) + "h"
+		}
+	}
+	if d, err := time.ParseDuration(back); err == nil && d > 0 {
 		return point{at: now.Add(-d)}, nil
 	}
 	for _, layout := range []string{time.RFC3339Nano, "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02 15:04", "2006-01-02"} {

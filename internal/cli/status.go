@@ -29,8 +29,8 @@ func newStatus(sys System) *cobra.Command {
 far behind it is, and what to do when it has stopped. It asks the admin listener
 that the config names, or the one given with --admin.
 
-Exit codes: 0 all is well, 1 the mirror has stopped or Banyan does not answer,
-2 wrong command line.`,
+Exit codes: 0 all is well, 1 the mirror has stopped or tries in vain, or Banyan does
+not answer, 2 wrong command line.`,
 		Example: "  banyan status\n  banyan status --admin 127.0.0.1:9091 -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -57,7 +57,7 @@ Exit codes: 0 all is well, 1 the mirror has stopped or Banyan does not answer,
 			} else {
 				err = printStatus(sys.Stdout, status, time.Now())
 			}
-			if err == nil && status.Mirror != nil && status.Mirror.Phase == mirror.PhaseStopped {
+			if err == nil && status.Mirror != nil && (status.Mirror.Phase == mirror.PhaseStopped || status.Mirror.Phase == mirror.PhaseRetrying) {
 				return errReported
 			}
 			return err
@@ -151,7 +151,10 @@ func printStatus(w io.Writer, s app.Status, now time.Time) error {
 	if m.Blocked != "" {
 		row("broker", "takes nothing at present: %s", m.Blocked)
 	}
-	if m.Restarts > 0 {
+	switch {
+	case m.Restarts > 0 && m.Phase == mirror.PhaseRetrying:
+		row("restarts", "%d", m.Restarts)
+	case m.Restarts > 0:
 		row("restarts", "%d, the last because of: %s", m.Restarts, m.LastError)
 	}
 	if m.Epoch > 0 {

@@ -80,6 +80,7 @@ func serve(ctx context.Context, o Options, servers *servers, s *shop) error {
 	logger := slog.New(project.Config.Log.Handler(o.Log))
 	var running sync.WaitGroup
 	var oldErr, readyErr error
+	servers.keep(ctx, &running, o.Out)
 	ready := func(at app.Addresses) {
 		running.Go(func() {
 			if oldErr = s.goOn(ctx, logger); oldErr != nil {
@@ -135,6 +136,35 @@ func startServers(ctx context.Context, dir string) (*servers, error) {
 		return nil, errors.Join(err, s.stop(nil))
 	}
 	return s, nil
+}
+
+// keep starts a server again that has ended, so that a person can see what its end does. It goes on until ctx ends.
+func (s *servers) keep(ctx context.Context, running *sync.WaitGroup, out io.Writer) {
+	for name, server := range map[string]interface {
+		Done() <-chan struct{}
+		Restart(ctx context.Context) error
+	}{"MariaDB": s.database, "RabbitMQ": s.broker} {
+		running.Go(func() {
+			for {
+				select {
+				case <-ctx.Done():
+					return
+				case <-server.Done():
+				}
+				if ctx.Err() != nil {
+					return
+				}
+				fmt.Fprintf(out, "%s has ended; starting it again …\n", name)
+				if err := server.Restart(ctx); err != nil {
+					if ctx.Err() == nil {
+						fmt.Fprintf(out, "%s does not start again: %v\n", name, err)
+					}
+					return
+				}
+				fmt.Fprintf(out, "%s is back.\n", name)
+			}
+		})
+	}
 }
 
 // stop stops both at once, by force once abort is closed or it takes too long.

@@ -75,7 +75,7 @@ func fillOnce(ctx context.Context, server *devstack.Database, o Options) error {
 		if (want.Customers != 0 || want.Orders != 0) && want != have {
 			fmt.Fprintf(o.Out, "Using the data in %s, whatever --customers and --orders say; remove the directory to begin anew.\n", o.Dir)
 		}
-		return nil
+		return mend(ctx, server.DSN(database))
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return fmt.Errorf("look for earlier data: %w", err)
 	}
@@ -99,6 +99,43 @@ func fillOnce(ctx context.Context, server *devstack.Database, o Options) error {
 		return err
 	}
 	return writeWhole(mark, text)
+}
+
+// mend repairs tables that a server which was killed has left open: MyISAM has no log to do it by itself.
+func mend(ctx context.Context, dsn string) error {
+	db, err := sql.Open("mysql", dsn)
+	if err != nil {
+		return fmt.Errorf("use the shop's database: %w", err)
+	}
+	defer db.Close() //nolint:errcheck // all that it did has been answered
+	rows, err := db.QueryContext(ctx, "SELECT TABLE_NAME FROM information_schema.TABLES WHERE TABLE_SCHEMA = ? AND ENGINE IN ('MyISAM', 'Aria')", database)
+	if err != nil {
+		return fmt.Errorf("look for the shop's tables: %w", err)
+	}
+	defer rows.Close() //nolint:errcheck // it was read to its end
+	var tables []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			return fmt.Errorf("look for the shop's tables: %w", err)
+		}
+		tables = append(tables, name)
+	}
+	if err := rows.Err(); err != nil {
+		return fmt.Errorf("look for the shop's tables: %w", err)
+	}
+	for _, table := range tables {
+		for _, statement := range []string{"CHECK TABLE `" + table + "` FAST QUICK", "REPAIR TABLE `" + table + "` QUICK"} {
+			var name, op, kind, told string
+			if err := db.QueryRowContext(ctx, statement).Scan(&name, &op, &kind, &told); err != nil {
+				return fmt.Errorf("%s: %w", statement, err)
+			}
+			if kind == "status" {
+				break
+			}
+		}
+	}
+	return nil
 }
 
 // remake gives an empty database.
