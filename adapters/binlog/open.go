@@ -39,7 +39,9 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	}
 	at := s.newStream(found, known, passed)
 	what := dump{gtids: from.GTIDs}
-	if from.Server == found.identity {
+	at.place.loose = true
+	if from.Server == found.identity && !from.ByGTIDs {
+		at.place.loose = false
 		if err := check(ctx, conn, found, from, passed); err != nil {
 			return nil, err
 		}

@@ -55,8 +55,8 @@ func (s *stream) dropTorn(ctx context.Context) error {
 	clear(s.tables)
 	at := s.place.position(s.gtids.String())
 	s.src.log.Warn("the legacy was killed while it wrote to its log: what it did not commit is passed over", "transaction", id, "begins", begins.String(), "next", at.String())
-	if !s.placed {
-		return nil
+	if !s.placed || s.place.loose {
+		return nil // It is not known which there should be.
 	}
 	asked, err := s.src.askSame(ctx, s.found)
 	if err != nil {
