@@ -90,6 +90,9 @@ func (s *stream) connect(ctx context.Context, l *link, what dump) error {
 	if err != nil {
 		s.disconnect(l)
 	}
+	if isCode(err, errAccess) { // The password is right: it has just been asked with.
+		return noRights(err)
+	}
 	return err
 }
 
