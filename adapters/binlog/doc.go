@@ -14,6 +14,7 @@
 //     one's id; until then no End passes it.
 //   - What of a transaction was rolled back is not given, though MariaDB's log can have it: see ahead. For that, a MariaDB
 //     transaction is kept in memory up to a limit; of a larger one, the log is read twice.
+//   - What a server was killed in before it was committed is not given, though MariaDB leaves its beginning in the log.
 //   - Changes of rows of tables in scope, of any engine; what a trigger changes, too. Changes by foreign keys' cascades
 //     are not in the log.
 //   - DDL of tables in scope, one Statement for each table: see statementOf. Views, routines, users, temporary tables and

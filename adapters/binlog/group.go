@@ -113,6 +113,7 @@ func (s *stream) give(e change.Event) {
 func (s *stream) leave() {
 	s.gtids.pass(&s.current.group)
 	s.current, s.placed = current{}, true
+	s.settler.seen++
 	s.passEnd()
 }
 

@@ -78,7 +78,7 @@ func (s *stream) scan(ctx context.Context) (plan, error) {
 	for ordinal, in := 0, false; ; {
 		e, err := second.next(ctx)
 		switch {
-		case truncated(err):
+		case truncated(err) || garbage(err):
 			return plan{}, errTorn
 		case err != nil:
 			return plan{}, passing(err)

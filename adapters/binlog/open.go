@@ -39,7 +39,9 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	}
 	at := s.newStream(found, known, passed)
 	what := dump{gtids: from.GTIDs}
-	if from.Server == found.identity {
+	at.place.loose = true
+	if from.Server == found.identity && !from.ByGTIDs {
+		at.place.loose = false
 		if err := check(ctx, conn, found, from, passed); err != nil {
 			return nil, err
 		}
@@ -64,9 +66,6 @@ func (s *Source) openStream(ctx context.Context, from change.Position) (*stream,
 	}
 	at.link = s.newLink(found, at.id, what)
 	if err := at.connect(ctx, at.link, what); err != nil {
-		if isCode(err, errAccess) { // The password is right: it has just been asked with.
-			return nil, noRights(err)
-		}
 		return nil, err
 	}
 	s.log.Info("reading the legacy's log", "server", found.identity, "version", found.version, "from", from.String(), "by_gtids", what.file == "")
@@ -97,8 +96,11 @@ func check(ctx context.Context, conn *sql.Conn, found server, from change.Positi
 	if gone != nil {
 		return gone
 	}
-	if err := boundary(ctx, conn, found, from, passed); err != nil {
-		return err
+	// With GTIDs, MariaDB tells below whether the place is theirs, and looking here would keep it from writing meanwhile.
+	if !found.mariadb || passed.empty() {
+		if err := boundary(ctx, conn, found, from, passed); err != nil {
+			return err
+		}
 	}
 	if passed.empty() {
 		return nil

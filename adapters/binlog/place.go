@@ -12,6 +12,8 @@ type place struct {
 	server, file string
 	number       uint32
 	offset       uint64
+	// loose says that the GTIDs that are passed are not known to be those before the place: it is no place to go on from.
+	loose bool
 }
 
 // enter goes to a place in a file.
@@ -56,5 +58,5 @@ func (p *place) pass(e event) (start uint64, err error) {
 }
 
 func (p *place) position(gtids string) change.Position {
-	return change.Position{Server: p.server, File: p.file, Offset: p.offset, GTIDs: gtids}
+	return change.Position{Server: p.server, File: p.file, Offset: p.offset, GTIDs: gtids, ByGTIDs: p.loose}
 }

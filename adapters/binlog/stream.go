@@ -26,7 +26,8 @@ type stream struct {
 	decoder decoder
 
 	// placed says that the GTIDs are those of the place: not yet where the server looks for one by GTIDs.
-	placed bool
+	placed  bool
+	settler settler
 	// current is the group that is being read. Its events may come from memory or, of a prepared one, from a second link.
 	current current
 	replay  []event
@@ -89,6 +90,9 @@ func (s *stream) connect(ctx context.Context, l *link, what dump) error {
 	if err != nil {
 		s.disconnect(l)
 	}
+	if isCode(err, errAccess) { // The password is right: it has just been asked with.
+		return noRights(err)
+	}
 	return err
 }
 
@@ -122,6 +126,11 @@ func (s *stream) step(ctx context.Context) error {
 	s.queue, s.given = s.queue[:0], 0
 	if s.nested != nil {
 		return s.stepNested(ctx)
+	}
+	if s.place.loose && s.placed && !s.current.in {
+		if err := s.settle(ctx); err != nil || len(s.queue) > 0 {
+			return err
+		}
 	}
 	var e event
 	var err error

@@ -20,9 +20,16 @@ func truncated(err error) bool {
 	return isCode(err, errBinlog) && strings.Contains(err.Error(), "truncated in the middle of event")
 }
 
+// garbage says that the server met bytes that are no event, as a file ends with where the machine lost its power.
+func garbage(err error) bool {
+	return isCode(err, errBinlog) && (strings.Contains(err.Error(), "bogus data") || strings.Contains(err.Error(), "crc check"))
+}
+
 // tears takes the failure of a link. A torn file that others follow is passed over.
 func (s *stream) tears(ctx context.Context, cause error) error {
-	if !s.found.mariadb || s.owner != nil || s.current.begun || s.current.decided || !truncated(cause) {
+	known := s.placed && !s.place.loose // whether the GTIDs show what is lost
+	torn := truncated(cause) || known && garbage(cause)
+	if !torn || !s.found.mariadb || s.owner != nil || s.current.begun || s.current.decided {
 		return cause
 	}
 	next, err := s.fileBehind(ctx)
@@ -55,8 +62,8 @@ func (s *stream) dropTorn(ctx context.Context) error {
 	clear(s.tables)
 	at := s.place.position(s.gtids.String())
 	s.src.log.Warn("the legacy was killed while it wrote to its log: what it did not commit is passed over", "transaction", id, "begins", begins.String(), "next", at.String())
-	if !s.placed {
-		return nil
+	if !s.placed || s.place.loose {
+		return nil // It is not known which there should be.
 	}
 	asked, err := s.src.askSame(ctx, s.found)
 	if err != nil {

@@ -20,6 +20,9 @@ type Position struct {
 	// GTIDs are all transactions before the place, in the server's own notation: 0-1-42 on MariaDB,
 	// 3e11fa47-71ca-11e1-9e33-c80aa9429562:1-42 on MySQL. With them, the place is found again on another server.
 	GTIDs string `json:"gtids,omitempty"`
+	// ByGTIDs says that the log before the place has other transactions than GTIDs, as it may after a failover: reading goes
+	// on by GTIDs on this server, too. File and Offset are still where the last transaction ended.
+	ByGTIDs bool `json:"by_gtids,omitempty"`
 }
 
 // IsZero says that there is no position yet.
