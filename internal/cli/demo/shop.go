@@ -112,7 +112,7 @@ func mend(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("look for the shop's tables: %w", err)
 	}
-	defer rows.Close() //nolint:errcheck // it was read to its end
+	defer rows.Close()
 	var tables []string
 	for rows.Next() {
 		var name string
