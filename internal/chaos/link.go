@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/Shopify/toxiproxy/v2"
 	"github.com/rs/zerolog"
@@ -37,13 +38,39 @@ func newLink(name, upstream string) (*link, error) {
 	return l, l.open()
 }
 
+// stuck is how long toxiproxy may take for a change. Version 2.5 can wait for ever for a toxic whose connection takes
+// nothing; such a proxy is left behind, with what it waits for, and another takes its place.
+const stuck = 5 * time.Second
+
 func (l *link) open() error {
 	proxy := toxiproxy.NewProxy(l.server, l.name, l.listen, l.upstream)
-	if err := proxy.Start(); err != nil {
-		return fmt.Errorf("open the way to %s: %w", l.upstream, err)
+	tick := time.NewTicker(stuck / 50)
+	defer tick.Stop()
+	for tries := 0; ; tries++ {
+		err := proxy.Start()
+		if err == nil {
+			l.proxy, l.hangs = proxy, false
+			return nil
+		}
+		if tries > 50 { // one that was left behind gives the address back soon
+			return fmt.Errorf("open the way to %s: %w", l.upstream, err)
+		}
+		<-tick.C
 	}
-	l.proxy, l.hangs = proxy, false
-	return nil
+}
+
+// within runs a change, and says whether it came to an end.
+func within(change func() error) (ended bool, err error) {
+	done := make(chan error, 1)
+	go func() { done <- change() }()
+	timer := time.NewTimer(stuck)
+	defer timer.Stop()
+	select {
+	case err := <-done:
+		return true, err
+	case <-timer.C:
+		return false, nil
+	}
 }
 
 // address is where the way begins.
@@ -57,8 +84,8 @@ func (l *link) cut() {
 }
 
 func (l *link) shut() {
-	if l.proxy != nil {
-		l.proxy.Stop()
+	if proxy := l.proxy; proxy != nil {
+		_, _ = within(func() error { proxy.Stop(); return nil })
 		l.proxy = nil
 	}
 }
@@ -85,13 +112,21 @@ func (l *link) disturb(kind, attributes string) error {
 	if l.proxy == nil {
 		return nil // there is nothing left to disturb
 	}
-	for _, stream := range []string{"upstream", "downstream"} {
-		toxic := fmt.Sprintf(`{"name": "%s %s", "type": %[1]q, "stream": %[2]q, "attributes": %s}`, kind, stream, attributes)
-		if _, err := l.proxy.Toxics.AddToxicJson(strings.NewReader(toxic)); err != nil && !errors.Is(err, toxiproxy.ErrToxicAlreadyExists) {
-			return fmt.Errorf("disturb the way to %s: %w", l.upstream, err)
+	toxics := l.proxy.Toxics
+	ended, err := within(func() error {
+		for _, stream := range []string{"upstream", "downstream"} {
+			toxic := fmt.Sprintf(`{"name": "%s %s", "type": %[1]q, "stream": %[2]q, "attributes": %s}`, kind, stream, attributes)
+			if _, err := toxics.AddToxicJson(strings.NewReader(toxic)); err != nil && !errors.Is(err, toxiproxy.ErrToxicAlreadyExists) {
+				return fmt.Errorf("disturb the way to %s: %w", l.upstream, err)
+			}
 		}
+		return nil
+	})
+	if !ended {
+		l.shut()
+		return l.open()
 	}
-	return nil
+	return err
 }
 
 // mend undoes everything. Connections that hung are closed, since what they had is lost; slow ones go on.
@@ -104,6 +139,10 @@ func (l *link) mend(ctx context.Context) error {
 	if l.proxy == nil {
 		return l.open()
 	}
-	l.proxy.Toxics.ResetToxics(ctx)
+	toxics := l.proxy.Toxics
+	if ended, _ := within(func() error { toxics.ResetToxics(ctx); return nil }); !ended {
+		l.shut()
+		return l.open()
+	}
 	return nil
 }
