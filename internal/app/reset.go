@@ -19,6 +19,8 @@ import (
 
 // Reset is a change of the mirror's position that can be looked at before it is done.
 type Reset struct {
+	// From says for people where the mirror is; Before is empty where that can't be read.
+	From   string
 	Before mirror.State
 	To     change.Position
 
@@ -58,16 +60,17 @@ func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.
 		return nil, err
 	}
 	before, err := kept.State(ctx)
+	from := fmt.Sprintf("%s (epoch %d)", before.Position, before.Epoch)
 	switch {
 	case err == nil:
 	case change.Stops(err) != nil:
-		before.Position.File = "an unreadable position" // which is what a reset is for
+		from = "an unreadable position" // which is what a reset is for
 	case missing(err):
-		before.Epoch = 1
+		from = "none: no mirror has run yet"
 	default:
 		return nil, errors.Join(err, kept.Close())
 	}
-	return &Reset{Before: before, To: at, store: kept, options: options}, nil
+	return &Reset{From: from, Before: before, To: at, store: kept, options: options}, nil
 }
 
 // missing says that Banyan's own tables are not there: no mirror has run yet.

@@ -52,8 +52,7 @@ A mirror that runs begins anew by itself. Without --confirm it only says what it
 				return err
 			}
 			defer r.Close()
-			fmt.Fprintf(sys.Stdout, "mirror %s: from %s (epoch %d) to %s (epoch %d)\n",
-				cfg.Mirror.Name, r.Before.Position, r.Before.Epoch, r.To, r.Before.Epoch+1)
+			fmt.Fprintf(sys.Stdout, "mirror %s: from %s to %s in a new epoch\n", cfg.Mirror.Name, r.From, r.To)
 			if !confirm {
 				fmt.Fprintln(sys.Stdout, "Nothing was changed. Changes between the two are not sent; say --confirm to go on.")
 				return nil
