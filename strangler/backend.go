@@ -41,6 +41,16 @@ type Call struct {
 	Header func(name string) []string
 	// Claims are what is known of the caller (JWT claims); nil when nothing is.
 	Claims map[string]any
+	// Write names the live write that the call is part of, for the modern side only; zero for all else.
+	Write WriteTag
+}
+
+// WriteTag is what the modern side is told of a live write.
+type WriteTag struct {
+	// ID is the same for each try of one write; empty when the call is no live write.
+	ID string
+	// Epoch is the version of the flag that the write was decided under.
+	Epoch uint64
 }
 
 // Reply is one message of the answer: the operation's Output.

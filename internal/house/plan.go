@@ -11,18 +11,19 @@ type room struct {
 // rooms is the plan of the house: imports go from cmd down to the leaves.
 // A request and a changed row each walk through it without turning back.
 func rooms() []room {
-	heart := []string{"strangler", "flags", "contract", "mirror/change", "internal/fault"}
+	heart := []string{"strangler", "flags", "contract", "mirror/change", "protocol", "internal/fault"}
 	return []room{
 		{dir: "internal/fault", why: "it is a leaf: every reader of files tells faults with it"},
 		{dir: "contract", may: []string{"internal/fault"}, why: "it is a leaf: what clients see depends on nothing of how it is answered"},
 		{dir: "mirror/change", may: []string{"internal/fault"}, why: "it is a leaf: sources and sinks meet in it without knowing each other"},
+		{dir: "protocol", why: "it is a leaf: Banyan and the services of others meet in it without knowing each other"},
 		{dir: "proto", why: "it is generated from Banyan's own API and knows nothing else"},
 		{dir: "migrations", why: "it holds SQL, not logic"},
 		{dir: "flags", may: []string{"contract", "internal/fault"}, why: "a decision needs definitions and the contract's values only"},
-		{dir: "strangler", may: []string{"contract", "mirror/change", "flags", "internal/fault"}, why: "the heart knows ports, not who stands behind them"},
+		{dir: "strangler", may: []string{"contract", "mirror/change", "protocol", "flags", "internal/fault"}, why: "the heart knows ports, not who stands behind them"},
 		{dir: "legacy", may: heart, why: "the legacy answers calls of the heart and knows neither clients nor brokers"},
 		{dir: "mirror", may: heart, why: "the mirror meets databases and brokers through its ports only"},
-		{dir: "consumer", may: []string{"contract", "mirror/change"}, why: "services of others build on it: it must not bring the facade along"},
+		{dir: "consumer", may: []string{"contract", "mirror/change", "protocol"}, why: "services of others build on it: it must not bring the facade along"},
 		{dir: "adapters", may: append([]string{"mirror", "proto", "migrations"}, heart...), why: "an adapter fills a port and knows no other adapter"},
 		{dir: "api", may: append([]string{"proto"}, heart...), why: "what clients reach talks to the heart, whoever answers behind it"},
 		{dir: "internal/config", may: []string{"contract", "internal/fault"}, why: "it reads a file; what is built of it is the app's work"},
@@ -31,8 +32,8 @@ func rooms() []room {
 		{dir: "internal/app", may: append([]string{"api", "adapters", "mirror", "legacy", "migrations", "proto", "internal/config"}, heart...), why: "it is the one place where everything is wired, for those above it"},
 		{dir: "internal/cli", may: append([]string{"internal/app", "internal/config", "internal/devstack", "legacy", "adapters", "mirror", "proto", "examples"}, heart...), why: "commands call what is wired below"},
 		{dir: "cmd", may: []string{"internal/cli", "internal/app"}, why: "main only hands over"},
-		{dir: "examples", may: []string{"contract", "consumer", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
-		{dir: "internal/chaos", may: []string{"mirror", "mirror/change", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
+		{dir: "examples", may: []string{"contract", "consumer", "protocol", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
+		{dir: "internal/chaos", may: []string{"mirror", "mirror/change", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
 		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "migrations"}, why: "it runs Banyan beside others"},
 	}
 }

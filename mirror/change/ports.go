@@ -79,6 +79,8 @@ type Message struct {
 	// Version and Term are extension attributes: the change's version as text, and which leader of the mirror sends it,
 	// counted up at each takeover.
 	Version, Term string
+	// ReplyTo and CorrelationID ask for an answer, and where to; empty for most.
+	ReplyTo, CorrelationID string
 	// Body is JSON.
 	Body []byte
 }

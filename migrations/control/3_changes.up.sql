@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS changes (
+  id TINYINT UNSIGNED NOT NULL COMMENT 'always 1',
+  n  BIGINT UNSIGNED NOT NULL COMMENT 'counts the changes of all flags, locked by each',
+  PRIMARY KEY (id)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC

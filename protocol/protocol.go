@@ -1,0 +1,99 @@
+package protocol
+
+import "encoding/json"
+
+// Metadata of the gRPC calls that Banyan makes to a service.
+const (
+	// MetadataWrite is a live write's id, a UUID: the same for each try of one write. Its absence says that the call is no
+	// live write.
+	MetadataWrite = "banyan-write"
+	// MetadataEpoch is the version of the flag that the write was decided under, in decimal. A service refuses a write
+	// whose epoch is less than the last fence's, in the transaction of the write, unless it knows the write's id already:
+	// then it gives the stored reply.
+	MetadataEpoch = "banyan-epoch"
+	// MetadataRequest is the request id, for logs.
+	MetadataRequest = "x-request-id"
+)
+
+// ErrorDomain and ReasonEpochPassed are in the ErrorInfo of a FAILED_PRECONDITION by which a service refuses a write of an
+// older epoch: nothing of the write has happened, or will.
+const (
+	ErrorDomain       = "banyan"
+	ReasonEpochPassed = "BANYAN_EPOCH_PASSED"
+)
+
+// CloudEvents types of the messages in a service's own exchange.
+const (
+	// TypeEntity is the state of an entity, with an EntityEvent as its body.
+	TypeEntity = "dev.banyan.entity.v1"
+	// TypeFence is a Fence.
+	TypeFence = "dev.banyan.fence.v1"
+)
+
+// RoutingKey is the routing key of a partition's messages in a service's exchange. There is one partition, 0, now.
+func RoutingKey(partition int) string {
+	const digits = "0123456789"
+	return "partition." + string([]byte{digits[partition/10], digits[partition%10]})
+}
+
+// Origin says where an entity's state comes from.
+type Origin string
+
+// The origins.
+const (
+	// OriginLegacy is a change that a call through Banyan's facade made in legacy, which had the authority: it is applied.
+	OriginLegacy Origin = "legacy"
+	// OriginForeign is a change in legacy behind Banyan's back: it is applied where the service has no newer state of its
+	// own, and a conflict where it has.
+	OriginForeign Origin = "foreign"
+	// OriginWriteBack is a change that Banyan has brought from the service: its version is kept, its state is not applied.
+	OriginWriteBack Origin = "writeback"
+	// OriginAnnounce is no change: legacy's state is told (a backfill, a voided write), and is applied whatever the service
+	// has, since legacy has the authority. Only its version decides.
+	OriginAnnounce Origin = "announce"
+)
+
+// EntityEvent is the body of an entity event, in JSON. Its version, which orders the states of one entity as text, is in
+// the header banyanversion too.
+type EntityEvent struct {
+	// Entity is the full name of the message, such as shop.v2.Order; ID identifies it.
+	Entity string `json:"entity"`
+	ID     string `json:"id"`
+	// Key is what the entity's requests are routed by; empty of a deleted entity, whose key is what it had.
+	Key     string `json:"key,omitempty"`
+	Origin  Origin `json:"origin"`
+	Version string `json:"version"`
+	// Deleted says that legacy doesn't have the entity (any more); then there is no Data.
+	Deleted bool `json:"deleted,omitempty"`
+	// Data is the message as the contract has it, in protobuf's JSON.
+	Data json.RawMessage `json:"data,omitempty"`
+}
+
+// Fence asks a service to answer once all before it is applied. It is answered by an Answer to the AMQP message's
+// reply_to, with its correlation_id. From then on the service refuses writes of epochs less than Epoch.
+type Fence struct {
+	// ID identifies the fence; a repetition has the same.
+	ID         string `json:"id"`
+	Service    string `json:"service"`
+	Capability string `json:"capability"`
+	Epoch      uint64 `json:"epoch"`
+	// Void are ids of live writes that are given up: what the service did for them is overruled by announcements that
+	// follow. The answer says which entities that concerns.
+	Void []string `json:"void,omitempty"`
+}
+
+// Answer answers a Fence.
+type Answer struct {
+	Fence   string `json:"fence"`
+	Service string `json:"service"`
+	// Parked are keys with parked events, at most MostParked of them. More says that there are others.
+	Parked []string `json:"parked,omitempty"`
+	More   bool     `json:"more,omitempty"`
+	// Committed gives, for each of the fence's void writes that the service has committed, the ids of its entities.
+	Committed map[string][]string `json:"committed,omitempty"`
+	// Error says why the service could not do what the fence asks; empty when it could.
+	Error string `json:"error,omitempty"`
+}
+
+// MostParked bounds Answer.Parked.
+const MostParked = 1000

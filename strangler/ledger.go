@@ -1,0 +1,81 @@
+package strangler
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"banyan.dev/banyan/contract"
+)
+
+// WriteState is how far a live write has come.
+type WriteState string
+
+// The states of live writes. Only Open and Doubt are unfinished.
+const (
+	// WriteOpen: begun; modern may have committed it, legacy doesn't have it.
+	WriteOpen WriteState = "open"
+	// WriteClosed: both sides have it.
+	WriteClosed WriteState = "closed"
+	// WriteFailed: modern has refused it, and nothing of it has happened.
+	WriteFailed WriteState = "failed"
+	// WriteVoid: a rollback has given it up: legacy doesn't have it and won't, and modern is told legacy's state again.
+	WriteVoid WriteState = "void"
+	// WriteDoubt: modern has committed it, and legacy can't take it as it is: a person decides.
+	WriteDoubt WriteState = "doubt"
+)
+
+// Write is a live write as the ledger has it.
+type Write struct {
+	// ID is a UUID.
+	ID string `json:"id"`
+	// Capability is its name, Operation the full name of the RPC.
+	Capability string `json:"capability"`
+	Operation  string `json:"operation"`
+	// Key is what the write was routed by; Keyed is false when it has none.
+	Key   string `json:"key,omitempty"`
+	Keyed bool   `json:"keyed"`
+	// Entity is the entity's id; empty while it isn't known.
+	Entity string `json:"entity,omitempty"`
+	// Epoch is the version of the flag that it was decided under.
+	Epoch uint64 `json:"epoch"`
+	// Replica is the process that began it.
+	Replica string `json:"replica"`
+	// Request is the operation's Input on the wire.
+	Request []byte     `json:"-"`
+	State   WriteState `json:"state"`
+	// Reason says why it is failed, void or in doubt.
+	Reason string `json:"reason,omitempty"`
+	// Created and Changed are by the legacy's clock.
+	Created time.Time `json:"created"`
+	Changed time.Time `json:"changed"`
+}
+
+// ErrNotOpen says that a write is not open any more: voided by a rollback, or finished by the sweeper. Nothing was done.
+var ErrNotOpen = errors.New("the write is not open any more")
+
+// DifferError says that what legacy has after a put is not what modern has. The put was undone.
+type DifferError struct {
+	// What says which field differs, and how, in words for an operator.
+	What string
+}
+
+func (e *DifferError) Error() string { return "legacy can't hold what modern has: " + e.What }
+
+// Ledger keeps live writes in legacy, where they commit with legacy's own rows. Errors are *Error where legacy could not
+// be asked. It is safe for concurrent use.
+type Ledger interface {
+	// Open commits a row of state open, with what w says.
+	Open(ctx context.Context, w *Write) error
+	// WriteBack brings an entity from modern to legacy, in one transaction: it locks the entity (by capability and
+	// w.Entity, which must be set), calls read under that lock, which gives modern's state, puts it, reads it back and
+	// compares, and closes the write with its reply. read gives nil where modern doesn't have the entity.
+	// Failures are ErrNotOpen, a *DifferError, read's own error as it is, or an *Error. After any error nothing has
+	// changed; the commit alone can leave that unknown (reason COMMIT_OUTCOME_UNKNOWN): then Find tells.
+	WriteBack(ctx context.Context, w *Write, reply []byte, read func(ctx context.Context) (*contract.Payload, error)) error
+	// Finish ends an open write without a write-back: failed, void or doubt. A write in doubt can be finished, too. It
+	// gives ErrNotOpen where it was neither.
+	Finish(ctx context.Context, id string, state WriteState, reason string) error
+	// Find gives a write, with its reply where it is closed; nil when there is none.
+	Find(ctx context.Context, id string) (w *Write, reply []byte, err error)
+}
