@@ -14,17 +14,22 @@ import (
 type Config struct {
 	Contract Contract `yaml:"contract"`
 	// SQL are globs of annotated SQL files.
-	SQL      []string `yaml:"sql" required:"true" path:"true"`
-	Legacy   Legacy   `yaml:"legacy"`
-	Ledger   Ledger   `yaml:"ledger"`
-	Broker   Broker   `yaml:"broker"`
-	Mirror   Mirror   `yaml:"mirror"`
-	Timeouts Timeouts `yaml:"timeouts"`
-	Paging   Paging   `yaml:"paging"`
-	Limits   Limits   `yaml:"limits"`
-	Listen   Listen   `yaml:"listen"`
-	Log      Log      `yaml:"log"`
-	Shutdown Shutdown `yaml:"shutdown"`
+	SQL    []string `yaml:"sql" required:"true" path:"true"`
+	Legacy Legacy   `yaml:"legacy"`
+	Ledger Ledger   `yaml:"ledger"`
+	Broker Broker   `yaml:"broker"`
+	Mirror Mirror   `yaml:"mirror"`
+	// Services are the new implementations, by name.
+	Services map[string]Service `yaml:"services"`
+	// Capabilities are operations that migrate together, by the flag's name.
+	Capabilities map[string]Capability `yaml:"capabilities"`
+	Shift        Shift                 `yaml:"shift"`
+	Timeouts     Timeouts              `yaml:"timeouts"`
+	Paging       Paging                `yaml:"paging"`
+	Limits       Limits                `yaml:"limits"`
+	Listen       Listen                `yaml:"listen"`
+	Log          Log                   `yaml:"log"`
+	Shutdown     Shutdown              `yaml:"shutdown"`
 
 	file      string
 	positions map[string]fault.Pos
@@ -109,6 +114,41 @@ type History struct {
 	// MaxAge and MaxBytes bound what is kept: the oldest events go when either is passed.
 	MaxAge   time.Duration `yaml:"max_age" default:"168h"`
 	MaxBytes Size          `yaml:"max_bytes" default:"10GiB"`
+}
+
+// Service is a new implementation of a part of the contract.
+type Service struct {
+	// Target is where it listens for gRPC: host:port, several with commas between, or dns:///host:port.
+	Target string `yaml:"target" required:"true"`
+}
+
+// Capability is a set of operations that migrate together behind one flag.
+type Capability struct {
+	// Service is the name of the one that takes over.
+	Service string `yaml:"service" required:"true"`
+	// Operations are full names, or pkg.Service.* for a whole service.
+	Operations []string `yaml:"operations" required:"true"`
+	// Entity is the full name of the message that the capability is about. It needs an event and a put in SQL.
+	Entity string `yaml:"entity"`
+	// Key is a CEL expression over the entity's fields: what its requests are routed by.
+	Key string `yaml:"key"`
+	// Keys are CEL expressions over the requests' fields, by the operation's name. They give the same as Key does for the
+	// entity that the request is about.
+	Keys map[string]string `yaml:"keys"`
+}
+
+// Shift bounds shifts and rollbacks.
+type Shift struct {
+	// HoldTimeout is the longest that writes of moved keys wait in a shift forward, before it goes back by itself.
+	HoldTimeout time.Duration `yaml:"hold_timeout" default:"5s"`
+	// FenceTimeout is the longest that a service may lag behind when a shift begins.
+	FenceTimeout time.Duration `yaml:"fence_timeout" default:"30s"`
+	// Grace is how long a rollback waits for open writes before it gives them up.
+	Grace time.Duration `yaml:"grace" default:"300ms"`
+	// Poll is the time between two looks at the control store.
+	Poll time.Duration `yaml:"poll" default:"25ms"`
+	// SweepAfter is the age at which an open write is taken over from whoever began it.
+	SweepAfter time.Duration `yaml:"sweep_after" default:"15s"`
 }
 
 // Timeouts bound how long calls run.

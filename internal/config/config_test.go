@@ -285,3 +285,36 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestServicesAndCapabilities(t *testing.T) {
+	const text = `
+contract: {paths: [c]}
+sql: [s]
+legacy: {dsn: d}
+broker: {url: amqp://h}
+services:
+  orders: {target: "a:1, b:2"}
+  more: {target: "${TARGET}"}
+capabilities:
+  z: {service: more, operations: [a.B.C]}
+  orders:
+    service: orders
+    operations: [shop.v2.OrderService.*]
+    entity: shop.v2.Order
+    key: customer_id
+    keys: {PlaceOrder: order.customer_id}
+`
+	cfg, faults := Parse("banyan.yaml", []byte(text), env(map[string]string{"TARGET": "dns:///c:3"}))
+	if got := texts(faults); got != nil {
+		t.Fatalf("faults: %q", got)
+	}
+	got := fmt.Sprintln(cfg.CapabilityNames(), cfg.ServiceNames(), cfg.Capabilities["orders"], cfg.Services, cfg.Shift)
+	want := "[orders z] [more orders] {orders [shop.v2.OrderService.*] shop.v2.Order customer_id map[PlaceOrder:order.customer_id]} " +
+		"map[more:{dns:///c:3} orders:{a:1, b:2}] {5s 30s 300ms 25ms 15s}\n"
+	if got != want {
+		t.Errorf("\ngot  %s\nwant %s", got, want)
+	}
+	if at := cfg.Pos("capabilities.orders.keys.PlaceOrder"); at.Line != 16 {
+		t.Errorf("a key's expression stands at %v", at)
+	}
+}

@@ -62,22 +62,18 @@ func (k key) section() bool {
 	return k.field.Kind() == reflect.Struct && !scalar
 }
 
-// defaults fills cfg with its defaults, which are in the form that a person would write.
-func (d *decoder) defaults(cfg *Config) {
-	var fill func(section reflect.Value)
-	fill = func(section reflect.Value) {
-		for _, k := range keys(section, "") {
-			switch {
-			case k.section():
-				fill(k.field)
-			case k.fallback != "":
-				if err := set(k.field, k.fallback); err != nil {
-					d.faults.Add(fault.Pos{File: d.file}, "", "the default of %s: %v", k.name, err)
-				}
+// defaults fills a section with its defaults, which are in the form that a person would write.
+func (d *decoder) defaults(section reflect.Value) {
+	for _, k := range keys(section, "") {
+		switch {
+		case k.section():
+			d.defaults(k.field)
+		case k.fallback != "":
+			if err := set(k.field, k.fallback); err != nil {
+				d.faults.Add(fault.Pos{File: d.file}, "", "the default of %s: %v", k.name, err)
 			}
 		}
 	}
-	fill(reflect.ValueOf(cfg).Elem())
 }
 
 func (d *decoder) decode(body ast.Node, cfg *Config) {
@@ -111,9 +107,12 @@ func (d *decoder) section(n ast.Node, at fault.Pos, v reflect.Value, path string
 			continue
 		}
 		d.positions[k.path] = pos
-		if k.section() {
+		switch {
+		case k.section():
 			d.section(entry.Value, pos, k.field, k.path)
-		} else {
+		case k.field.Kind() == reflect.Map:
+			d.named(entry.Value, k)
+		default:
 			d.value(entry.Value, k)
 		}
 	}
@@ -358,6 +357,8 @@ func kindName(v reflect.Value) string {
 		return "a list of texts"
 	case *[]Secret:
 		return "a list of secrets"
+	case *map[string]string:
+		return "texts by name"
 	}
 	return "a text"
 }

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 
 	"github.com/goccy/go-yaml"
@@ -31,7 +32,7 @@ func Load(path string, lookup Lookup) (*Config, fault.List) {
 		}
 		faults.Add(fault.Pos{File: path}, fix, "can't read the config: %v", errors.Unwrap(err))
 		cfg := &Config{file: path}
-		(&decoder{faults: &fault.List{}}).defaults(cfg)
+		(&decoder{faults: &fault.List{}}).defaults(reflect.ValueOf(cfg).Elem())
 		return cfg, faults
 	}
 	return Parse(path, data, lookup)
@@ -42,7 +43,7 @@ func Parse(path string, data []byte, lookup Lookup) (*Config, fault.List) {
 	var faults fault.List
 	cfg := &Config{file: path, positions: map[string]fault.Pos{}}
 	d := &decoder{file: path, source: data, lookup: lookup, faults: &faults, positions: cfg.positions}
-	d.defaults(cfg)
+	d.defaults(reflect.ValueOf(cfg).Elem())
 	if body, ok := d.parse(data); ok {
 		d.decode(body, cfg)
 		validate(cfg, &faults)

@@ -41,6 +41,7 @@ func validate(c *Config, faults *fault.List) {
 	atLeast(v, "limits.max_in_flight", c.Limits.MaxInFlight, 1)
 	atLeast(v, "shutdown.drain", c.Shutdown.Drain, 0)
 	v.mirror()
+	v.capabilities()
 	v.listen()
 }
 

@@ -1,0 +1,134 @@
+package expression
+
+import (
+	"fmt"
+
+	"cel.dev/cel-go/cel"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+)
+
+// Compiler compiles expressions for one contract. It is not safe for concurrent use.
+type Compiler struct {
+	base *cel.Env
+	envs map[protoreflect.FullName]*cel.Env // by message
+}
+
+// NewCompiler knows the messages of files, with all that their fields may be. All are registered at once: CEL copies its
+// whole registry whenever one comes later.
+func NewCompiler(files []protoreflect.FileDescriptor) (*Compiler, error) {
+	opts := []cel.EnvOption{cel.OptionalTypes()}
+	seen := map[string]bool{}
+	var add func(file protoreflect.FileDescriptor)
+	add = func(file protoreflect.FileDescriptor) {
+		if seen[file.Path()] {
+			return
+		}
+		seen[file.Path()] = true
+		opts = append(opts, cel.TypeDescs(file))
+		for i := range file.Imports().Len() {
+			add(file.Imports().Get(i).FileDescriptor)
+		}
+	}
+	for _, f := range files {
+		add(f)
+	}
+	base, err := cel.NewEnv(opts...)
+	if err != nil {
+		return nil, fmt.Errorf("making the CEL environment: %w", err)
+	}
+	return &Compiler{base: base, envs: map[protoreflect.FullName]*cel.Env{}}, nil
+}
+
+// env gives the environment of expressions over a message.
+func (c *Compiler) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
+	if env := c.envs[md.FullName()]; env != nil {
+		return env, nil
+	}
+	opts := []cel.EnvOption{cel.Container(string(md.ParentFile().Package()))}
+	fields := md.Fields()
+	for i := range fields.Len() {
+		name := string(fields.Get(i).Name())
+		ft, ok := c.base.CELTypeProvider().FindStructFieldType(string(md.FullName()), name)
+		if !ok {
+			return nil, fmt.Errorf("field %s of %s has no CEL type", name, md.FullName())
+		}
+		opts = append(opts, cel.Variable(name, ft.Type))
+	}
+	if fields.ByName("request") == nil {
+		opts = append(opts, cel.Variable("request", cel.ObjectType(string(md.FullName()))))
+	}
+	env, err := c.base.Extend(opts...)
+	if err != nil {
+		return nil, err
+	}
+	c.envs[md.FullName()] = env
+	return env, nil
+}
+
+// Compile checks that src is CEL over md and gives one of types, or any where that can't be told beforehand. needed says in
+// words what it has to give, for the error. Issues are texts with line and column relative to src.
+func (c *Compiler) Compile(md protoreflect.MessageDescriptor, src, needed string, types ...*cel.Type) (*Expression, *cel.Issues, error) {
+	env, err := c.env(md)
+	if err != nil {
+		return nil, nil, err
+	}
+	ast, iss := env.Compile(src)
+	if len(iss.Errors()) > 0 {
+		return nil, iss, nil
+	}
+	fits := ast.OutputType() == cel.DynType
+	for _, t := range types {
+		fits = fits || ast.OutputType() == t
+	}
+	if !fits {
+		return nil, nil, fmt.Errorf("gives a %s where %s is needed", ast.OutputType(), needed)
+	}
+	prg, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	if err != nil {
+		return nil, nil, err
+	}
+	return &Expression{program: prg, env: env, message: string(md.FullName())}, nil, nil
+}
+
+// Expression is compiled CEL over a message. It is safe for concurrent use.
+type Expression struct {
+	program cel.Program
+	env     *cel.Env
+	message string
+}
+
+// Eval evaluates the expression over m, which is of the message that it was compiled for.
+func (e *Expression) Eval(m protoreflect.Message) (any, error) {
+	out, _, err := e.program.Eval(&activation{e: e, msg: m.Interface()})
+	if err != nil {
+		return nil, err
+	}
+	return out.Value(), nil
+}
+
+// activation resolves the fields of a message when an expression asks for them, so that no map of all fields is made
+// for each request.
+type activation struct {
+	e   *Expression
+	msg proto.Message
+}
+
+// ResolveName gives a field by name, or the message as `request`.
+func (a *activation) ResolveName(name string) (any, bool) {
+	ft, ok := a.e.env.CELTypeProvider().FindStructFieldType(a.e.message, name)
+	if !ok {
+		if name == "request" {
+			return a.msg, true
+		}
+		return nil, false
+	}
+	v, err := ft.GetFrom(a.msg)
+	if err != nil {
+		return nil, false
+	}
+	return v, true
+}
+
+// Parent gives nil: there is no outer scope.
+func (a *activation) Parent() cel.Activation { return nil }

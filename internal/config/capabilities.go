@@ -1,0 +1,70 @@
+package config
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"banyan.dev/banyan/internal/fault"
+)
+
+// capabilities checks what services and capabilities say of each other. What they say of the contract is checked once
+// that is loaded.
+func (v validator) capabilities() {
+	s := v.c.Shift
+	atLeast(v, "shift.hold_timeout", s.HoldTimeout, 100*time.Millisecond)
+	atLeast(v, "shift.fence_timeout", s.FenceTimeout, time.Second)
+	atLeast(v, "shift.grace", s.Grace, 0)
+	atLeast(v, "shift.poll", s.Poll, time.Millisecond)
+	atMost(v, "shift.poll", s.Poll, time.Second)
+	atLeast(v, "shift.sweep_after", s.SweepAfter, time.Second)
+
+	used := map[string]bool{}
+	for _, name := range v.c.CapabilityNames() {
+		path, c := "capabilities."+name, v.c.Capabilities[name]
+		used[c.Service] = true
+		if _, known := v.c.Services[c.Service]; !known && c.Service != "" {
+			fix := "add it below services"
+			if near := fault.Nearest(c.Service, slices.Collect(maps.Keys(v.c.Services))); near != "" {
+				fix = "did you mean " + near + "?"
+			}
+			v.add(path+".service", fix, "%s.service: there is no service %s", path, c.Service)
+		}
+		if c.Entity == "" && c.Key != "" {
+			v.add(path+".key", "name the message in "+path+".entity", "%s.key is about an entity, and there is none", path)
+		}
+		if c.Entity != "" && c.Key == "" {
+			v.add(path+".entity", "give "+path+".key an expression over its fields, such as customer_id", "the key of %s is missing", c.Entity)
+		}
+	}
+	if len(v.c.Capabilities) > 0 && !v.c.MirrorOn() {
+		v.add("capabilities", "give broker.url, and leave mirror.enabled on", "capabilities need a mirror, by which new services learn of changes")
+	}
+	for _, name := range slices.Sorted(maps.Keys(v.c.Services)) {
+		path := "services." + name
+		if !used[name] {
+			v.faults.Warn(v.c.Pos(path), "name it in a capability's service, or remove it", "no capability moves to the service %s", name)
+		}
+		for _, at := range strings.Split(v.c.Services[name].Target, ",") {
+			if strings.Contains(at, ":///") || at == "" {
+				continue
+			}
+			if err := new(Address).UnmarshalText([]byte(strings.TrimSpace(at))); err != nil {
+				v.add(path+".target", err.Error(), "%s.target is no address", path)
+			}
+		}
+	}
+}
+
+// CapabilityNames gives the names of capabilities, in order.
+func (c *Config) CapabilityNames() []string { return slices.Sorted(maps.Keys(c.Capabilities)) }
+
+// ServiceNames gives the names of the services that capabilities move to, in order.
+func (c *Config) ServiceNames() []string {
+	names := map[string]bool{}
+	for _, capability := range c.Capabilities {
+		names[capability.Service] = true
+	}
+	return slices.Sorted(maps.Keys(names))
+}
