@@ -27,9 +27,10 @@ type Project struct {
 	Contract *contract.Contract
 	Program  *legacy.Program
 
-	began   time.Time // when loading began
-	lower   bool      // the server makes names of schemas and tables lower case, and Config has them so
-	timings []any     // how long each phase of loading took, as slog attributes
+	began        time.Time // when loading began
+	lower        bool      // the server makes names of schemas and tables lower case, and Config has them so
+	capabilities []*capability
+	timings      []any // how long each phase of loading took, as slog attributes
 }
 
 // Load reads the config file and all that it names, and reports everything that is wrong with any of it at once, as far
@@ -61,6 +62,14 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		program, bound := legacy.Compile(p.Contract, files, compileOptions(p.Config))
 		faults.Append(bound)
 		p.Program = program
+	})
+	p.phase("capabilities", func() {
+		if p.Contract == nil {
+			return
+		}
+		bound, found := bindCapabilities(p.Config, p.Contract)
+		faults.Append(found)
+		p.capabilities = bound
 	})
 	if p.Config.Legacy.DSN.Reveal() != "" {
 		if conns, err := pool.Open(poolOptions(p.Config, slog.New(slog.DiscardHandler))); err != nil {
