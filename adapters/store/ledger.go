@@ -75,7 +75,7 @@ func (l *Ledger) List(ctx context.Context, capability string, state strangler.Wr
 
 // list reads only as many rows as it gives, however many there are: from the end of an index for each state and capability.
 func (l *Ledger) list(ctx context.Context, capability string, state strangler.WriteState, limit int) ([]strangler.Write, error) {
-	const newest = " ORDER BY created_at DESC, id LIMIT ?"
+	const newest = " ORDER BY created_at DESC, id DESC LIMIT ?"
 	if capability == "" && state == "" {
 		return l.read(ctx, l.selects("''")+" FORCE INDEX (age)"+newest, limit)
 	}
@@ -86,7 +86,7 @@ func (l *Ledger) list(ctx context.Context, capability string, state strangler.Wr
 	var parts []string
 	var args []any
 	for _, end := range ends {
-		parts = append(parts, "("+l.selects("''")+" FORCE INDEX (unfinished) WHERE state = ? AND capability = ? ORDER BY created_at DESC LIMIT ?)")
+		parts = append(parts, "("+l.selects("''")+" FORCE INDEX (unfinished) WHERE state = ? AND capability = ? ORDER BY created_at DESC, id DESC LIMIT ?)")
 		args = append(args, end.state, end.capability, limit)
 	}
 	return l.read(ctx, strings.Join(parts, " UNION ALL ")+newest, append(args, limit)...)
