@@ -35,6 +35,8 @@ func (w *Writer) Reregister(ctx context.Context) error {
 
 // Registered says whether the marks are there: false after they were taken away, and before they were put there.
 func (w *Writer) Registered(ctx context.Context) (bool, error) {
+	w.registering.Lock()
+	defer w.registering.Unlock()
 	limited, cancel := context.WithTimeout(ctx, w.options.Timeout)
 	defer cancel()
 	// The first is the first that is taken.
