@@ -11,6 +11,7 @@ import (
 
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/strangler"
 )
 
 // marking begins a transaction by a writer's mark, which is left open, and gives how many rows the mark has found.
@@ -219,4 +220,90 @@ func writes(t *testing.T, db *sql.DB, o store.Options, round int, mark string, a
 		t.Error(err)
 	}
 	return true
+}
+
+// Whoever asks for a mark while the replica registers anew gets the old token or the new one, whole.
+func TestMarksAreNeverTorn(t *testing.T) {
+	onEach(t, func(t *testing.T, o store.Options) {
+		w := writer(t, migrated(t, o), "one", 2)
+		token := func() string {
+			_, args := w.Mark(0)
+			return string(args[2].([]byte))
+		}
+		var mu sync.Mutex
+		seen := map[string]bool{}
+		known := map[string]bool{token(): true}
+		stop := make(chan struct{})
+		var askers sync.WaitGroup
+		for range 4 {
+			askers.Go(func() {
+				for {
+					select {
+					case <-stop:
+						return
+					default:
+					}
+					mu.Lock()
+					seen[token()] = true
+					mu.Unlock()
+				}
+			})
+		}
+		for range 30 {
+			if err := w.Reregister(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			known[token()] = true
+		}
+		close(stop)
+		askers.Wait()
+		if len(known) != 31 {
+			t.Errorf("%d tokens of 31 registrations", len(known))
+		}
+		for one := range seen {
+			if !known[one] {
+				t.Errorf("a token that none was: %x", one)
+			}
+		}
+	})
+}
+
+// A fence, and a voiding, that a crash of the server has ended: both are told, and can be done again.
+func TestFencingOutlivesItsServer(t *testing.T) {
+	server := devstack.OwnMariaDB(t)
+	o := migrated(t, fresh(t, &server.Server))
+	l, db := openLedger(t, o), admin(t, o.DSN)
+	w := writer(t, o, "one", 4)
+	put(t, db, o, strangler.Write{ID: id(0), Capability: "orders", State: strangler.WriteOpen}, time.Minute)
+	running, _ := marking(t, db, w, 2)
+	if _, err := running.ExecContext(t.Context(), "UPDATE `"+o.Schema+"`.writes SET state = 'closed' WHERE id = ?", id(0)); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 2)
+	go func() { ended <- l.FenceWriter(t.Context(), "one") }()
+	go func() {
+		voided, err := l.Void(t.Context(), []string{id(0)}, "rollback")
+		if err == nil {
+			t.Errorf("void: got %q", voided)
+		}
+		ended <- err
+	}()
+	blocked(t, db, "SET token")
+	blocked(t, db, "SET state")
+	server.Kill()
+	for range 2 {
+		if err := <-ended; err == nil {
+			t.Error("done, whatever happened to the server")
+		}
+	}
+	if err := server.Restart(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, func() error { return l.FenceWriter(t.Context(), "one") })
+	if marksOf(t, db, w) {
+		t.Error("a fenced replica marks")
+	}
+	if voided, err := l.Void(t.Context(), []string{id(0)}, "rollback"); err != nil || len(voided) != 1 {
+		t.Errorf("got %q, %v: what was not committed is open, and can be voided", voided, err)
+	}
 }
