@@ -19,3 +19,6 @@ func lockName(schema, mirror string) string {
 	sum := sha256.Sum256([]byte(schema + "/" + mirror))
 	return "banyan/" + hex.EncodeToString(sum[:20])
 }
+
+// coordinatorLock gives the name of the lock whose holder coordinates. No mirror has a name like that.
+func coordinatorLock(schema string) string { return lockName(schema, ":coordinator") }

@@ -30,7 +30,7 @@ func onEach(t *testing.T, run func(t *testing.T, o store.Options)) {
 }
 
 // fresh gives options for a schema that is not there yet, and is dropped when the test ends.
-func fresh(t *testing.T, server *devstack.Server) store.Options {
+func fresh(t testing.TB, server *devstack.Server) store.Options {
 	t.Helper()
 	dsn := server.NewSchema(t)
 	cfg, err := mysql.ParseDSN(dsn)
@@ -52,7 +52,7 @@ func migrated(t *testing.T, o store.Options) store.Options {
 }
 
 // admin gives a database with all rights.
-func admin(t *testing.T, dsn string) *sql.DB {
+func admin(t testing.TB, dsn string) *sql.DB {
 	t.Helper()
 	db, err := sql.Open("mysql", dsn)
 	if err != nil {
@@ -62,7 +62,7 @@ func admin(t *testing.T, dsn string) *sql.DB {
 	return db
 }
 
-func exec(t *testing.T, db *sql.DB, statement string, args ...any) int64 {
+func exec(t testing.TB, db *sql.DB, statement string, args ...any) int64 {
 	t.Helper()
 	done, err := db.ExecContext(t.Context(), statement, args...)
 	if err != nil {

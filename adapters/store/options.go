@@ -15,7 +15,7 @@ type Options struct {
 	DSN string
 	// Schema is the database of Banyan's own tables (default banyan). Letters, digits, _, - and $; at most 64.
 	Schema string
-	// Mirror names the mirror whose position is kept (default mirror). At most 64 bytes, characters as Schema's.
+	// Mirror names the mirror whose position is kept (default mirror). At most 64 bytes, characters as Schema's, and dots.
 	Mirror string
 	// Leader names this process for people (default host:pid). At most 255 characters.
 	Leader string
@@ -33,8 +33,11 @@ type Options struct {
 	Timeout time.Duration
 }
 
-// name is what schemas and mirrors may be called, so that they need no escaping anywhere.
-var name = regexp.MustCompile(`^[A-Za-z0-9_$-]{1,64}$`)
+// What schemas and mirrors may be called, so that they need no escaping anywhere.
+var (
+	name       = regexp.MustCompile(`^[A-Za-z0-9_$-]{1,64}$`)
+	mirrorName = regexp.MustCompile(`^[A-Za-z0-9_$.-]{1,64}$`)
+)
 
 func (o Options) withDefaults() (Options, error) {
 	if o.Schema == "" {
@@ -62,8 +65,8 @@ func (o Options) withDefaults() (Options, error) {
 	if !name.MatchString(o.Schema) {
 		wrong = append(wrong, fmt.Errorf("the schema's name %q has to be of letters, digits, _, - and $, at most 64", o.Schema))
 	}
-	if !name.MatchString(o.Mirror) {
-		wrong = append(wrong, fmt.Errorf("the mirror's name %q has to be of letters, digits, _, - and $, at most 64", o.Mirror))
+	if !mirrorName.MatchString(o.Mirror) {
+		wrong = append(wrong, fmt.Errorf("the mirror's name %q has to be of letters, digits, _, -, $ and dots, at most 64", o.Mirror))
 	}
 	if r := []rune(o.Leader); len(r) > 255 {
 		o.Leader = string(r[:255])

@@ -5,9 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"sync/atomic"
-
-	"github.com/go-sql-driver/mysql"
 
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
@@ -16,12 +13,8 @@ import (
 // Store is a mirror.Store over the table mirrors. It is safe for concurrent use.
 type Store struct {
 	options Options
-	config  *mysql.Config
 	db      *sql.DB
-	lock    string
-	// took says that the server has been seen to take changes from everybody. Where it doesn't from the start, that is
-	// meant so, and an account that may write all the same leads.
-	took atomic.Bool
+	seat    *seat
 }
 
 var _ mirror.Store = (*Store)(nil)
@@ -40,7 +33,8 @@ func New(options Options) (*Store, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Store{options: o, config: cfg, db: db, lock: lockName(o.Schema, o.Mirror)}, nil
+	leads := &seat{options: o, config: cfg, lock: lockName(o.Schema, o.Mirror), title: "leads the mirror", about: []any{"mirror", o.Mirror}}
+	return &Store{options: o, db: db, seat: leads}, nil
 }
 
 // Close closes the connections. Terms have one of their own, which their Close closes.

@@ -4,10 +4,8 @@ import (
 	"context"
 	"database/sql"
 	"errors"
-	"fmt"
 	"sync"
 	"sync/atomic"
-	"time"
 
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
@@ -15,16 +13,9 @@ import (
 
 // term is the time that this process holds the leader's lock. It is safe for concurrent use.
 type term struct {
+	*holder
 	store *Store
 	state mirror.State // when it began
-	// readOnly says that the server was read-only when the term began, and our account may write all the same.
-	readOnly bool
-	lost     chan struct{}
-	lose     func()
-
-	stop   context.CancelFunc
-	kept   chan struct{} // closed when the connection is given back
-	closed error         // of giving it back; to be read after kept
 
 	mu    sync.Mutex
 	epoch uint32
@@ -33,80 +24,20 @@ type term struct {
 	over   atomic.Bool
 }
 
-// begin starts the term of a connection that has the lock.
-func (s *Store) begin(db *sql.DB, conn *sql.Conn, state mirror.State, readOnly bool) *term {
-	t := &term{store: s, state: state, readOnly: readOnly, epoch: state.Epoch, lost: make(chan struct{}), kept: make(chan struct{})}
-	t.lose = sync.OnceFunc(func() { close(t.lost) })
-	ctx, stop := context.WithCancel(context.Background())
-	t.stop = stop
-	go func() {
-		defer close(t.kept)
-		if t.keep(ctx, conn) {
-			t.closed = s.release(db, conn)
-		} else {
-			t.closed = s.drop(db, conn)
-		}
-	}()
+// begin starts the term of who has the lock.
+func (s *Store) begin(h *holder, state mirror.State) *term {
+	t := &term{holder: h, store: s, state: state, epoch: state.Epoch}
+	ours := func(ctx context.Context, conn *sql.Conn) error { return s.stillOurs(ctx, conn, state.Term) }
+	h.keep(ours, func() { t.over.Store(true) })
 	return t
 }
 
 func (t *term) State() mirror.State { return t.state }
 
-func (t *term) Lost() <-chan struct{} { return t.lost }
-
 // Close gives the lock back.
 func (t *term) Close() error {
 	t.over.Store(true)
-	t.stop()
-	<-t.kept
-	t.lose()
-	return t.closed
-}
-
-// keep makes sure, again and again, that this process still leads. It tells whether it did when ctx ended.
-func (t *term) keep(ctx context.Context, conn *sql.Conn) bool {
-	tick := time.NewTicker(t.store.options.KeepAlive)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return true
-		case <-tick.C:
-		}
-		if err := t.check(ctx, conn); err != nil {
-			if ctx.Err() == nil {
-				t.store.options.Logger.Warn("this process leads the mirror no more", "mirror", t.store.options.Mirror, "term", t.state.Term, "error", err)
-			}
-			t.depose()
-			return false
-		}
-	}
-}
-
-// check asks on the lock's connection whether it has the lock, and whether the row is still of this term, and whether the server
-// has become read-only: who may write there all the same would lead on, beside the leader on the server that took its place.
-// A server that does not answer is given up at about the time at which it gives us up.
-func (t *term) check(ctx context.Context, conn *sql.Conn) error {
-	o := t.store.options
-	ctx, cancel := context.WithTimeout(ctx, max(o.WaitTimeout-o.KeepAlive, o.WaitTimeout/2))
-	defer cancel()
-	var held sql.NullBool
-	var now sql.NullInt64
-	var mode string
-	query := "SELECT IS_USED_LOCK(?) = CONNECTION_ID(), @@GLOBAL.read_only, (SELECT term FROM " + o.table("mirrors") + " WHERE name = ?)"
-	if err := conn.QueryRowContext(ctx, query, t.store.lock, o.Mirror).Scan(&held, &mode, &now); err != nil {
-		return fmt.Errorf("the connection that holds the leader's lock is of no more use: %w", err)
-	}
-	if !held.Bool {
-		return errors.New("the server gave the leader's lock to somebody else")
-	}
-	if !t.readOnly && !writable(mode) {
-		return ErrReadOnly
-	}
-	if !now.Valid || uint64(now.Int64) != t.state.Term { //nolint:gosec // a term can't be negative
-		return mirror.ErrDeposed
-	}
-	return nil
+	return t.holder.Close()
 }
 
 func (t *term) depose() {

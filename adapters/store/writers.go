@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"regexp"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,17 +29,29 @@ type Writer struct {
 	options Options
 	replica string
 	slots   int
-	token   [16]byte
 	db      *sql.DB
 	mark    string
+	// token is what the marks are found by now. What it points to never changes.
+	token atomic.Pointer[[16]byte]
 
-	mu      sync.Mutex
-	stop    context.CancelFunc // nil before it is registered
-	stopped chan struct{}
+	registering sync.Mutex // held while marks are put there, and taken away
+	mu          sync.Mutex
+	stop        context.CancelFunc // nil before it is registered
+	stopped     chan struct{}
+}
+
+func newToken() *[16]byte {
+	token := new([16]byte)
+	_, _ = rand.Read(token[:]) // never fails: crypto/rand ends the program before
+	return token
 }
 
 // replicaName is what replicas may be called: host:pid fits, and it needs no escaping.
 var replicaName = regexp.MustCompile(`^[A-Za-z0-9._:-]{1,64}$`)
+
+func badReplica(replica string) error {
+	return fmt.Errorf("the replica's name %q has to be of letters, digits and ._:-, at most 64", replica)
+}
 
 // NewWriter makes the marks of a replica without connecting; they are good for writing once Register has put them there. No two
 // processes that live may have the same replica: the later one stops the other. Empty, it is made up from host and pid.
@@ -49,12 +62,12 @@ func NewWriter(options Options, replica string, slots int) (*Writer, error) {
 		return nil, err
 	}
 	w := &Writer{options: o, replica: replica, slots: max(slots, 1)}
-	_, _ = rand.Read(w.token[:]) // never fails: crypto/rand ends the program before
+	w.token.Store(newToken())
 	if w.replica == "" {
-		w.replica = madeUp(hex.EncodeToString(w.token[:4]))
+		w.replica = madeUp(hex.EncodeToString(newToken()[:4]))
 	}
 	if !replicaName.MatchString(w.replica) {
-		return nil, fmt.Errorf("the replica's name %q has to be of letters, digits and ._:-, at most 64", w.replica)
+		return nil, badReplica(w.replica)
 	}
 	cfg, err := o.config()
 	if err != nil {
@@ -97,49 +110,7 @@ func (w *Writer) Slots() int { return w.slots }
 // Mark gives the statement that a write transaction begins with, and its arguments (string, int64, []byte). slot counts from 0; it is taken
 // modulo Slots. A transaction whose mark finds no row has to be rolled back: this replica may not write.
 func (w *Writer) Mark(slot int) (statement string, args []driver.Value) {
-	return w.mark, []driver.Value{w.replica, int64(slot%w.slots) + 1, w.token[:]}
-}
-
-// Register puts the marks there, in place of those that an earlier process of the same name has left, and sweeps marks of
-// replicas that have not been there for 30 days. It may be called again, after an error too: what the replica has already
-// committed stays counted.
-func (w *Writer) Register(ctx context.Context) error {
-	if err := w.register(ctx); err != nil {
-		return w.options.told(ctx, w.db, "register as a writer", err)
-	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.stop == nil {
-		ctx, stop := context.WithCancel(context.Background())
-		w.stop, w.stopped = stop, make(chan struct{})
-		go w.keepSeen(ctx)
-	}
-	if err := w.sweep(ctx); err != nil {
-		w.options.Logger.Warn("marks of replicas that are long gone could not be swept; they do no harm", "error", err)
-	}
-	return nil
-}
-
-func (w *Writer) register(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
-	defer cancel()
-	tx, err := w.db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	defer tx.Rollback()
-	// Slot by slot, in the order in which they are locked everywhere.
-	upsert := "INSERT INTO " + w.options.table("writers") + " (replica, slot, token, started_at, seen_at) VALUES (?, ?, ?, NOW(6), NOW(6)) " +
-		"ON DUPLICATE KEY UPDATE n = IF(token = ?, n, 0), token = ?, started_at = NOW(6), seen_at = NOW(6)"
-	for slot := range w.slots + 1 {
-		if _, err := tx.ExecContext(ctx, upsert, w.replica, slot, w.token[:], w.token[:], w.token[:]); err != nil {
-			return err
-		}
-	}
-	if _, err := tx.ExecContext(ctx, "DELETE FROM "+w.options.table("writers")+" WHERE replica = ? AND slot > ?", w.replica, w.slots); err != nil {
-		return err
-	}
-	return tx.Commit()
+	return w.mark, []driver.Value{w.replica, int64(slot%w.slots) + 1, w.token.Load()[:]}
 }
 
 // keepSeen says now and then that the replica is there, in a row that no transaction marks.
@@ -163,7 +134,7 @@ func (w *Writer) seen(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
 	defer cancel()
 	update := "UPDATE " + w.options.table("writers") + " SET seen_at = NOW(6) WHERE replica = ? AND slot = 0 AND token = ?"
-	_, err := w.db.ExecContext(ctx, update, w.replica, w.token[:])
+	_, err := w.db.ExecContext(ctx, update, w.replica, w.token.Load()[:])
 	leave(w.db, err)
 	return err
 }
@@ -195,27 +166,4 @@ func (w *Writer) sweep(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// Deregister removes the marks, after which the replica can't write, and closes the connections. It waits for
-// transactions that have marked, for as long as ctx and Options.Timeout allow; marks that stay do no harm. It may be called twice.
-func (w *Writer) Deregister(ctx context.Context) error {
-	w.mu.Lock()
-	stop := w.stop
-	w.stop = nil
-	w.mu.Unlock()
-	var err error
-	if stop != nil {
-		stop()
-		<-w.stopped
-		err = w.deregister(ctx)
-	}
-	return errors.Join(err, w.db.Close())
-}
-
-func (w *Writer) deregister(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
-	defer cancel()
-	_, err := w.db.ExecContext(ctx, "DELETE FROM "+w.options.table("writers")+" WHERE replica = ? AND token = ?", w.replica, w.token[:])
-	return w.options.told(ctx, w.db, "remove the marks of this writer", err)
 }

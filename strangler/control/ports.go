@@ -139,7 +139,8 @@ type Ledger interface {
 	// oldest first, at most limit, without their requests.
 	Open(ctx context.Context, capability string, before uint64, limit int) ([]strangler.Write, error)
 	// Void makes open writes void, those that are still open, and waits for write-backs of them that are about to commit.
-	Void(ctx context.Context, ids []string, reason string) error
+	// It gives those that are void now, whoever made them so. After an error some may be; it can be called again.
+	Void(ctx context.Context, ids []string, reason string) (voided []string, err error)
 	// SendFence sends a fence down the mirror's path to a service: a row in the ledger, which the mirror finds in the log.
 	SendFence(ctx context.Context, f FenceRow) error
 	// Announce has the mirror tell a service legacy's state of entities, once it reaches this place in the log. The answer

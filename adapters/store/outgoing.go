@@ -1,0 +1,77 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"unicode/utf8"
+
+	"banyan.dev/banyan/strangler/control"
+)
+
+// announcedAtOnce is how many ids one row of announcements has.
+const announcedAtOnce = 500
+
+// SendFence writes a fence into the log. The same id again changes nothing: that fence is on its way.
+func (l *Ledger) SendFence(ctx context.Context, f control.FenceRow) error {
+	void, err := array(f.Void)
+	if err != nil {
+		return fmt.Errorf("the fence %s: %w", f.ID, err)
+	}
+	return l.within(ctx, "send a fence", func(ctx context.Context) error {
+		insert := "INSERT INTO " + l.options.table("fences") + " (id, service, capability, epoch, reply_to, void, created_at) VALUES (?, ?, ?, ?, ?, ?, NOW(6))"
+		err := again(ctx, func() error {
+			_, err := l.db.ExecContext(ctx, insert, f.ID, f.Service, f.Capability, f.Epoch, f.ReplyTo, void)
+			return err
+		})
+		if isNumber(err, duplicate...) {
+			return nil
+		}
+		return err
+	})
+}
+
+// duplicate says that there is such a row.
+var duplicate = []uint16{1062}
+
+// Announce writes the ids into the log, all of them or none.
+func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
+	var rows []string
+	for some := range slices.Chunk(a.IDs, announcedAtOnce) {
+		row, err := array(some)
+		if err != nil {
+			return fmt.Errorf("an announcement of %s: %w", a.Entity, err)
+		}
+		rows = append(rows, row)
+	}
+	if len(rows) == 0 {
+		return nil
+	}
+	return l.within(ctx, "announce entities", func(ctx context.Context) error {
+		insert := "INSERT INTO " + l.options.table("announcements") + " (service, entity, ids, created_at) VALUES (?, ?, ?, NOW(6))"
+		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			for _, row := range rows {
+				if _, err := tx.ExecContext(ctx, insert, a.Service, a.Entity, row); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	})
+}
+
+// array gives texts as a JSON array. JSON has only UTF-8, and another text must not become another id on the way.
+func array(texts []string) (string, error) {
+	for _, text := range texts {
+		if !utf8.ValidString(text) {
+			return "", fmt.Errorf("the id %q is not in UTF-8, which is all that JSON can say", text)
+		}
+	}
+	if texts == nil {
+		texts = []string{}
+	}
+	text, err := json.Marshal(texts)
+	return string(text), err
+}
