@@ -95,7 +95,7 @@ func (r *reading) Next(ctx context.Context) (change.Event, error) {
 			return tx[step], nil
 		default:
 			r.tx, r.step = r.tx+1, -1
-			return &change.End{Next: r.script.at(r.tx)}, nil
+			return &change.End{Next: r.script.at(r.tx), At: r.script.at(r.tx)}, nil
 		}
 	}
 }

@@ -33,11 +33,11 @@ type encoder struct {
 // begin starts a transaction. Its origin is foreign until a mark was seen.
 func (e *encoder) begin(tx change.Transaction) {
 	e.tx = tx
-	e.originate(OriginForeign, "")
+	e.originate(OriginForeign, "", false)
 }
 
-// originate says whose the transaction is.
-func (e *encoder) originate(origin, writer string) {
+// originate says whose the transaction is, and whether it writes back what a service has.
+func (e *encoder) originate(origin, writer string, writeBack bool) {
 	e.tail = append(e.tail[:0], `,"origin":"`...)
 	t := e.tail
 	t = append(t, origin...)
@@ -45,6 +45,9 @@ func (e *encoder) originate(origin, writer string) {
 	if writer != "" {
 		t = append(t, `,"writer":`...)
 		t = appendString(t, writer)
+	}
+	if writeBack {
+		t = append(t, `,"writeback":true`...)
 	}
 	t = append(t, `,"committed":"`...)
 	t = e.tx.Committed.UTC().AppendFormat(t, time.RFC3339Nano)

@@ -48,13 +48,13 @@ func TestEventsOfRows(t *testing.T) {
 	if diff := cmp.Diff(want, m); diff != "" {
 		t.Errorf("- want, + got:\n%s", diff)
 	}
-	e.originate(OriginBanyan, "host-1")
+	e.originate(OriginBanyan, "host-1", true)
 	m, err = e.row(orders(), change.Delete, &change.Row{Before: []change.Value{big(8), null()}}, 4)
 	if err != nil {
 		t.Fatal(err)
 	}
 	const body = `{"op":"delete","schema":"shop","table":"orders","key":{"id":"8"},"before":{"id":"8","note":null},` +
-		`"version":"0001-0000000c-000000003039-00000004","origin":"banyan","writer":"host-1",` +
+		`"version":"0001-0000000c-000000003039-00000004","origin":"banyan","writer":"host-1","writeback":true,` +
 		`"committed":"2026-01-02T03:04:05.000678Z","transaction":{"id":"0-1-42","row":4}}`
 	if string(m.Body) != body || m.Key != "row.orders.delete" {
 		t.Errorf("got %s\n%s", m.Key, m.Body)

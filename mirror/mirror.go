@@ -22,6 +22,8 @@ type Options struct {
 	Heart Heart
 	// Ledger is the schema of writer marks and heartbeats, whose rows are no events. The source has to give them.
 	Ledger string
+	// Service makes the mirror the stream of one service: entity events and fences instead of row events. Nil: row events.
+	Service *ServiceStream
 	// Omit says which columns events are to leave out, such as passwords; nil: none. Those of a primary key stay.
 	Omit   func(schema, table, column string) bool
 	Logger *slog.Logger

@@ -12,12 +12,23 @@ import (
 const (
 	writersTable   = "writers"
 	writersReplica = "replica"
+	locksTable     = "locks"
 	heartbeatTable = "heartbeat"
 	heartbeatName  = "name"
 	heartbeatBeat  = "beat"
 )
 
-// read takes events from the stream, makes messages of them and sends them, until ctx ends or something fails.
+// handler makes messages of what the log gives. Its methods but run are called by one goroutine.
+type handler interface {
+	begin(tx change.Transaction)
+	rows(ctx context.Context, r *change.Rows) error
+	statement(ctx context.Context, e *change.Statement) error
+	end(ctx context.Context, e *change.End) error
+	// run does what is to be done beside reading, until ctx ends or it fails.
+	run(ctx context.Context) error
+}
+
+// read takes events from the stream and hands them on, until ctx ends or something fails.
 func (s *session) read(ctx context.Context) error {
 	for {
 		event, err := s.stream.Next(ctx)
@@ -26,14 +37,13 @@ func (s *session) read(ctx context.Context) error {
 		}
 		switch e := event.(type) {
 		case *change.Begin:
-			s.encoder.begin(e.Transaction)
+			s.events.begin(e.Transaction)
 		case *change.Rows:
-			err = s.rows(ctx, e)
+			err = s.events.rows(ctx, e)
 		case *change.Statement:
-			err = s.statement(ctx, e)
+			err = s.events.statement(ctx, e)
 		case *change.End:
-			s.marks.add(s.sent, e.Next, s.feed.Confirmed)
-			s.m.watch.readTo(e.Next)
+			err = s.events.end(ctx, e)
 		default:
 			err = fmt.Errorf("the log gave an event of an unknown kind, %T", event)
 		}
@@ -43,7 +53,36 @@ func (s *session) read(ctx context.Context) error {
 	}
 }
 
-func (s *session) rows(ctx context.Context, r *change.Rows) error {
+func (s *session) deliver(ctx context.Context, m *change.Message) error {
+	if err := s.feed.Send(ctx, m); err != nil {
+		return fmt.Errorf("send %s: %w", m.ID, err)
+	}
+	s.sent++
+	return nil
+}
+
+// rowEvents is the handler that sends an event for each changed row.
+type rowEvents struct {
+	*session
+	writer string // of the mark at the head of the transaction; empty: none
+}
+
+func (s *session) rowEvents() *rowEvents { return &rowEvents{session: s} }
+
+func (s *rowEvents) run(context.Context) error { return nil }
+
+func (s *rowEvents) begin(tx change.Transaction) {
+	s.writer = ""
+	s.encoder.begin(tx)
+}
+
+func (s *rowEvents) end(_ context.Context, e *change.End) error {
+	s.marks.add(s.sent, e.Next, s.feed.Confirmed)
+	s.m.watch.readTo(e.Next)
+	return nil
+}
+
+func (s *rowEvents) rows(ctx context.Context, r *change.Rows) error {
 	if r.Table.Schema == s.o.Ledger {
 		s.ledger(r)
 		return nil
@@ -74,15 +113,7 @@ func (s *session) rows(ctx context.Context, r *change.Rows) error {
 	return nil
 }
 
-func (s *session) deliver(ctx context.Context, m *change.Message) error {
-	if err := s.feed.Send(ctx, m); err != nil {
-		return fmt.Errorf("send %s: %w", m.ID, err)
-	}
-	s.sent++
-	return nil
-}
-
-func (s *session) statement(ctx context.Context, e *change.Statement) error {
+func (s *rowEvents) statement(ctx context.Context, e *change.Statement) error {
 	if e.Schema == s.o.Ledger {
 		return nil
 	}
@@ -103,20 +134,36 @@ func (s *session) statement(ctx context.Context, e *change.Statement) error {
 	return nil
 }
 
-// ledger looks at Banyan's own rows: a writer mark at the head of a transaction says whose it is, a heartbeat how late it
-// is read.
-func (s *session) ledger(r *change.Rows) {
+// ledger looks at Banyan's own rows: a writer mark at the head of a transaction says whose it is, a lock behind it that it
+// writes back what a service has, a heartbeat how late it is read.
+func (s *rowEvents) ledger(r *change.Rows) {
 	switch r.Table.Name {
 	case writersTable:
-		if r.First == 1 && r.Op == change.Update {
-			s.encoder.originate(OriginBanyan, text(r.Table, r.Rows[0].After, writersReplica))
+		if isMark(r) {
+			s.writer = text(r.Table, r.Rows[0].After, writersReplica)
+			s.encoder.originate(OriginBanyan, s.writer, false)
 		}
-	case heartbeatTable:
-		for _, row := range r.Rows {
-			if row.After != nil && text(r.Table, row.After, heartbeatName) == s.o.Name {
-				if v := find(r.Table, row.After, heartbeatBeat); v != nil {
-					s.m.watch.beatSeen(v.Num)
-				}
+	case locksTable:
+		if s.writer != "" {
+			s.encoder.originate(OriginBanyan, s.writer, true)
+		}
+	default:
+		s.beatsOf(r)
+	}
+}
+
+// isMark says whether rows are the writer mark that a transaction begins with.
+func isMark(r *change.Rows) bool { return r.First == 1 && r.Op == change.Update }
+
+// beatsOf notes heartbeats.
+func (s *session) beatsOf(r *change.Rows) {
+	if r.Table.Name != heartbeatTable {
+		return
+	}
+	for _, row := range r.Rows {
+		if row.After != nil && text(r.Table, row.After, heartbeatName) == s.o.Name {
+			if v := find(r.Table, row.After, heartbeatBeat); v != nil {
+				s.m.watch.beatSeen(v.Num)
 			}
 		}
 	}

@@ -20,6 +20,7 @@ type session struct {
 	stream change.Stream
 
 	encoder encoder
+	events  handler
 	sent    uint64
 	marks   marks
 	saved   change.Position // by the saver only, and by finish once that has ended
@@ -84,6 +85,9 @@ func (s *session) open(ctx context.Context) error {
 	}
 	s.saved = at
 	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch, plans: plans{omit: s.o.Omit}}
+	if s.events = s.rowEvents(); s.o.Service != nil {
+		s.events = newServiceEvents(s)
+	}
 	s.m.watch.leading(state, at)
 	s.o.Logger.Info("the mirror leads", "position", at.String(), "epoch", state.Epoch, "term", state.Term)
 	return nil
@@ -101,6 +105,11 @@ func (s *session) run(ctx context.Context, cancel context.CancelCauseFunc) error
 	})
 	beside.Go(func() {
 		if err := s.beat(ctx); err != nil {
+			cancel(err)
+		}
+	})
+	beside.Go(func() {
+		if err := s.events.run(ctx); err != nil {
 			cancel(err)
 		}
 	})

@@ -47,6 +47,11 @@ type Status struct {
 
 	// Events counts changes by operation, since the process began.
 	Events map[change.Op]uint64 `json:"events"`
+	// Entities and Fences count what a service's stream has sent, since the process began. Waiting are the entities that are
+	// known to have changed and are not read yet.
+	Entities uint64 `json:"entities,omitempty"`
+	Fences   uint64 `json:"fences,omitempty"`
+	Waiting  int    `json:"waiting,omitempty"`
 	// Sent, Confirmed and Returned count messages, since the process began. InFlight are those that wait for a confirm.
 	Sent      uint64 `json:"sent"`
 	Confirmed uint64 `json:"confirmed"`
@@ -161,6 +166,15 @@ func (w *watch) savedAt(at change.Position) { w.set(func() { w.saved = at }) }
 func (w *watch) behindBy(bytes *uint64)     { w.set(func() { w.now.LagBytes = bytes }) }
 
 func (w *watch) count(op change.Op, n int) { w.set(func() { w.now.Events[op] += uint64(n) }) }
+
+func (w *watch) waiting(n int) { w.set(func() { w.now.Waiting = n }) }
+
+func (w *watch) told(entities, fences int) {
+	w.set(func() {
+		w.now.Entities += uint64(entities)
+		w.now.Fences += uint64(fences)
+	})
+}
 
 func (w *watch) position() (at change.Position) {
 	w.set(func() { at = w.read })

@@ -119,6 +119,7 @@ func (s *stream) leave() {
 
 // passEnd gives the place, or that of the oldest undecided transaction.
 func (s *stream) passEnd() {
-	s.end.Next = s.holds.oldest(s.place.position(s.gtids.String()))
+	s.end.At = s.place.position(s.gtids.String())
+	s.end.Next = s.holds.oldest(s.end.At)
 	s.queue = append(s.queue, &s.end)
 }

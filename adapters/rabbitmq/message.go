@@ -35,15 +35,17 @@ const (
 
 // The flags of a message's properties, in the order in which the properties follow.
 const (
-	flagContentType  = 1 << 15
-	flagHeaders      = 1 << 13
-	flagDeliveryMode = 1 << 12
-	flagTimestamp    = 1 << 6
+	flagContentType   = 1 << 15
+	flagHeaders       = 1 << 13
+	flagDeliveryMode  = 1 << 12
+	flagCorrelationID = 1 << 10
+	flagReplyTo       = 1 << 9
+	flagTimestamp     = 1 << 6
 )
 
 // check says what of a message AMQP can't carry. What is wrong stays wrong.
 func check(m *change.Message, key string, frame int) error {
-	size := 256 + len(headerPrefix)*6 + len(m.ID) + len(m.Source) + len(m.Type) + len(m.Version) + len(m.Term)
+	size := 256 + len(headerPrefix)*6 + len(m.CorrelationID) + len(m.ReplyTo) + len(m.ID) + len(m.Source) + len(m.Type) + len(m.Version) + len(m.Term)
 	longest := key
 	for _, also := range m.Also {
 		size += 5 + len(also)
@@ -56,6 +58,8 @@ func check(m *change.Message, key string, frame int) error {
 	switch {
 	case len(key) > maxShort:
 		what = fmt.Sprintf("the routing key %.40q… has %d bytes, and may have %d", key, len(key), maxShort)
+	case len(m.CorrelationID) > maxShort || len(m.ReplyTo) > maxShort:
+		what = fmt.Sprintf("the event %q asks for an answer by a name of more than %d bytes", m.ID, maxShort)
 	case size > frame:
 		what = fmt.Sprintf("the attributes of the event %q have %d bytes together, and may have %d", m.ID, size, frame)
 	default:
@@ -94,10 +98,22 @@ func appendProperties(dst []byte, m *change.Message) []byte {
 	if !m.Time.IsZero() {
 		flags |= flagTimestamp
 	}
+	if m.CorrelationID != "" {
+		flags |= flagCorrelationID
+	}
+	if m.ReplyTo != "" {
+		flags |= flagReplyTo
+	}
 	dst = binary.BigEndian.AppendUint16(dst, flags)
 	dst = appendShort(dst, contentType)
 	dst = appendHeaders(dst, m)
 	dst = append(dst, persistent)
+	if m.CorrelationID != "" {
+		dst = appendShort(dst, m.CorrelationID)
+	}
+	if m.ReplyTo != "" {
+		dst = appendShort(dst, m.ReplyTo)
+	}
 	if !m.Time.IsZero() {
 		dst = binary.BigEndian.AppendUint64(dst, uint64(m.Time.Unix())) //nolint:gosec // AMQP's times before 1970 are as amqp091-go's.
 	}
@@ -166,7 +182,7 @@ func fromDelivery(d *amqp.Delivery) change.Message {
 	}
 	m := change.Message{
 		Key: d.RoutingKey, ID: text(headerID, d.MessageId), Source: text(headerSource, ""), Type: text(headerType, d.Type),
-		Time: d.Timestamp, Version: text(headerVersion, ""), Term: text(headerTerm, ""), Body: d.Body,
+		Time: d.Timestamp, Version: text(headerVersion, ""), Term: text(headerTerm, ""), ReplyTo: d.ReplyTo, CorrelationID: d.CorrelationId, Body: d.Body,
 	}
 	if also, ok := d.Headers[headerAlso].([]any); ok {
 		for _, key := range also {

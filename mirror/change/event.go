@@ -72,6 +72,8 @@ type End struct {
 	// Next is where to go on from once all before it is safe. While a prepared XA transaction is undecided, that is no
 	// further than where it begins.
 	Next Position
+	// At is the place right behind the transaction, on the server that is read.
+	At Position
 }
 
 func (*Begin) event()     {}

@@ -1,0 +1,140 @@
+package rabbitmq
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"banyan.dev/banyan/protocol"
+	"banyan.dev/banyan/strangler/control"
+)
+
+const (
+	// mostAnswers bounds the answers that are kept: the oldest goes first.
+	mostAnswers = 1000
+	// answersRetry is the time between two tries to connect.
+	answersRetry = time.Second
+)
+
+// Answers receives what services answer to fences, on a queue that is this process's own and goes with its connection. It
+// is a control.Answers.
+type Answers struct {
+	connection Connection
+	arrived    chan struct{} // has room for one
+
+	mu    sync.Mutex
+	queue string
+	kept  map[string]control.FenceAnswer
+	order []string
+}
+
+// NewAnswers checks the connection's options. Run connects.
+func NewAnswers(c Connection) (*Answers, error) {
+	if err := c.fill(); err != nil {
+		return nil, fmt.Errorf("answers by RabbitMQ: %w", err)
+	}
+	return &Answers{connection: c, arrived: make(chan struct{}, 1), kept: map[string]control.FenceAnswer{}}, nil
+}
+
+// Queue implements control.Answers.
+func (a *Answers) Queue() string {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.queue
+}
+
+// Take implements control.Answers.
+func (a *Answers) Take(fence string) (control.FenceAnswer, bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	answer, ok := a.kept[fence]
+	return answer, ok
+}
+
+// Arrived implements control.Answers.
+func (a *Answers) Arrived() <-chan struct{} { return a.arrived }
+
+// Run receives until ctx ends. It connects again for as long as it takes.
+func (a *Answers) Run(ctx context.Context) {
+	for ctx.Err() == nil {
+		err := a.receive(ctx)
+		a.mu.Lock()
+		a.queue = ""
+		a.mu.Unlock()
+		if ctx.Err() != nil {
+			return
+		}
+		a.connection.Logger.Warn("answers to fences can't be received: no shift can go forward until they can", "cause", err)
+		timer := time.NewTimer(answersRetry)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
+// receive takes answers over one connection until it fails.
+func (a *Answers) receive(ctx context.Context) error {
+	conn, err := a.connection.connect(ctx, func(c net.Conn) net.Conn { return c })
+	if err != nil {
+		return err
+	}
+	defer conn.CloseDeadline(time.Now().Add(parting)) //nolint:errcheck // It is closed whatever it says.
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now().Add(parting)) })
+	defer stop()
+	channel, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
+	}
+	queue, err := channel.QueueDeclare("", false, true, true, false, nil)
+	if err != nil {
+		return fmt.Errorf("declare a queue for answers: %w", err)
+	}
+	deliveries, err := channel.ConsumeWithContext(ctx, queue.Name, "", true, true, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume answers: %w", err)
+	}
+	a.mu.Lock()
+	a.queue = queue.Name
+	a.mu.Unlock()
+	a.signal()
+	for d := range deliveries {
+		a.keep(&d)
+	}
+	return errors.New("the connection to RabbitMQ is lost")
+}
+
+func (a *Answers) keep(d *amqp.Delivery) {
+	var told protocol.Answer
+	if err := json.Unmarshal(d.Body, &told); err != nil || d.CorrelationId == "" {
+		a.connection.Logger.Error("an answer to a fence can't be read: the service has to send a protocol.Answer with the fence's correlation id", "correlation_id", d.CorrelationId, "cause", err)
+		return
+	}
+	a.mu.Lock()
+	if _, again := a.kept[d.CorrelationId]; !again {
+		if len(a.order) == mostAnswers {
+			delete(a.kept, a.order[0])
+			a.order = append(a.order[:0], a.order[1:]...)
+		}
+		a.order = append(a.order, d.CorrelationId)
+	}
+	a.kept[d.CorrelationId] = control.FenceAnswer{Parked: told.Parked, More: told.More, Committed: told.Committed, Error: told.Error}
+	a.mu.Unlock()
+	a.signal()
+}
+
+func (a *Answers) signal() {
+	select {
+	case a.arrived <- struct{}{}:
+	default:
+	}
+}
+
+var _ control.Answers = (*Answers)(nil)

@@ -1,0 +1,210 @@
+package mirror
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"sync"
+
+	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/protocol"
+)
+
+const (
+	// mostWaiting is how many entities may wait for the pump until reading waits, too.
+	mostWaiting = 10_000
+	// chunk is how many entities are read in one snapshot.
+	chunk = 200
+)
+
+// work is what one transaction asks for: entities first, then fences. next is where to go on from once that is safe.
+type work struct {
+	touched  []touched
+	fences   []fence
+	next, at change.Position
+}
+
+// pump reads entities and sends them, in order, beside the reading of the log. Transactions that wait for it share a
+// snapshot, and an entity that several of them changed is sent once.
+type pump struct {
+	s *session
+
+	mu      sync.Mutex
+	queue   []work
+	waiting int           // entities in queue
+	filled  chan struct{} // has room for one
+	emptied chan struct{} // the same
+}
+
+func newPump(s *session) *pump {
+	return &pump{s: s, filled: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
+}
+
+// put hands work over. It blocks while too much waits.
+func (p *pump) put(ctx context.Context, w work) error {
+	for {
+		p.mu.Lock()
+		if p.waiting == 0 || p.waiting+len(w.touched) <= mostWaiting {
+			if n := len(p.queue); n > 0 && len(w.touched) == 0 && len(w.fences) == 0 {
+				p.queue[n-1].next = w.next // nothing to do but to go on from there
+			} else {
+				p.queue = append(p.queue, w)
+				p.waiting += len(w.touched)
+			}
+			p.s.m.watch.waiting(p.waiting)
+			p.mu.Unlock()
+			signal(p.filled)
+			return nil
+		}
+		p.mu.Unlock()
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-p.emptied:
+		}
+	}
+}
+
+func signal(c chan struct{}) {
+	select {
+	case c <- struct{}{}:
+	default:
+	}
+}
+
+// take gives the transactions at the head of the queue that can share snapshots: up to the first fence, or a chunk.
+func (p *pump) take() []work {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n, entities := 0, 0
+	for n < len(p.queue) && (n == 0 || entities+len(p.queue[n].touched) <= chunk) {
+		entities += len(p.queue[n].touched)
+		n++
+		if len(p.queue[n-1].fences) > 0 {
+			break
+		}
+	}
+	taken := slices.Clone(p.queue[:n])
+	p.queue = slices.Delete(p.queue, 0, n)
+	p.waiting -= entities
+	p.s.m.watch.waiting(p.waiting)
+	return taken
+}
+
+// run works until ctx ends or something fails.
+func (p *pump) run(ctx context.Context) error {
+	for {
+		taken := p.take()
+		if len(taken) == 0 {
+			select {
+			case <-ctx.Done():
+				return nil
+			case <-p.filled:
+			}
+			continue
+		}
+		signal(p.emptied)
+		if err := p.do(ctx, taken); err != nil {
+			if ctx.Err() != nil {
+				return nil
+			}
+			return err
+		}
+	}
+}
+
+// do sends what transactions ask for, the last one's fences at the end.
+func (p *pump) do(ctx context.Context, taken []work) error {
+	last := taken[len(taken)-1]
+	all := merge(taken)
+	for part := range slices.Chunk(all, chunk) {
+		if err := p.entities(ctx, last.at, part); err != nil {
+			return err
+		}
+	}
+	for i := range last.fences {
+		if err := p.fence(ctx, &last.fences[i]); err != nil {
+			return err
+		}
+	}
+	p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
+	p.s.m.watch.told(len(all), len(last.fences))
+	return nil
+}
+
+// merge gives each entity once, with its last version and the weightiest origin, in the order of versions.
+func merge(taken []work) []touched {
+	if len(taken) == 1 {
+		return inOrder(taken[0].touched)
+	}
+	byReference := map[reference]touched{}
+	for _, w := range taken {
+		for _, t := range w.touched {
+			if before, again := byReference[t.reference]; again && weight(before.origin) > weight(t.origin) {
+				t.origin = before.origin
+			}
+			byReference[t.reference] = t
+		}
+	}
+	all := make([]touched, 0, len(byReference))
+	for _, t := range byReference {
+		all = append(all, t)
+	}
+	return inOrder(all)
+}
+
+func inOrder(all []touched) []touched {
+	slices.SortFunc(all, func(a, b touched) int { return compareVersions(a.at, b.at) })
+	return all
+}
+
+// entities reads and sends some entities, in their order.
+func (p *pump) entities(ctx context.Context, at change.Position, part []touched) error {
+	states := make(map[reference]EntityState, len(part))
+	ids := map[string][]string{}
+	for _, t := range part {
+		ids[t.entity] = append(ids[t.entity], t.id)
+	}
+	for entity, ids := range ids {
+		read, err := p.s.o.Service.Entities.Read(ctx, at, entity, ids)
+		if err != nil {
+			return fmt.Errorf("read %d %s: %w", len(ids), entity, err)
+		}
+		if len(read) != len(ids) {
+			return fmt.Errorf("read %d of %d %s", len(read), len(ids), entity)
+		}
+		for i, state := range read {
+			states[reference{entity, ids[i]}] = state
+		}
+	}
+	for _, t := range part {
+		state := states[t.reference]
+		version := t.at.String()
+		body, err := json.Marshal(protocol.EntityEvent{
+			Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Deleted: state.Deleted, Data: state.Data,
+		})
+		if err != nil {
+			return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
+		}
+		if err := p.send(ctx, t.tx, &change.Message{ID: eventID(t.tx, t.at, t.entity+"/"+t.id), Type: protocol.TypeEntity, Version: version, Body: body}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *pump) fence(ctx context.Context, f *fence) error {
+	body, err := json.Marshal(f.Fence)
+	if err != nil {
+		return fmt.Errorf("write the fence %s as JSON: %w", f.ID, err)
+	}
+	return p.send(ctx, f.tx, &change.Message{
+		ID: eventID(f.tx, f.at, "fence"), Type: protocol.TypeFence, Version: f.at.String(), ReplyTo: f.replyTo, CorrelationID: f.ID, Body: body,
+	})
+}
+
+func (p *pump) send(ctx context.Context, tx *change.Transaction, m *change.Message) error {
+	m.Key, m.Source, m.Term, m.Time = protocol.RoutingKey(0), p.s.encoder.source, p.s.encoder.term, tx.Committed
+	return p.s.deliver(ctx, m)
+}
