@@ -106,10 +106,7 @@ func (p *pump) run(ctx context.Context) error {
 		}
 		signal(p.emptied)
 		if err := p.do(ctx, taken); err != nil {
-			if ctx.Err() != nil {
-				return nil
-			}
-			return err
+			return causeOf(ctx, err)
 		}
 	}
 }
