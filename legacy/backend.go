@@ -144,13 +144,8 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	if err != nil {
 		return nil, asError(err)
 	}
-	if err := r.statements(ctx); err != nil {
+	if reply, err = r.answer(ctx); err != nil {
 		return nil, op.uncertain(err, isolation)
-	}
-	if op.rpc != nil && !op.rpc.ServerStreaming {
-		if reply, err = r.reply(); err != nil {
-			return nil, err
-		}
 	}
 	if isolation == bare {
 		return reply, nil
@@ -159,6 +154,17 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 		return nil, asError(err)
 	}
 	return reply, nil
+}
+
+// answer runs the statements and puts the reply of a unary operation together.
+func (r *run) answer(ctx context.Context) (reply []byte, err error) {
+	if err := r.statements(ctx); err != nil {
+		return nil, err
+	}
+	if r.op.rpc != nil && !r.op.rpc.ServerStreaming {
+		return r.reply()
+	}
+	return nil, nil
 }
 
 // mixes tells whether a transaction may change tables that have none behind its mark. MySQL with GTIDs refuses that behind

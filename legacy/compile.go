@@ -29,6 +29,7 @@ type Program struct {
 	codec    *value.Codec
 	ops      map[protoreflect.FullName]*operation
 	puts     map[protoreflect.FullName]*operation
+	events   []*Event
 }
 
 // Compile binds the blocks of files to the contract and reports all that can be found wrong without a database. The
@@ -63,6 +64,11 @@ func Compile(c *contract.Contract, files []*annotated.File, o Options) (*Program
 	for _, f := range files {
 		for _, blk := range f.Blocks {
 			b.block(blk)
+		}
+	}
+	for _, f := range files {
+		for _, e := range f.Events {
+			b.event(e)
 		}
 	}
 	b.calls()

@@ -25,7 +25,7 @@ import (
 // uses the program. The error tells that the server could not be asked.
 func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, error) {
 	ops := p.operations()
-	tables, err := readSchema(ctx, conns, schemasOf(ops))
+	tables, err := readSchema(ctx, conns, append(schemasOf(ops), p.eventSchemas()...))
 	if err != nil {
 		return fault.List{}, fmt.Errorf("reading the legacy's schema: %w", err)
 	}
@@ -46,6 +46,9 @@ func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, err
 		op.sticky = op.sticks()
 	}
 	var faults fault.List
+	for _, e := range p.events {
+		e.check(tables, &faults)
+	}
 	for _, v := range workers {
 		faults.Append(v.faults)
 	}

@@ -13,6 +13,7 @@ type File struct {
 	Name   string
 	Blocks []*Block
 	Enums  []*Enum
+	Events []*Event
 }
 
 // BlockKind tells what a block is for.
@@ -46,6 +47,23 @@ type EnumCode struct {
 	Name string // value name as written, with or without the enum's prefix
 	Code string
 	Text bool // the code was quoted
+}
+
+// Event is a directive `-- event:`: which rows are part of an entity that new services are told of.
+type Event struct {
+	Pos    fault.Pos
+	Entity string       // full name of the message
+	ID     string       // column of the first table that identifies the entity
+	On     []EventTable // the first has one row an entity
+	Via    string       // full name of the RPC that reads one
+}
+
+// EventTable is a table of an event directive, with the column that has the entity's id.
+type EventTable struct {
+	Pos    fault.Pos
+	Schema string // empty for the DSN's
+	Table  string
+	Column string
 }
 
 // Kind tells what a statement gives.

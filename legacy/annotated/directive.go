@@ -5,7 +5,7 @@ import (
 )
 
 const (
-	blockKeys     = "rpc, put, enum"
+	blockKeys     = "rpc, put, enum, event"
 	statementKeys = "name, expect"
 	proseHint     = "prose: don't begin it with a lower-case word and a colon, or write it as # … or /* … */"
 )
@@ -38,12 +38,14 @@ func readDirective(text string, off, end int) (directive, bool) {
 }
 
 // isBlockKey tells whether word starts something at the level of blocks.
-func isBlockKey(word string) bool { return word == "rpc" || word == "put" || word == "enum" }
+func isBlockKey(word string) bool {
+	return word == "rpc" || word == "put" || word == "enum" || word == "event"
+}
 
 // isKey tells whether word is a directive of its own line.
 func isKey(word string) bool { return isBlockKey(word) || word == "name" || word == "expect" }
 
-// startsAt tells whether the line that starts at off is one of the directives rpc, put, enum, name: where reading goes
+// startsAt tells whether the line that starts at off is one of the directives rpc, put, enum, event, name: where reading goes
 // on after a fault.
 func startsAt(text string, off int) bool {
 	i := skipBlanks(text, off)

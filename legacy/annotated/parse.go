@@ -94,6 +94,9 @@ func (p *parser) comment(off, end int) {
 	case "enum":
 		p.endBlock()
 		p.enum(d)
+	case "event":
+		p.endBlock()
+		p.event(d)
 	case "name":
 		p.endStatement()
 		p.name(d)

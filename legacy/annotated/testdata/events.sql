@@ -1,0 +1,12 @@
+-- event: shop.v2.Order id=orders_id on=orders(orders_id),shop.lines(order_id) via=shop.v2.OrderService.GetOrder
+-- event: shop.v2.Order id=orders_id on=orders(orders_id) via=shop.v2.OrderService.GetOrder
+-- event:
+-- event: 7
+-- event: a.B id=x y on=t(c) via=a.S.R
+-- event: a.C id=1 on=t via=R more=1 id=2
+-- event: a.D id=x on=t(c),t(d) via=a.S.R
+-- event: a.E id=x on=a.b.c(d) via=a.S.R
+-- event: a.F id= on=t(c) via=a.S.R
+-- rpc: shop.v2.S.R
+-- event: a.G id=x on=t(x) via=a.S.R
+SELECT 1;
