@@ -75,8 +75,8 @@ func (w *Writes) once(ctx context.Context, do func(conn *pool.Conn) error) error
 	return nil
 }
 
-// change runs a statement that changes rows, and gives how many it matched.
-func change(ctx context.Context, conn *pool.Conn, sql string, args ...driver.Value) (uint64, error) {
+// affect runs a statement that changes rows, and gives how many it matched.
+func affect(ctx context.Context, conn *pool.Conn, sql string, args ...driver.Value) (uint64, error) {
 	done, err := conn.Exec(ctx, sql, args)
 	if err != nil {
 		return 0, asError(err)
@@ -94,7 +94,7 @@ func (w *Writes) Open(ctx context.Context, write *strangler.Write) error {
 		key = write.Key
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
-		_, err := change(ctx, conn, "INSERT INTO "+w.writes+" (id, capability, operation, routed_by, entity, epoch, replica, state, request, created_at, changed_at)"+
+		_, err := affect(ctx, conn, "INSERT INTO "+w.writes+" (id, capability, operation, routed_by, entity, epoch, replica, state, request, created_at, changed_at)"+
 			" VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?, NOW(6), NOW(6))",
 			write.ID, write.Capability, write.Operation, key, write.Entity, int64(write.Epoch), w.replica, nonNil(write.Request)) //nolint:gosec // Epochs count from 1.
 		return err
@@ -119,7 +119,7 @@ func (w *Writes) WriteBack(ctx context.Context, write *strangler.Write, reply []
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
 		// The first change behind the mark: whoever reads the log sees by it what the transaction is.
-		if _, err := change(ctx, conn, "INSERT INTO "+w.locks+" (slot, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1", slotOf(write.Capability, write.Entity)); err != nil {
+		if _, err := affect(ctx, conn, "INSERT INTO "+w.locks+" (slot, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1", slotOf(write.Capability, write.Entity)); err != nil {
 			return err
 		}
 		entity, err := read(ctx)
@@ -129,7 +129,7 @@ func (w *Writes) WriteBack(ctx context.Context, write *strangler.Write, reply []
 		if err := w.put(ctx, conn, event, write.Entity, entity); err != nil {
 			return err
 		}
-		matched, err := change(ctx, conn, "UPDATE "+w.writes+" SET state = 'closed', entity = ?, reply = ?, reason = '', changed_at = NOW(6) WHERE id = ? AND state IN ('open', 'doubt')",
+		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = 'closed', entity = ?, reply = ?, reason = '', changed_at = NOW(6) WHERE id = ? AND state IN ('open', 'doubt')",
 			write.Entity, nonNil(reply), write.ID)
 		if err == nil && matched == 0 {
 			err = strangler.ErrNotOpen
@@ -254,7 +254,7 @@ func (w *Writes) Finish(ctx context.Context, id string, state strangler.WriteSta
 		from = "'open'"
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
-		matched, err := change(ctx, conn, "UPDATE "+w.writes+" SET state = ?, reason = ?, changed_at = NOW(6) WHERE id = ? AND state IN ("+from+")", string(state), reason, id)
+		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = ?, reason = ?, changed_at = NOW(6) WHERE id = ? AND state IN ("+from+")", string(state), reason, id)
 		if err == nil && matched == 0 {
 			err = strangler.ErrNotOpen
 		}

@@ -1,4 +1,4 @@
--- event: shop.v2.Order id=orders_id
+-- events: shop.v2.Order id=orders_id
 -- RPC: shop.v2.S.A
 -- rpc : shop.v2.S.A
 --rpc: shop.v2.S.A

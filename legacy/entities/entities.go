@@ -1,0 +1,125 @@
+package entities
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/mirror/change"
+)
+
+// Options say which entities are read, and how.
+type Options struct {
+	Backend  *legacy.Backend
+	Contract *contract.Contract
+	// Schema is that of tables whose events name none.
+	Schema string
+	// Entities are read, by the full name of the message.
+	Entities map[protoreflect.FullName]Entity
+	// FoldCase says that the server's names of schemas and tables are the same in any case.
+	FoldCase bool
+}
+
+// Entity is one that is read.
+type Entity struct {
+	Event *legacy.Event
+	// Key gives what requests about an entity are routed by.
+	Key func(protoreflect.Message) (string, error)
+}
+
+// Entities reads entities. It is safe for concurrent use.
+type Entities struct {
+	options Options
+	tables  map[string][]mirror.EntityTable // by schema.table
+	json    protojson.MarshalOptions
+}
+
+// New makes Entities of a verified program's events.
+func New(o Options) *Entities {
+	e := &Entities{options: o, tables: map[string][]mirror.EntityTable{}, json: protojson.MarshalOptions{Resolver: o.Contract.Types}}
+	for name, entity := range o.Entities {
+		for _, t := range entity.Event.Tables {
+			schema := t.Schema
+			if schema == "" {
+				schema = o.Schema
+			}
+			at := e.key(schema, t.Table)
+			e.tables[at] = append(e.tables[at], mirror.EntityTable{Entity: string(name), Column: t.Column})
+		}
+	}
+	return e
+}
+
+func (e *Entities) key(schema, table string) string {
+	key := schema + "." + table
+	if e.options.FoldCase {
+		key = strings.ToLower(key)
+	}
+	return key
+}
+
+// Of implements mirror.Entities.
+func (e *Entities) Of(schema, table string) []mirror.EntityTable {
+	return e.tables[e.key(schema, table)]
+}
+
+const (
+	// firstWait and mostWait bound the pauses between two looks at a snapshot that is still too old: rows reach the log
+	// before the engine commits them.
+	firstWait = time.Millisecond
+	mostWait  = 100 * time.Millisecond
+)
+
+// Read implements mirror.Entities.
+func (e *Entities) Read(ctx context.Context, at change.Position, entity string, ids []string) ([]mirror.EntityState, error) {
+	known, ok := e.options.Entities[protoreflect.FullName(entity)]
+	if !ok {
+		return nil, fmt.Errorf("%s is no entity that is read here", entity)
+	}
+	for wait := firstWait; ; wait = min(2*wait, mostWait) {
+		out := make([]mirror.EntityState, 0, len(ids))
+		err := e.options.Backend.Snapshot(ctx, at, known.Event, ids, func(id string, m protoreflect.Message) error {
+			state, err := e.state(known, id, m)
+			out = append(out, state)
+			return err
+		})
+		if !errors.Is(err, legacy.ErrTooOld) {
+			return out, err
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return nil, ctx.Err()
+		case <-timer.C:
+		}
+	}
+}
+
+func (e *Entities) state(known Entity, id string, m protoreflect.Message) (mirror.EntityState, error) {
+	state := mirror.EntityState{ID: id, Deleted: m == nil}
+	if m == nil {
+		return state, nil
+	}
+	var err error
+	if state.Key, err = known.Key(m); err != nil {
+		return state, &change.StopError{
+			What: fmt.Sprintf("the key of the %s %s can't be told", known.Event.Entity.FullName(), id), Cause: err,
+			Fix: "mend the capability's key in the config, which is an expression over the message's fields",
+		}
+	}
+	if state.Data, err = e.json.Marshal(m.Interface()); err != nil {
+		return state, fmt.Errorf("write the %s %s as JSON: %w", known.Event.Entity.FullName(), id, err)
+	}
+	return state, nil
+}
+
+var _ mirror.Entities = (*Entities)(nil)

@@ -1,0 +1,138 @@
+package legacy
+
+import (
+	"context"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/strangler"
+)
+
+// ErrTooOld says that a snapshot does not contain yet all that the log has before a place: rows are in the log before the
+// engine commits them.
+var ErrTooOld = errors.New("the snapshot is older than the place in the log")
+
+// snapshotPatience is how long MySQL waits for transactions that are in its log to be committed, in seconds.
+const snapshotPatience = "0.1"
+
+// Snapshot reads entities by their ids, in order, in one consistent snapshot that contains every transaction before a place
+// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. ErrTooOld comes before the
+// first use: try again soon.
+func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event, ids []string, use func(id string, m protoreflect.Message) error) error {
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release() // ends the snapshot
+	if err := b.contain(ctx, conn, at); err != nil {
+		return err
+	}
+	for _, id := range ids {
+		m, err := b.get(ctx, conn, event, id)
+		var told *strangler.Error
+		if errors.As(err, &told) && told.Reason == "INVALID_FIELD" {
+			m, err = nil, nil // a text that can't be an id has no entity
+		}
+		if err != nil {
+			return err
+		}
+		if err := use(id, m); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// contain begins a snapshot that contains all before a place.
+func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Position) error {
+	const begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+	server, known := b.pool.Server()
+	if known && !server.MariaDB {
+		return b.containMySQL(ctx, conn, at, begin)
+	}
+	if err := conn.Command(ctx, begin); err != nil {
+		return asError(err)
+	}
+	// MariaDB remembers for a consistent snapshot where in the log it is.
+	var file, offset string
+	if err := scan(ctx, conn, "SHOW SESSION STATUS LIKE 'binlog_snapshot_%'", nil, func(row []driver.Value) {
+		switch strings.ToLower(text(row[0])) {
+		case "binlog_snapshot_file":
+			file = text(row[1])
+		case "binlog_snapshot_position":
+			offset = text(row[1])
+		}
+	}); err != nil {
+		return asError(err)
+	}
+	n, err := strconv.ParseUint(offset, 10, 64)
+	if err != nil || file == "" {
+		return fmt.Errorf("the server does not say where in its log a snapshot is (%q, %q): its binary log is off", file, offset)
+	}
+	order, err := change.Position{Server: at.Server, File: file, Offset: n}.Compare(at)
+	if err == nil && order < 0 {
+		err = ErrTooOld
+	}
+	return err
+}
+
+func (b *Backend) containMySQL(ctx context.Context, conn *pool.Conn, at change.Position, begin string) error {
+	waited := ""
+	err := scan(ctx, conn, "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, "+snapshotPatience+")", []driver.Value{at.GTIDs}, func(row []driver.Value) { waited = text(row[0]) })
+	switch {
+	case err != nil:
+		return asError(err)
+	case waited != "0":
+		return ErrTooOld
+	}
+	if err := conn.Command(ctx, begin); err != nil {
+		return asError(err)
+	}
+	return nil
+}
+
+// List gives the ids of entities behind one, at most limit, in the order of the first table's key; "" begins.
+func (b *Backend) List(ctx context.Context, event *Event, after string, limit int) (ids []string, err error) {
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer conn.Release()
+	quote := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
+	root := event.Tables[0]
+	table, column := quote(root.Table), quote(root.Column)
+	if root.Schema != "" {
+		table = quote(root.Schema) + "." + table
+	}
+	sql, args := "SELECT "+column+" FROM "+table, []driver.Value(nil)
+	if after != "" {
+		v, err := idValue(event.GetID, after)
+		if err != nil {
+			return nil, err
+		}
+		// The id is bound as its own type, so that the key's index is used, and its own collation.
+		sql += " WHERE " + column + " > ?"
+		switch id := v.Interface().(type) {
+		case int32:
+			args = append(args, int64(id))
+		case uint32:
+			args = append(args, int64(id))
+		case uint64:
+			args = append(args, strconv.FormatUint(id, 10))
+		default:
+			args = append(args, id)
+		}
+	}
+	err = scan(ctx, conn, sql+" ORDER BY "+column+" LIMIT "+strconv.Itoa(limit), args, func(row []driver.Value) { ids = append(ids, text(row[0])) })
+	if err != nil {
+		return nil, asError(err)
+	}
+	return ids, nil
+}
