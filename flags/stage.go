@@ -44,6 +44,40 @@ func (s Stage) Authority() Side {
 	return Legacy
 }
 
+// Rank orders the stages: it is greater the further a capability has moved. What is no stage has -1.
+func (s Stage) Rank() int {
+	switch s {
+	case Off:
+		return 0
+	case Mirrored:
+		return 1
+	case Shadow:
+		return 2
+	case Hold:
+		return 3
+	case Live:
+		return 4
+	case Complete:
+		return 5
+	default:
+		return -1
+	}
+}
+
+// Before is the stage that a capability has before it comes to s; Off has itself.
+func (s Stage) Before() Stage {
+	switch s {
+	case Complete:
+		return Live
+	case Live, Hold:
+		return Shadow
+	case Shadow:
+		return Mirrored
+	default:
+		return Off
+	}
+}
+
 // Valid says whether a definition may have the stage.
 func (s Stage) Valid() bool {
 	switch s {
