@@ -22,7 +22,11 @@ func (p *patience) forNewer(ctx context.Context, beyond uint64) error {
 	if p.held == nil {
 		p.held = p.budget(ctx, p.router.opts.HoldTimeout)
 	}
-	if err := p.router.opts.Waiter.Wait(p.held, p.member.Name, beyond); err != nil {
+	err := p.router.opts.Waiter.Wait(p.held, p.member.Name, beyond)
+	if err == nil {
+		err = ctx.Err() // which Wait need not have looked at
+	}
+	if err != nil {
 		return heldTooLong(ctx, err)
 	}
 	return nil

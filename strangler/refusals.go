@@ -98,8 +98,9 @@ func notLive(call *Call, why string) error {
 // would be another write.
 func outcomeUnknown(ctx context.Context, w *Write, cause error) error {
 	code := codes.Unavailable
+	deadline, ok := ctx.Deadline()
 	switch {
-	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+	case ok && !time.Now().Before(deadline): // ctx may not have noticed yet
 		code = codes.DeadlineExceeded
 	case ctx.Err() != nil:
 		code = codes.Canceled
