@@ -46,6 +46,10 @@ type Write struct {
 	State   WriteState `json:"state"`
 	// Reason says why it is failed, void or in doubt.
 	Reason string `json:"reason,omitempty"`
+	// Carried says of a void write that a write-back for another write of its entity has committed since it was opened:
+	// what modern had done for the void one may have come to legacy with that, so that it must not be done again. Only
+	// Find tells.
+	Carried bool `json:"carried,omitempty"`
 	// Created and Changed are by the legacy's clock.
 	Created time.Time `json:"created"`
 	Changed time.Time `json:"changed"`

@@ -28,7 +28,10 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 		return nil
 	}
 
-	router := strangler.NewRouter(legacy.New(a.project.Program, s.conns, int(cfg.Limits.MaxReplyBytes)), a.unserved(operations))
+	router := strangler.NewRouter(strangler.RouterOptions{
+		Legacy:   legacy.New(a.project.Program, s.conns, int(cfg.Limits.MaxReplyBytes)),
+		Unserved: a.unserved(operations),
+	})
 	s.limits = limit.New(limits(cfg), router)
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, s.limits)
