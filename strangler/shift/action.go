@@ -1,0 +1,41 @@
+package shift
+
+// Action is something to be done once the State is saved: a SendFence, FenceReplica, TakeMarks, Void, Announce or Audit.
+// After one that fails the later ones are left: what is still needed is asked for again.
+type Action interface{ action() }
+
+// SendFence sends a fence to the capability's service. Void are ids of writes that are given up.
+type SendFence struct {
+	ID      string
+	Epoch   uint64
+	ReplyTo string
+	Void    []string
+}
+
+// FenceReplica fences a replica whose lease is over, if it still is.
+type FenceReplica struct{ Replica string }
+
+// TakeMarks takes a fenced replica's writer marks away, and then the replica.
+type TakeMarks struct{ Replica string }
+
+// Void makes open writes void.
+type Void struct {
+	Writes []string
+	Reason string
+}
+
+// Announce has the service told legacy's state of entities.
+type Announce struct{ Entities []string }
+
+// Audit is a line of the history. It is saved with the State.
+type Audit struct {
+	Version                     uint64
+	Who, What, From, To, Reason string
+}
+
+func (SendFence) action()    {}
+func (FenceReplica) action() {}
+func (TakeMarks) action()    {}
+func (Void) action()         {}
+func (Announce) action()     {}
+func (Audit) action()        {}
