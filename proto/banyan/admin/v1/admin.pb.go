@@ -1159,20 +1159,21 @@ type Write struct {
 	Capability string `protobuf:"bytes,2,opt,name=capability,proto3" json:"capability,omitempty"`
 	// The full name of the RPC.
 	Operation string `protobuf:"bytes,3,opt,name=operation,proto3" json:"operation,omitempty"`
-	// What the write was routed by.
-	Key *string `protobuf:"bytes,4,opt,name=key,proto3,oneof" json:"key,omitempty"`
+	// What the write was routed by, if it is keyed.
+	Key   string `protobuf:"bytes,4,opt,name=key,proto3" json:"key,omitempty"`
+	Keyed bool   `protobuf:"varint,5,opt,name=keyed,proto3" json:"keyed,omitempty"`
 	// The entity's id; empty while it is not known.
-	Entity string `protobuf:"bytes,5,opt,name=entity,proto3" json:"entity,omitempty"`
+	Entity string `protobuf:"bytes,6,opt,name=entity,proto3" json:"entity,omitempty"`
 	// The version of the flag that the write was decided under.
-	Epoch uint64 `protobuf:"varint,6,opt,name=epoch,proto3" json:"epoch,omitempty"`
+	Epoch uint64 `protobuf:"varint,7,opt,name=epoch,proto3" json:"epoch,omitempty"`
 	// The replica that began it.
-	Replica string `protobuf:"bytes,7,opt,name=replica,proto3" json:"replica,omitempty"`
+	Replica string `protobuf:"bytes,8,opt,name=replica,proto3" json:"replica,omitempty"`
 	// open, closed, failed, void or doubt.
-	State string `protobuf:"bytes,8,opt,name=state,proto3" json:"state,omitempty"`
+	State string `protobuf:"bytes,9,opt,name=state,proto3" json:"state,omitempty"`
 	// Why it is failed, void or in doubt.
-	Reason        string                 `protobuf:"bytes,9,opt,name=reason,proto3" json:"reason,omitempty"`
-	Created       *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created,proto3" json:"created,omitempty"`
-	Changed       *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=changed,proto3" json:"changed,omitempty"`
+	Reason        string                 `protobuf:"bytes,10,opt,name=reason,proto3" json:"reason,omitempty"`
+	Created       *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=created,proto3" json:"created,omitempty"`
+	Changed       *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=changed,proto3" json:"changed,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1229,10 +1230,17 @@ func (x *Write) GetOperation() string {
 }
 
 func (x *Write) GetKey() string {
-	if x != nil && x.Key != nil {
-		return *x.Key
+	if x != nil {
+		return x.Key
 	}
 	return ""
+}
+
+func (x *Write) GetKeyed() bool {
+	if x != nil {
+		return x.Keyed
+	}
+	return false
 }
 
 func (x *Write) GetEntity() string {
@@ -1390,23 +1398,23 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x04what\x18\x05 \x01(\tR\x04what\x12\x12\n" +
 	"\x04from\x18\x06 \x01(\tR\x04from\x12\x0e\n" +
 	"\x02to\x18\a \x01(\tR\x02to\x12\x16\n" +
-	"\x06reason\x18\b \x01(\tR\x06reason\"\xd6\x02\n" +
+	"\x06reason\x18\b \x01(\tR\x06reason\"\xdf\x02\n" +
 	"\x05Write\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x02 \x01(\tR\n" +
 	"capability\x12\x1c\n" +
-	"\toperation\x18\x03 \x01(\tR\toperation\x12\x15\n" +
-	"\x03key\x18\x04 \x01(\tH\x00R\x03key\x88\x01\x01\x12\x16\n" +
-	"\x06entity\x18\x05 \x01(\tR\x06entity\x12\x14\n" +
-	"\x05epoch\x18\x06 \x01(\x04R\x05epoch\x12\x18\n" +
-	"\areplica\x18\a \x01(\tR\areplica\x12\x14\n" +
-	"\x05state\x18\b \x01(\tR\x05state\x12\x16\n" +
-	"\x06reason\x18\t \x01(\tR\x06reason\x124\n" +
-	"\acreated\x18\n" +
-	" \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\achanged\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\achangedB\x06\n" +
-	"\x04_key2\xf7\x05\n" +
+	"\toperation\x18\x03 \x01(\tR\toperation\x12\x10\n" +
+	"\x03key\x18\x04 \x01(\tR\x03key\x12\x14\n" +
+	"\x05keyed\x18\x05 \x01(\bR\x05keyed\x12\x16\n" +
+	"\x06entity\x18\x06 \x01(\tR\x06entity\x12\x14\n" +
+	"\x05epoch\x18\a \x01(\x04R\x05epoch\x12\x18\n" +
+	"\areplica\x18\b \x01(\tR\areplica\x12\x14\n" +
+	"\x05state\x18\t \x01(\tR\x05state\x12\x16\n" +
+	"\x06reason\x18\n" +
+	" \x01(\tR\x06reason\x124\n" +
+	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
+	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\xf7\x05\n" +
 	"\fAdminService\x12x\n" +
 	"\n" +
 	"ListStatus\x12\".banyan.admin.v1.ListStatusRequest\x1a#.banyan.admin.v1.ListStatusResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/capabilities\x90\x02\x01\x12\x81\x01\n" +
@@ -1491,7 +1499,6 @@ func file_banyan_admin_v1_admin_proto_init() {
 	if File_banyan_admin_v1_admin_proto != nil {
 		return
 	}
-	file_banyan_admin_v1_admin_proto_msgTypes[15].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
