@@ -23,9 +23,6 @@ import (
 	"banyan.dev/banyan/strangler"
 )
 
-// WhoHeader names who gives a command, such as ada@laptop.
-const WhoHeader = "X-Banyan-Who"
-
 // maxBody bounds a request's body, in bytes. The longest has a reason of 1000 characters.
 const maxBody = 64 << 10
 
@@ -73,7 +70,7 @@ func newAPI(o Options, s *service) (http.Handler, error) {
 			refuse(w, strangler.Fail(codes.InvalidArgument, "INVALID_QUERY", "the query is malformed; percent-encode it as RFC 3986 says"))
 			return
 		}
-		a := &asked{who: r.Header.Get(WhoHeader), query: query}
+		a := &asked{who: r.Header.Get(adminv1.WhoHeader), query: query}
 		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askedKey{}, a)))
 	}), nil
 }

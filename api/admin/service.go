@@ -204,9 +204,9 @@ func checkChange(c control.Change) error {
 	case c.Capability == "" || len(c.Capability) > maxCapability:
 		return strangler.Invalid("capability", "name one, in at most %d characters; `banyan status` lists them", maxCapability)
 	case c.Who == "":
-		return strangler.Fail(codes.InvalidArgument, "WHO_MISSING", "say who commands this, in the header %s: for the history, such as ada@laptop", WhoHeader)
+		return strangler.Fail(codes.InvalidArgument, "WHO_MISSING", "say who commands this, in the header %s: for the history, such as ada@laptop", adminv1.WhoHeader)
 	case !text(c.Who, maxWho):
-		return strangler.Fail(codes.InvalidArgument, "WHO_INVALID", "the header %s has to be printable text in UTF-8 of at most %d characters", WhoHeader, maxWho)
+		return strangler.Fail(codes.InvalidArgument, "WHO_INVALID", "the header %s has to be printable text in UTF-8 of at most %d characters", adminv1.WhoHeader, maxWho)
 	case !text(c.Reason, maxReason):
 		return strangler.Invalid("reason", "write printable text on one line, at most %d characters", maxReason)
 	}
@@ -237,7 +237,7 @@ func answer[T any](ctx context.Context, s *service, parameters []string, call fu
 		}
 	}
 	if s.operator == nil {
-		return out, strangler.Fail(codes.FailedPrecondition, NoCapabilities,
+		return out, strangler.Fail(codes.FailedPrecondition, adminv1.ReasonNoCapabilities,
 			"no capabilities are configured here; name them and their services in banyan.yaml (services, capabilities), and start Banyan again")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -249,9 +249,6 @@ func answer[T any](ctx context.Context, s *service, parameters []string, call fu
 	}
 	return out, err
 }
-
-// NoCapabilities is the reason of the error that says that there is nothing to command.
-const NoCapabilities = "NO_CAPABILITIES"
 
 func list(names []string) string {
 	if len(names) == 0 {
