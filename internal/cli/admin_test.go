@@ -98,7 +98,7 @@ func becomes(ctx context.Context, mode string, rollback bool, c control.Change) 
 	case mode == "back" && rollback:
 		o.Done, o.Replicas, o.Took, o.Why, o.Fenced = false, 1, 3400*time.Millisecond, "shop-b has not answered", nil
 	case mode == "back":
-		o.Done, o.To, o.Why = false, "live", "orders-service did not answer the fence within 5 s"
+		o.Done, o.To, o.Why = false, o.From, "orders-service did not answer the fence within 5 s"
 	case mode == "stuck":
 		<-ctx.Done()
 		return control.Outcome{}, ctx.Err()

@@ -47,8 +47,9 @@ A shift that can't finish in time goes back by itself, and says why.
 			case cmd.Flags().Changed("percent") && (percent < 1 || percent > 100):
 				return usageError{fmt.Errorf("--percent %d is no share of the keys: it is 1 to 100", percent)}
 			}
-			again := "banyan advance " + args[0] + " --to " + to
+			wanted, again := to, "banyan advance "+args[0]+" --to "+to
 			if percent > 0 {
+				wanted += fmt.Sprintf(" %d%%", percent)
 				again += fmt.Sprintf(" --percent %d", percent)
 			}
 			o, text, err := f.command(cmd.Context(), sys, "advance", args[0],
@@ -63,7 +64,7 @@ A shift that can't finish in time goes back by itself, and says why.
 				case o.GetDone():
 					return advancedPage(p, args[0], o, f.next(voids(args[0])))
 				}
-				return p.in(red, printable(fmt.Sprintf("%s: not shifted to %s: %s", args[0], o.GetTo(), o.GetWhy()))) + "\n" +
+				return p.in(red, printable(fmt.Sprintf("%s: not shifted to %s: %s", args[0], wanted, o.GetWhy()))) + "\n" +
 					"Next: " + f.next("banyan status "+args[0]) + "\n"
 			})
 		},

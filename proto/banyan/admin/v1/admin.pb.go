@@ -908,7 +908,8 @@ type Outcome struct {
 	Version uint64 `protobuf:"varint,1,opt,name=version,proto3" json:"version,omitempty"`
 	// The stages before in words, such as "shadow".
 	From string `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
-	// The stages that were asked for, such as "live 25%, shadow 75%".
+	// The stages since, such as "live 25%, shadow 75%"; those before when the shift has gone back. Of a dry run, those that
+	// there would be.
 	To string `protobuf:"bytes,3,opt,name=to,proto3" json:"to,omitempty"`
 	// False when the shift has gone back by itself, or is still under way.
 	Done bool `protobuf:"varint,4,opt,name=done,proto3" json:"done,omitempty"`
