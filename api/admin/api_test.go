@@ -127,7 +127,7 @@ const (
 
 // Scripts read these: they stay as they are.
 func TestAnswers(t *testing.T) {
-	server, _ := admintest.Serve(t, operator(), nil, usual)
+	server, _ := admintest.Serve(t, operator(), usual)
 	for _, c := range []struct{ method, target, body, want string }{
 		{"GET", "/admin/v1/capabilities", "", `{"capabilities":[` + customersJSON + `,` + ordersJSON + `]}`},
 		{"GET", "/admin/v1/capabilities/orders", "", ordersJSON},
@@ -147,7 +147,7 @@ func TestAnswers(t *testing.T) {
 
 func TestCommandsReachTheOperator(t *testing.T) {
 	o := operator()
-	server, _ := admintest.Serve(t, o, nil, usual)
+	server, _ := admintest.Serve(t, o, usual)
 	send(t, request(t, server, "POST", "/admin/v1/capabilities/orders:advance", `{"stage":"live","percent":25,"reason":"größer","dry_run":true}`, "X-Banyan-Who", "zoë@büro"))
 	send(t, request(t, server, "POST", "/admin/v1/capabilities/orders:rollback", ""))
 	send(t, request(t, server, "GET", "/admin/v1/history", ""))
@@ -166,7 +166,7 @@ func TestCommandsReachTheOperator(t *testing.T) {
 
 func TestWrongRequestsAreRefusedClearly(t *testing.T) {
 	o := operator()
-	server, _ := admintest.Serve(t, o, nil, usual)
+	server, _ := admintest.Serve(t, o, usual)
 	const advance = "/admin/v1/capabilities/orders:advance"
 	good := `{"stage":"live"}`
 	for _, c := range []struct {
@@ -236,7 +236,7 @@ func problem(t testing.TB, status int, body string) (reason, message string) {
 }
 
 func TestHostsThatAreAddressesAreTaken(t *testing.T) {
-	server, _ := admintest.Serve(t, operator(), nil, usual)
+	server, _ := admintest.Serve(t, operator(), usual)
 	for _, host := range []string{"localhost", "localhost:9091", "127.0.0.1", "[::1]:9091", "[::1]", "192.0.2.7:80"} {
 		if status, body := send(t, request(t, server, "GET", "/admin/v1/history", "", "Host", host)); status != http.StatusOK {
 			t.Errorf("%s: %d %s", host, status, body)
@@ -245,7 +245,7 @@ func TestHostsThatAreAddressesAreTaken(t *testing.T) {
 }
 
 func TestWithoutCapabilities(t *testing.T) {
-	server, _ := admintest.Serve(t, nil, nil, usual)
+	server, _ := admintest.Serve(t, nil, usual)
 	for _, c := range []struct{ method, target, body string }{
 		{"GET", "/admin/v1/capabilities", ""},
 		{"GET", "/admin/v1/capabilities/orders", ""},
@@ -279,7 +279,7 @@ func TestFailuresOfTheOperator(t *testing.T) {
 			}
 			return control.Outcome{}, c.err
 		}
-		server, _ := admintest.Serve(t, o, nil, usual)
+		server, _ := admintest.Serve(t, o, usual)
 		status, body := send(t, request(t, server, "POST", "/admin/v1/capabilities/orders:rollback", ""))
 		if reason, message := problem(t, status, body); status != c.status || reason != c.reason || !strings.Contains(message, c.says) || strings.Contains(body, "secret") {
 			t.Errorf("%s: %d %s", c.name, status, body)

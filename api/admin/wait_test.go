@@ -52,7 +52,7 @@ func TestACommandWaitsLongerThanTheServersTimeouts(t *testing.T) {
 			return control.Outcome{}, ctx.Err()
 		}
 	}
-	server, _ := admintest.Serve(t, o, nil, timeout)
+	server, _ := admintest.Serve(t, o, timeout)
 	if said := <-advance(t, server); !strings.HasPrefix(said, `OK {"version":"7"`) {
 		t.Error(said)
 	}
@@ -60,7 +60,7 @@ func TestACommandWaitsLongerThanTheServersTimeouts(t *testing.T) {
 
 func TestWhoWaitsIsToldWhenTheProcessStops(t *testing.T) {
 	o, began, ended := waiting()
-	server, handler := admintest.Serve(t, o, nil, usual)
+	server, handler := admintest.Serve(t, o, usual)
 	said := advance(t, server)
 	<-began
 	handler.Stop()
@@ -75,7 +75,7 @@ func TestWhoWaitsIsToldWhenTheProcessStops(t *testing.T) {
 
 func TestWhoWaitsIsToldWhenItsTimeIsOver(t *testing.T) {
 	o, _, ended := waiting()
-	server, _ := admintest.Serve(t, o, nil, usual)
+	server, _ := admintest.Serve(t, o, usual)
 	if got := <-advance(t, server, "Grpc-Timeout", "20m"); !strings.HasPrefix(got, "Gateway Timeout") || !strings.Contains(got, `"reason":"STILL_UNDER_WAY"`) || !strings.Contains(got, "`banyan status orders`") {
 		t.Error(got)
 	}
@@ -94,7 +94,7 @@ func TestAnOutcomeThatIsStillUnderWay(t *testing.T) {
 		<-ctx.Done()
 		return control.Outcome{Why: "waits for b"}, nil
 	}
-	server, _ := admintest.Serve(t, o, nil, usual)
+	server, _ := admintest.Serve(t, o, usual)
 	if got := <-advance(t, server, "Grpc-Timeout", "20m"); !strings.HasPrefix(got, "OK") || !strings.Contains(got, `"done":false,"why":"waits for b"`) {
 		t.Error(got)
 	}
@@ -102,7 +102,7 @@ func TestAnOutcomeThatIsStillUnderWay(t *testing.T) {
 
 func TestACommandIsNotWaitedForWhenTheClientHasGone(t *testing.T) {
 	o, began, ended := waiting()
-	server, _ := admintest.Serve(t, o, nil, usual)
+	server, _ := admintest.Serve(t, o, usual)
 	ctx, hangUp := context.WithCancel(t.Context())
 	r := request(t, server, "POST", "/admin/v1/capabilities/orders:rollback", "").WithContext(ctx)
 	gone := make(chan error, 1)
@@ -125,7 +125,7 @@ func TestACommandIsNotWaitedForWhenTheClientHasGone(t *testing.T) {
 
 // A client that never sends what it has announced holds nothing.
 func TestABodyHasToCome(t *testing.T) {
-	server, _ := admintest.Serve(t, operator(), nil, 100*time.Millisecond)
+	server, _ := admintest.Serve(t, operator(), 100*time.Millisecond)
 	conn, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", strings.TrimPrefix(server.URL, "http://"))
 	if err != nil {
 		t.Fatal(err)
@@ -142,7 +142,7 @@ func TestABodyHasToCome(t *testing.T) {
 }
 
 func TestStoppingTwice(t *testing.T) {
-	_, handler := admintest.Serve(t, operator(), nil, usual)
+	_, handler := admintest.Serve(t, operator(), usual)
 	handler.Stop()
 	handler.Stop()
 }

@@ -33,22 +33,22 @@ func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 		o.Set(func(s *control.CapabilityStatus) { s.Shift = "waits for shop-bb" })
 		return becomes(ctx, args[0], rollback, c)
 	}
-	server, handler, err := admintest.New(o, map[string]any{"mirror": nil}, time.Minute)
+	handler, err := admintest.New(o, map[string]any{"mirror": nil}, time.Minute)
 	ts.Check(err)
-	if args[0] == "old" || args[0] == "cut" {
-		inner := server.Config.Handler
-		server.Config.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			switch {
-			case args[0] == "old" && strings.HasPrefix(r.URL.Path, "/admin/"):
-				http.NotFound(w, r)
-			case r.Method == http.MethodPost:
-				panic(http.ErrAbortHandler)
-			default:
-				inner.ServeHTTP(w, r)
-			}
-		})
-	}
-	stop(ts, server, handler.Stop)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case args[0] == "old" && strings.HasPrefix(r.URL.Path, "/admin/"):
+			http.NotFound(w, r)
+		case args[0] == "cut" && r.Method == http.MethodPost:
+			panic(http.ErrAbortHandler)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	}))
+	ts.Defer(func() {
+		handler.Stop()
+		server.Close()
+	})
 	ts.Setenv("BANYAN_ADMIN", strings.TrimPrefix(server.URL, "http://"))
 }
 
@@ -65,13 +65,6 @@ func commanded(ts *testscript.TestScript, _ bool, _ []string) {
 			err = fmt.Errorf("nothing was commanded: %s", text)
 		}
 		return err
-	})
-}
-
-func stop(ts *testscript.TestScript, server *httptest.Server, first func()) {
-	ts.Defer(func() {
-		first()
-		server.Close()
 	})
 }
 

@@ -4,7 +4,6 @@ package admintest
 import (
 	"context"
 	"log/slog"
-	"net/http"
 	"net/http/httptest"
 	"slices"
 	"sync"
@@ -106,31 +105,26 @@ func (o *Operator) Limits() []int {
 	return slices.Clone(o.limits)
 }
 
-// Serve makes an admin listener over HTTP, whose server would cut off what takes longer than timeout. status is what
-// /status gives.
-func Serve(t testing.TB, o control.Operator, status any, timeout time.Duration) (*httptest.Server, *admin.Handler) {
+// Serve makes an admin listener over HTTP, whose server would cut off what takes longer than timeout.
+func Serve(t testing.TB, o control.Operator, timeout time.Duration) (*httptest.Server, *admin.Handler) {
 	t.Helper()
-	server, handler, err := New(o, status, timeout)
+	handler, err := New(o, nil, timeout)
 	if err != nil {
 		t.Fatal(err)
 	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.WriteTimeout = timeout
+	server.Start()
 	t.Cleanup(server.Close)
 	t.Cleanup(handler.Stop)
 	return server, handler
 }
 
-// New is Serve for those who close the server themselves.
-func New(o control.Operator, status any, timeout time.Duration) (*httptest.Server, *admin.Handler, error) {
+// New makes what answers on an admin listener. status is what /status gives, timeout how long a body may take.
+func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler, error) {
 	logger := slog.New(slog.DiscardHandler)
-	handler, err := admin.New(admin.Options{
+	return admin.New(admin.Options{
 		Metrics: prometheus.NewRegistry(), Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
 		Status: func() any { return status }, Operator: o, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
 	})
-	if err != nil {
-		return nil, nil, err
-	}
-	server := httptest.NewUnstartedServer(http.HandlerFunc(handler.ServeHTTP))
-	server.Config.WriteTimeout = timeout
-	server.Start()
-	return server, handler, nil
 }
