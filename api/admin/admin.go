@@ -1,36 +1,80 @@
 package admin
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"banyan.dev/banyan/api/health"
+	"banyan.dev/banyan/strangler/control"
 )
 
-// NewHandler serves /metrics, /status, /livez and /readyz. status gives what /status shows as JSON; logger is told of
-// metrics that can't be gathered.
-func NewHandler(metrics prometheus.Gatherer, h *health.Health, status func() any, logger *slog.Logger) http.Handler {
+// Options are what a Handler stands on. All but Operator are needed.
+type Options struct {
+	Metrics prometheus.Gatherer
+	Health  *health.Health
+	// Status gives what /status shows as JSON.
+	Status func() any
+	// Operator does what people command. Nil: no capabilities are configured, which the admin API then says.
+	Operator control.Operator
+	Logger   *slog.Logger
+	// AnyHost takes requests for any host name. Without it the admin API takes only those for an IP address or localhost,
+	// so that no web page reaches it through a name that it controls.
+	AnyHost bool
+	// BodyTimeout is how long a client may take to send a request, WriteTimeout how long to receive an answer. The time
+	// between does not count: a command may wait for its outcome longer than the server's own timeouts.
+	BodyTimeout, WriteTimeout time.Duration
+}
+
+// Handler serves /metrics, /status, /livez, /readyz and /admin/v1/. It is safe for concurrent use.
+type Handler struct {
+	mux  *http.ServeMux
+	stop context.CancelCauseFunc
+}
+
+// errStopping is why calls of the admin API end when the process does.
+var errStopping = errors.New("this process is stopping")
+
+// New makes a Handler.
+func New(o Options) (*Handler, error) {
+	stopping, stop := context.WithCancelCause(context.Background())
+	api, err := newAPI(o, &service{operator: o.Operator, stopping: stopping, logger: o.Logger})
+	if err != nil {
+		stop(nil)
+		return nil, fmt.Errorf("admin API: %w", err)
+	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(metrics, promhttp.HandlerOpts{
-		ErrorLog:          slog.NewLogLogger(logger.Handler(), slog.LevelError),
+	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
+		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
 	}))
 	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
-		text, err := json.Marshal(status())
+		text, err := json.Marshal(o.Status())
 		if err != nil {
-			logger.Error("the status can't be shown", "cause", err)
+			o.Logger.Error("the status can't be shown", "cause", err)
 			http.Error(w, "the status can't be shown; the log says why", http.StatusInternalServerError)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(text, '\n')) // whoever asked has gone
 	})
-	mux.HandleFunc("GET /livez", h.Livez)
-	mux.HandleFunc("GET /readyz", h.Readyz)
-	return mux
+	mux.HandleFunc("GET /livez", o.Health.Livez)
+	mux.HandleFunc("GET /readyz", o.Health.Readyz)
+	mux.Handle("/admin/v1/", api)
+	return &Handler{mux: mux, stop: stop}, nil
 }
+
+// ServeHTTP answers a request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.mux.ServeHTTP(w, r) }
+
+// Stop ends calls that wait for the outcome of a command, which goes on without them; they are told so. It does not wait
+// until they have the answer: http.Server's Shutdown does. It may be called twice.
+func (h *Handler) Stop() { h.stop(errStopping) }

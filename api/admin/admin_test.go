@@ -19,7 +19,13 @@ func TestHandler(t *testing.T) {
 	reg.MustRegister(counter)
 	counter.Inc()
 	logger := slog.New(slog.DiscardHandler)
-	h := admin.NewHandler(reg, health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}), func() any { return map[string]int{"answer": 42} }, logger)
+	h, err := admin.New(admin.Options{
+		Metrics: reg, Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
+		Status: func() any { return map[string]int{"answer": 42} }, Logger: logger, BodyTimeout: time.Second, WriteTimeout: time.Second,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		method, path string
 		status       int

@@ -1,4 +1,6 @@
-// Package admin is the listener for operators: metrics and probes now, the console and admin API later.
+// Package admin is the listener for operators: metrics, probes, the mirror's status, and the admin API, by which people
+// see and command the migration of capabilities (proto/banyan/admin/v1, docs/admin.md).
 //
-// It has no authentication yet, which is why the config keeps it on loopback.
+// It owns what is on the wire and who may reach it; what a command does is control.Operator's. It has no authentication
+// yet, which is why the config keeps it on loopback, and why requests that a web page could make are refused.
 package admin

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"banyan.dev/banyan/api/edge"
+	"banyan.dev/banyan/api/problem"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/strangler"
 )
@@ -69,7 +70,7 @@ func (s *server) stream(ctx context.Context, w http.ResponseWriter, rt *route, c
 	s.boundWrites(w)
 	switch {
 	case failed != nil && started:
-		_, _ = w.Write(append(errorJSON(httpStatus(failed), failed), '\n'))
+		_, _ = w.Write(append(problem.JSON(problem.Status(failed), failed), '\n'))
 		_ = control.Flush()
 	case failed != nil:
 		s.refuse(w, failed)

@@ -4,7 +4,7 @@ package contract
 
 import "embed"
 
-//go:generate go run ../internal/generate .
+//go:generate go run ../../internal/generate .
 
 // FS is the root of the .proto files.
 //

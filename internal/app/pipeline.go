@@ -23,7 +23,11 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	m := newMetrics(s.conns, a.opts.Version)
 	m.registry.MustRegister(s.mirror.collector())
 	base := context.WithoutCancel(ctx)
-	s.admin = s.httpServer(s.adminHandler(m), base, replyTimeout)
+	var err error
+	if s.operators, err = a.newOperators(s, m); err != nil {
+		return err
+	}
+	s.admin = s.httpServer(s.operators, base, replyTimeout)
 	if !a.facade() {
 		return nil
 	}

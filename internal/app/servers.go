@@ -33,6 +33,9 @@ const (
 // cancelGrace is how long calls have to end once they are cancelled.
 const cancelGrace = 5 * time.Second
 
+// adminGrace is how long operators have to receive what they asked for.
+const adminGrace = time.Second
+
 // servers are the listeners with what answers on them. Without the facade there are no REST and gRPC.
 type servers struct {
 	conns  *pool.Pool
@@ -43,6 +46,7 @@ type servers struct {
 
 	rest, admin *http.Server
 	grpc        *grpc.Server
+	operators   *admin.Handler
 	// cancelCalls ends the calls that came by REST; gRPC ends its own.
 	cancelCalls context.CancelCauseFunc
 
@@ -145,7 +149,17 @@ func (s *servers) shutdown(ctx context.Context, drain time.Duration, abort <-cha
 	calls.Wait()
 	drained()
 	all.Wait()
-	_ = s.admin.Close() // what it answers to has ended
+	s.shutdownAdmin(ctx)
+}
+
+// shutdownAdmin tells those who wait for the outcome of a command that this process won't.
+func (s *servers) shutdownAdmin(ctx context.Context) {
+	s.operators.Stop()
+	ending, cancel := context.WithTimeout(ctx, adminGrace)
+	defer cancel()
+	if s.admin.Shutdown(ending) != nil {
+		_ = s.admin.Close() // what it answers to has ended
+	}
 }
 
 func (s *servers) shutdownREST(ctx, draining context.Context) {
@@ -191,7 +205,10 @@ func (s *servers) restHandler(contract http.Handler) http.Handler {
 	})
 }
 
-// adminHandler serves operators.
-func (s *servers) adminHandler(m *metrics) http.Handler {
-	return admin.NewHandler(m.registry, s.probes, func() any { return s.mirror.status() }, s.logger)
+// newOperators serves operators.
+func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
+	return admin.New(admin.Options{
+		Metrics: m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
+		AnyHost: a.project.Config.Listen.AdminRemote, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
+	})
 }

@@ -152,29 +152,6 @@ func (w eventWriter) cut(text string) string {
 	return string([]rune(text)[:longestValue]) + "…"
 }
 
-// printable keeps what a database says from steering the terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		switch {
-		case r == '\n' || r == '\t' || r == '\r':
-			return ' '
-		case r < ' ' || r >= 0x7f && r < 0xa0 || r == utf8.RuneError || r >= 0x202a && r <= 0x202e || r >= 0x2066 && r <= 0x2069:
-			return '�'
-		}
-		return r
-	}, text)
-}
-
-// The colours of a terminal (ECMA-48, SGR).
-const (
-	bold   = "1"
-	dim    = "2"
-	red    = "31"
-	green  = "32"
-	yellow = "33"
-	cyan   = "36"
-)
-
 func opColour(op change.Op) string {
 	switch op {
 	case change.Insert:
@@ -189,10 +166,7 @@ func opColour(op change.Op) string {
 }
 
 func (w eventWriter) paint(colour, text string) string {
-	if !w.colour || text == "" {
-		return text
-	}
-	return "\x1b[" + colour + "m" + text + "\x1b[0m"
+	return paint(w.colour).in(colour, text)
 }
 
 // eventJSON is an event for machines: the context attributes of CloudEvents, and where it stood.

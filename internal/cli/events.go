@@ -221,8 +221,7 @@ func (v *eventView) printer(sys System) (taker, error) {
 	case "always":
 		w.colour = true
 	case "auto":
-		_, plain := sys.LookupEnv("NO_COLOR") // https://no-color.org
-		w.colour = !plain && terminal(sys.Stdout)
+		w.colour = bool(colours(sys))
 	case "never":
 	default:
 		return nil, usageError{fmt.Errorf("--color %s is none of auto, always and never", v.colour)}

@@ -42,6 +42,8 @@ func TestScripts(t *testing.T) {
 			"confirmed": confirmed,
 			"writing":   writing,
 			"sql":       runSQL,
+			"admin":     startAdmin,
+			"commanded": commanded,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "long" {

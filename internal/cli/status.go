@@ -1,14 +1,12 @@
 package cli
 
 import (
-	"context"
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"os"
 	"slices"
 	"strings"
 	"time"
@@ -16,104 +14,107 @@ import (
 	"github.com/spf13/cobra"
 
 	"banyan.dev/banyan/internal/app"
-	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/mirror"
+	adminv1 "banyan.dev/banyan/proto/banyan/admin/v1"
 )
 
 func newStatus(sys System) *cobra.Command {
-	var file, output, admin string
+	var f adminFlags
 	cmd := &cobra.Command{
-		Use:   "status",
+		Use:   "status [CAPABILITY]",
 		Short: "Show how a running Banyan does",
 		Long: `Show how a running Banyan does: whether its mirror sends the legacy's changes, how
-far behind it is, and what to do when it has stopped. It asks the admin listener
-that the config names, or the one given with --admin.
+far behind it is, and what to do when it has stopped; then the capabilities, each
+with its stages. With the name of a capability, all about that one: its stages, what
+each replica has applied, what blocks the next stage, whether a rollback is safe now,
+and the next command to type.
+
+` + whomHelp + `
 
 Exit codes: 0 all is well, 1 the mirror has stopped or tries in vain, or Banyan does
 not answer, 2 wrong command line.`,
-		Example: "  banyan status\n  banyan status --admin 127.0.0.1:9091 -o json",
-		Args:    noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if err := checkOutput(output); err != nil {
-				return err
-			}
-			if admin == "" {
-				at, err := adminAddress(file, sys.LookupEnv)
-				if err != nil {
-					return err
-				}
-				admin = at
-			}
-			text, err := fetchStatus(cmd.Context(), admin)
+		Example: "  banyan status\n  banyan status orders\n  banyan status --admin 127.0.0.1:9091 -o json",
+		Args:    capabilityOrAll,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			client, err := f.client(sys)
 			if err != nil {
 				return err
 			}
-			var status app.Status
-			if err := json.Unmarshal(text, &status); err != nil {
-				return fmt.Errorf("%s gave something else than a status: %w", admin, err)
+			if len(args) == 1 {
+				told, text, err := client.status(cmd.Context(), args[0])
+				switch {
+				case err != nil:
+					return err
+				case f.output == "json":
+					return write(sys.Stdout, string(text))
+				}
+				return write(sys.Stdout, capabilityPage(colours(sys), told, f.next(told.GetNext())))
 			}
-			if output == "json" {
-				_, err = sys.Stdout.Write(text)
-			} else {
-				err = printStatus(sys.Stdout, status, time.Now())
-			}
-			if err == nil && status.Mirror != nil && (status.Mirror.Phase == mirror.PhaseStopped || status.Mirror.Phase == mirror.PhaseRetrying) {
-				return errReported
-			}
-			return err
+			return f.statusOfAll(cmd, sys, client)
 		},
 	}
-	configFlag(cmd, &file)
-	outputFlag(cmd, &output)
-	cmd.Flags().StringVar(&admin, "admin", "", "`HOST:PORT` of the admin listener, instead of the config's")
+	f.flags(cmd, askTimeout)
 	return cmd
 }
 
-// adminAddress gives where a config lets the admin listener listen. What else is wrong with the config does not matter.
-func adminAddress(file string, lookup config.Lookup) (string, error) {
-	cfg, faults := config.Load(file, lookup)
-	at := string(cfg.Listen.Admin)
-	host, port, err := net.SplitHostPort(at)
-	switch {
-	case !given(file):
-		return "", faults.Err()
-	case err != nil || port == "0":
-		return "", usageError{errors.New("the config lets the system choose the admin listener's port: say --admin HOST:PORT, which the log names")}
-	case host == "" || host == "0.0.0.0" || host == "::":
-		return net.JoinHostPort("127.0.0.1", port), nil
-	}
-	return at, nil
+// whomHelp says who is asked.
+const whomHelp = `It asks the admin listener given with --admin or in the environment variable
+BANYAN_ADMIN, or the one that the config names.`
+
+func write(w io.Writer, text string) error {
+	_, err := io.WriteString(w, text)
+	return err
 }
 
-// given says whether a config is there to be read.
-func given(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
+// statusOfAll shows the mirror and, where there are any, the capabilities.
+func (f *adminFlags) statusOfAll(cmd *cobra.Command, sys System, client *adminClient) error {
+	text, err := client.send(cmd.Context(), http.MethodGet, "/status", nil)
+	if err != nil {
+		return err
+	}
+	var status app.Status
+	if err := json.Unmarshal(text, &status); err != nil {
+		return fmt.Errorf("%s gave something else than a status: %w", client.at, err)
+	}
+	all := &adminv1.ListStatusResponse{}
+	capabilities, failed := client.get(cmd.Context(), "/admin/v1/capabilities", nil, all)
+	var refused *refusal
+	if errors.As(failed, &refused) && refused.reason == adminv1.ReasonNoCapabilities {
+		failed, capabilities = nil, []byte(`{"capabilities":[]}`)
+	}
+	switch {
+	case f.output == "json" && failed == nil:
+		err = writeMerged(sys.Stdout, text, capabilities)
+	case f.output == "text":
+		err = printStatus(sys.Stdout, status, time.Now())
+		if len(all.GetCapabilities()) > 0 {
+			err = errors.Join(err, write(sys.Stdout, "\n"+capabilityTable(colours(sys), all.GetCapabilities())+"Next: "+f.next(nextOfAll(all.GetCapabilities()))+"\n"))
+		}
+	}
+	switch {
+	case err != nil || failed != nil:
+		return errors.Join(err, failed)
+	case status.Mirror != nil && (status.Mirror.Phase == mirror.PhaseStopped || status.Mirror.Phase == mirror.PhaseRetrying):
+		return errReported
+	}
+	return nil
 }
 
-// statusTimeout bounds asking for a status.
-const statusTimeout = 10 * time.Second
-
-func fetchStatus(ctx context.Context, admin string) ([]byte, error) {
-	ctx, cancel := context.WithTimeout(ctx, statusTimeout)
-	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+admin+"/status", nil)
-	if err != nil {
-		return nil, usageError{fmt.Errorf("--admin %s is no HOST:PORT: %w", admin, err)}
+// writeMerged writes the members of JSON objects as one.
+func writeMerged(w io.Writer, objects ...[]byte) error {
+	all := map[string]json.RawMessage{}
+	for _, text := range objects {
+		if err := json.Unmarshal(text, &all); err != nil {
+			return err
+		}
 	}
-	answer, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return nil, fmt.Errorf("no Banyan answers at %s: %w; start it, or name its admin listener with --admin HOST:PORT", admin, err)
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(all); err != nil {
+		return err
 	}
-	defer answer.Body.Close() //nolint:errcheck // it was read
-	text, err := io.ReadAll(io.LimitReader(answer.Body, 16<<20))
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the status: %w", err)
-	case answer.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("%s answers %s: is it Banyan's admin listener?", admin, answer.Status)
-	}
-	return text, nil
+	return write(w, out.String())
 }
 
 // printStatus writes what a person wants to know, and what to type next.

@@ -1,4 +1,6 @@
-package rest
+// Package problem writes an error as an HTTP answer in AIP-193's JSON form ("HTTP/1.1+JSON representation"), for every
+// listener alike.
+package problem
 
 import (
 	"bytes"
@@ -15,7 +17,7 @@ import (
 	"banyan.dev/banyan/strangler"
 )
 
-// problem is the JSON form of an error (AIP-193, "HTTP/1.1+JSON representation").
+// problem is an error as it is written.
 type problem struct {
 	Error struct {
 		Code    int               `json:"code"`
@@ -25,34 +27,30 @@ type problem struct {
 	} `json:"error"`
 }
 
-// httpStatus maps canonical codes as google/rpc/code.proto does, but for a body that is too large: HTTP has a status of
+// Status maps canonical codes as google/rpc/code.proto does, but for a body that is too large: HTTP has a status of
 // its own for it, and clients repeat what got a 429.
-func httpStatus(err *strangler.Error) int {
+func Status(err *strangler.Error) int {
 	if err.Reason == edge.RequestTooLarge {
 		return http.StatusRequestEntityTooLarge
 	}
 	return runtime.HTTPStatusFromCode(err.Code)
 }
 
-// refuse answers with an error.
-func (s *server) refuse(w http.ResponseWriter, err *strangler.Error) {
-	s.write(w, httpStatus(err), err)
-}
-
-func (s *server) write(w http.ResponseWriter, status int, err *strangler.Error) {
-	s.boundWrites(w)
-	body := errorJSON(status, err)
+// Write answers with an error under an HTTP status, which mostly is Status's.
+func Write(w http.ResponseWriter, status int, err *strangler.Error) {
+	body := JSON(status, err)
 	h := w.Header()
 	if err.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
 	}
-	h.Set("Content-Type", jsonType)
+	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // an error means that the caller is gone
 }
 
-func errorJSON(status int, err *strangler.Error) []byte {
+// JSON gives an error's JSON, in one line without an end.
+func JSON(status int, err *strangler.Error) []byte {
 	told := err.GRPCStatus().Proto()
 	var p problem
 	p.Error.Code = status

@@ -1,0 +1,130 @@
+// Package admintest has an Operator that does what a test says, and an admin API that stands on it.
+package admintest
+
+import (
+	"context"
+	"log/slog"
+	"net/http/httptest"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"google.golang.org/grpc/codes"
+
+	"banyan.dev/banyan/api/admin"
+	"banyan.dev/banyan/api/health"
+	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/control"
+)
+
+// Operator has what its fields say. It is safe for concurrent use, but for a change of its fields.
+type Operator struct {
+	Capabilities []control.CapabilityStatus
+	Audits       []control.Audit
+	Live         []strangler.Write
+	// Command answers Advance and Rollback.
+	Command func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error)
+
+	mu       sync.Mutex
+	commands []control.Change
+	limits   []int
+}
+
+// Status gives those of Capabilities that are asked for.
+func (o *Operator) Status(_ context.Context, capability string) ([]control.CapabilityStatus, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if capability == "" {
+		return slices.Clone(o.Capabilities), nil
+	}
+	for _, c := range o.Capabilities {
+		if c.Capability == capability {
+			return []control.CapabilityStatus{c}, nil
+		}
+	}
+	return nil, strangler.Fail(codes.NotFound, "NO_SUCH_CAPABILITY", "there is no capability %q; `banyan status` lists them", capability)
+}
+
+// Set replaces the status of the one capability there is.
+func (o *Operator) Set(change func(*control.CapabilityStatus)) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	change(&o.Capabilities[0])
+}
+
+// Advance asks Command.
+func (o *Operator) Advance(ctx context.Context, c control.Change) (control.Outcome, error) {
+	return o.command(ctx, false, c)
+}
+
+// Rollback asks Command.
+func (o *Operator) Rollback(ctx context.Context, c control.Change) (control.Outcome, error) {
+	return o.command(ctx, true, c)
+}
+
+func (o *Operator) command(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
+	o.mu.Lock()
+	o.commands = append(o.commands, c)
+	o.mu.Unlock()
+	return o.Command(ctx, rollback, c)
+}
+
+// History gives Audits.
+func (o *Operator) History(_ context.Context, capability string, limit int) ([]control.Audit, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limits = append(o.limits, limit)
+	all := slices.DeleteFunc(slices.Clone(o.Audits), func(a control.Audit) bool { return capability != "" && a.Capability != capability })
+	return all[:min(limit, len(all))], nil
+}
+
+// Writes gives Live.
+func (o *Operator) Writes(_ context.Context, capability string, state strangler.WriteState, limit int) ([]strangler.Write, error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limits = append(o.limits, limit)
+	all := slices.DeleteFunc(slices.Clone(o.Live), func(w strangler.Write) bool {
+		return capability != "" && w.Capability != capability || state != "" && w.State != state
+	})
+	return all[:min(limit, len(all))], nil
+}
+
+// Commands gives what was commanded.
+func (o *Operator) Commands() []control.Change {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.commands)
+}
+
+// Limits gives the limits of the lists that were asked for.
+func (o *Operator) Limits() []int {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.limits)
+}
+
+// Serve makes an admin listener over HTTP, whose server would cut off what takes longer than timeout.
+func Serve(t testing.TB, o control.Operator, timeout time.Duration) (*httptest.Server, *admin.Handler) {
+	t.Helper()
+	handler, err := New(o, nil, timeout)
+	if err != nil {
+		t.Fatal(err)
+	}
+	server := httptest.NewUnstartedServer(handler)
+	server.Config.WriteTimeout = timeout
+	server.Start()
+	t.Cleanup(server.Close)
+	t.Cleanup(handler.Stop)
+	return server, handler
+}
+
+// New makes what answers on an admin listener. status is what /status gives, timeout how long a body may take.
+func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler, error) {
+	logger := slog.New(slog.DiscardHandler)
+	return admin.New(admin.Options{
+		Metrics: prometheus.NewRegistry(), Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
+		Status: func() any { return status }, Operator: o, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
+	})
+}

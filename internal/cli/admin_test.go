@@ -1,0 +1,148 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+	"google.golang.org/grpc/codes"
+
+	"banyan.dev/banyan/api/admin/admintest"
+	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/control"
+)
+
+// startAdmin is `admin MODE`: serves an admin API whose capabilities are made up, and sets BANYAN_ADMIN to its address. Modes:
+//
+//	well    commands are done at once
+//	refuse  commands are refused
+//	back    shifts go back by themselves
+//	stuck   commands wait until nobody waits for them
+//	cut     commands end with the connection
+//	old     there is no admin API
+func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
+	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes()}
+	o.Command = func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
+		o.Set(func(s *control.CapabilityStatus) { s.Shift = "waits for shop-bb" })
+		return becomes(ctx, args[0], rollback, c)
+	}
+	handler, err := admintest.New(o, map[string]any{"mirror": nil}, time.Minute)
+	ts.Check(err)
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		switch {
+		case args[0] == "old" && strings.HasPrefix(r.URL.Path, "/admin/"):
+			http.NotFound(w, r)
+		case args[0] == "cut" && r.Method == http.MethodPost:
+			panic(http.ErrAbortHandler)
+		default:
+			handler.ServeHTTP(w, r)
+		}
+	}))
+	ts.Defer(func() {
+		handler.Stop()
+		server.Close()
+	})
+	ts.Setenv("BANYAN_ADMIN", strings.TrimPrefix(server.URL, "http://"))
+}
+
+// commanded is `commanded`: waits until a command has come.
+func commanded(ts *testscript.TestScript, _ bool, _ []string) {
+	poll(ts, func() error {
+		answer, err := http.Get("http://" + ts.Getenv("BANYAN_ADMIN") + "/admin/v1/capabilities/orders")
+		if err != nil {
+			return err
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err == nil && !strings.Contains(string(text), `"shift":"waits`) {
+			err = fmt.Errorf("nothing was commanded: %s", text)
+		}
+		return err
+	})
+}
+
+// becomes is what becomes of a command.
+func becomes(ctx context.Context, mode string, rollback bool, c control.Change) (control.Outcome, error) {
+	o := control.Outcome{
+		Version: 10, From: "live 25%, shadow 75%", To: "live", Done: true, Replicas: 2, Of: 2,
+		Took: 412 * time.Millisecond, Paused: 96 * time.Millisecond,
+	}
+	if c.Percent > 0 {
+		o.To = "live 50%, shadow 50%"
+	}
+	if rollback {
+		o.To, o.Took, o.Voided, o.Fenced = "shadow", 41*time.Millisecond, 2, []string{"shop-c"}
+	}
+	switch {
+	case c.DryRun:
+		o.Done, o.Steps = false, []string{"send a fence to orders-service, and wait for its answer", "hold writes of the keys that move"}
+		if rollback {
+			o.Steps = []string{"hold writes of the keys that move, as " + c.Who}
+		}
+	case mode == "refuse":
+		return control.Outcome{}, strangler.Fail(codes.FailedPrecondition, "BLOCKED", "the first filling of orders-service is not done yet; wait for it")
+	case mode == "back" && rollback:
+		o.Done, o.Replicas, o.Took, o.Why, o.Fenced = false, 1, 3400*time.Millisecond, "shop-b has not answered", nil
+	case mode == "back":
+		o.Done, o.To, o.Why = false, o.From, "orders-service did not answer the fence within 5 s"
+	case mode == "stuck":
+		<-ctx.Done()
+		return control.Outcome{}, ctx.Err()
+	}
+	return o, nil
+}
+
+func shown() []control.CapabilityStatus {
+	flag := json.RawMessage(`{"capability":"orders","version":9,"phase":"steady","from":{"state":"ENABLED"},"to":{"state":"ENABLED"}}`)
+	return []control.CapabilityStatus{
+		{
+			Capability: "orders", Service: "orders-service", Stage: "live 25%, shadow 75%", Version: 9, Phase: flags.Steady, Flag: flag,
+			Replicas: []control.Replica{
+				{Name: "shop-a", Address: "10.0.0.1:9091", Silent: 300 * time.Millisecond, Acks: map[string]control.Ack{"orders": {Applied: 9, Settled: 9}}},
+				{Name: "shop-bb", Silent: 1200 * time.Millisecond, Acks: map[string]control.Ack{"orders": {Applied: 9, Settled: 8}}},
+				{Name: "shop-c", Silent: 200 * time.Second, Fenced: true, Acks: map[string]control.Ack{}},
+			},
+			Backfill: "done", Backfilled: 50_000, Open: 1, Doubt: 1, Shadow: strangler.Comparisons{Same: 1204, Different: 3, Failed: 1, Dropped: 12},
+			Blockers:    []string{"1 write is in doubt: banyan writes list orders --state doubt", "shop-c is silent"},
+			RollbackWhy: "1 write is in doubt", Last: "live 25%, shadow 75% in 412 ms", Next: "banyan writes list orders --state doubt",
+		},
+		{
+			Capability: "customers", Service: "crm", Stage: "off", Version: 1, Phase: flags.Steady, RollbackSafe: true,
+			Replicas: []control.Replica{{Name: "shop-a", Acks: map[string]control.Ack{"customers": {Applied: 1, Settled: 1}}}, {Name: "shop-bb"}},
+			Next:     "banyan advance customers --to mirrored",
+		},
+		{
+			Capability: "stock", Stage: "mirrored", Version: 4, Phase: flags.HoldLegacy, Shift: "shop-bb has not applied version 4", Backfill: "running",
+			Backfilled: 17, RollbackSafe: true, Next: "banyan status stock",
+		},
+	}
+}
+
+func audits() []control.Audit {
+	at := time.Date(2026, 11, 25, 1, 53, 11, 0, time.UTC)
+	return []control.Audit{
+		{At: at, Capability: "orders", Version: 9, Who: "ada@laptop", What: "shift done", From: "shadow", To: "live 25%, shadow 75%", Reason: "first <quarter>"},
+		{At: at.Add(-time.Hour), Capability: "customers", Version: 1, Who: "banyan", What: "made\x1b[31m", To: "off"},
+	}
+}
+
+func writes() []strangler.Write {
+	at := time.Date(2026, 11, 25, 1, 53, 11, 0, time.UTC)
+	return []strangler.Write{
+		{
+			ID: "01930b6e-0000-7000-8000-000000000002", Capability: "orders", Operation: "shop.v2.OrderService.PlaceOrder", Key: "7", Keyed: true,
+			Epoch: 9, Replica: "shop-a", State: strangler.WriteOpen, Created: at, Changed: at,
+		},
+		{
+			ID: "01930b6e-0000-7000-8000-000000000001", Capability: "orders", Operation: "shop.v2.OrderService.CancelOrder", Entity: "4711",
+			Epoch: 9, Replica: "shop-bb", State: strangler.WriteDoubt, Reason: "legacy can't hold what modern has: note", Created: at.Add(-time.Minute), Changed: at,
+		},
+	}
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/spf13/cobra"
+)
+
+// docs/admin.md has every flag of the commands that it is about.
+func TestCommandsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/admin.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys := System{}
+	for _, cmd := range []*cobra.Command{newStatus(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWritesList(sys)} {
+		if !strings.Contains(string(page), "banyan "+cmd.Name()) && !strings.Contains(string(page), "banyan writes "+cmd.Name()) {
+			t.Errorf("%s is not there", cmd.Name())
+		}
+		for _, flag := range regexp.MustCompile(`(?m)^ .{5}(--[a-z-]+)`).FindAllStringSubmatch(cmd.Flags().FlagUsages(), -1) {
+			if !strings.Contains(string(page), "`"+flag[1]) {
+				t.Errorf("%s: %s is not there", cmd.Name(), flag[1])
+			}
+		}
+		if !strings.Contains(cmd.Long, "Exit codes: 0 ") || !strings.Contains(cmd.Long, "2 wrong command line") {
+			t.Errorf("%s: the help does not say the exit codes", cmd.Name())
+		}
+	}
+}
