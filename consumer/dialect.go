@@ -1,0 +1,65 @@
+package consumer
+
+// statements are all that the Store asks a database, in one dialect.
+type statements struct {
+	// create makes the tables; each may be run again. version gives the schema's, and lock takes the right to change anything:
+	// it is the first statement of each transaction.
+	create        []string
+	version, lock string
+
+	entity, putEntity, markLocal                              string
+	epoch, raiseEpoch                                         string
+	write, putWrite, sweepWrites                              string
+	anyParked, keyParked, entityParked, firstParked           string
+	park, supersede, unpark, countKey, parkedKeys, listParked string
+}
+
+// schemaVersion is that of the tables in create.
+const schemaVersion = 1
+
+// sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
+// meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
+func sqlite() statements {
+	return statements{
+		create: []string{
+			`CREATE TABLE IF NOT EXISTS banyan_schema (version INTEGER NOT NULL, turn INTEGER NOT NULL)`,
+			`INSERT INTO banyan_schema (version, turn) SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM banyan_schema)`,
+			`CREATE TABLE IF NOT EXISTS banyan_entities (entity TEXT NOT NULL, id TEXT NOT NULL, "key" TEXT NOT NULL, version TEXT NOT NULL,
+				local_epoch INTEGER, deleted INTEGER NOT NULL, PRIMARY KEY (entity, id)) WITHOUT ROWID`,
+			`CREATE TABLE IF NOT EXISTS banyan_epochs (capability TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID`,
+			`CREATE TABLE IF NOT EXISTS banyan_writes (id TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, capability TEXT NOT NULL,
+				reply BLOB NOT NULL, entities TEXT NOT NULL, at INTEGER NOT NULL)`,
+			`CREATE INDEX IF NOT EXISTS banyan_writes_at ON banyan_writes (at)`,
+			`CREATE TABLE IF NOT EXISTS banyan_parked (seq INTEGER PRIMARY KEY AUTOINCREMENT, "key" TEXT NOT NULL, entity TEXT NOT NULL, id TEXT NOT NULL,
+				version TEXT NOT NULL, event BLOB NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (entity, id, version))`,
+			`CREATE INDEX IF NOT EXISTS banyan_parked_key ON banyan_parked ("key", seq)`,
+		},
+		version: `SELECT version FROM banyan_schema`,
+		lock:    `UPDATE banyan_schema SET turn = turn + 1`,
+
+		entity: `SELECT "key", version, local_epoch, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
+		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, deleted) VALUES (?, ?, ?, ?, ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
+		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, deleted) VALUES (?, ?, ?, '', ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
+
+		epoch: `SELECT epoch FROM banyan_epochs WHERE capability = ?`,
+		raiseEpoch: `INSERT INTO banyan_epochs (capability, epoch) VALUES (?, ?)
+			ON CONFLICT (capability) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)`,
+
+		write:       `SELECT capability, reply, entities FROM banyan_writes WHERE id = ?`,
+		putWrite:    `INSERT INTO banyan_writes (id, epoch, capability, reply, entities, at) VALUES (?, ?, ?, ?, ?, ?)`,
+		sweepWrites: `DELETE FROM banyan_writes WHERE id IN (SELECT id FROM banyan_writes WHERE at < ? ORDER BY at LIMIT ?)`,
+
+		anyParked:    `SELECT EXISTS (SELECT 1 FROM banyan_parked)`,
+		keyParked:    `SELECT EXISTS (SELECT 1 FROM banyan_parked WHERE "key" = ?)`,
+		entityParked: `SELECT "key", version FROM banyan_parked WHERE entity = ? AND id = ? ORDER BY version DESC LIMIT 1`,
+		firstParked:  `SELECT seq, event FROM banyan_parked WHERE "key" = ? ORDER BY seq LIMIT 1`,
+		park:         `INSERT INTO banyan_parked ("key", entity, id, version, event, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entity, id, version) DO NOTHING`,
+		supersede:    `DELETE FROM banyan_parked WHERE entity = ? AND id = ? AND version <= ?`,
+		unpark:       `DELETE FROM banyan_parked WHERE seq = ?`,
+		countKey:     `SELECT COUNT(*) FROM banyan_parked WHERE "key" = ?`,
+		parkedKeys:   `SELECT DISTINCT "key" FROM banyan_parked WHERE "key" > ? ORDER BY "key" LIMIT ?`,
+		listParked:   `SELECT seq, "key", event, reason, at FROM banyan_parked WHERE seq > ? ORDER BY seq LIMIT ?`,
+	}
+}

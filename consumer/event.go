@@ -1,0 +1,127 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"runtime/debug"
+
+	"banyan.dev/banyan/protocol"
+)
+
+// Apply makes the service's tables equal an entity's state: Deleted, or Data. It runs in the transaction that keeps the
+// state's version, and must do all that it does there. It must not begin or end a transaction. It is called for one event at a
+// time, only for states that are newer than the last, and again when the transaction could not be committed. An error or a
+// panic makes the event be tried again, and then parked.
+type Apply func(ctx context.Context, tx *sql.Tx, event protocol.EntityEvent) error
+
+// applyError is what Apply gave.
+type applyError struct{ err error }
+
+func (e *applyError) Error() string { return e.err.Error() }
+func (e *applyError) Unwrap() error { return e.err }
+
+// errMalformed is for messages that are none of the protocol's.
+var errMalformed = errors.New("the message can't be read")
+
+// readEvent gives the event of a message's body.
+func readEvent(body []byte) (protocol.EntityEvent, error) {
+	var e protocol.EntityEvent
+	if err := json.Unmarshal(body, &e); err != nil {
+		return e, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	var wrong string
+	switch e.Origin {
+	case protocol.OriginLegacy, protocol.OriginForeign, protocol.OriginWriteBack, protocol.OriginAnnounce:
+	default:
+		wrong = fmt.Sprintf("origin %q", e.Origin)
+	}
+	switch {
+	case e.Entity == "" || e.ID == "" || e.Version == "":
+		wrong = "an entity, an id or a version is missing"
+	case !e.Deleted && len(e.Data) == 0:
+		wrong = "there is neither data nor a deletion"
+	}
+	if wrong != "" {
+		return e, fmt.Errorf("%w: entity event: %s", errMalformed, wrong)
+	}
+	return e, nil
+}
+
+// effect is what an event did.
+type effect struct {
+	// parked says why the event was parked, and key where; empty when it was not.
+	parked, key string
+	// first says that the key had no parked events before.
+	first bool
+	// freed is a key whose parked events may go on now; empty when there is none.
+	freed string
+}
+
+// take does what an event asks for, in tx. An *applyError says that nothing in the rules is in the way of it, but Apply.
+func (s *Store) take(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, apply Apply) (effect, error) {
+	have, err := s.entity(ctx, tx, e.Entity, e.ID)
+	if err != nil || e.Version <= have.version {
+		return effect{}, err
+	}
+	any, err := yes(ctx, tx, s.ask.anyParked)
+	if err != nil {
+		return effect{}, err
+	}
+	var done effect
+	switch {
+	case any && e.Origin == protocol.OriginAnnounce:
+		if done.freed, err = s.supersede(ctx, tx, e); err != nil {
+			return effect{}, err
+		}
+	case any:
+		key, behind, err := s.behind(ctx, tx, e, have)
+		if err != nil {
+			return effect{}, err
+		}
+		if behind {
+			const reason = "an earlier event of its key is parked"
+			return effect{parked: reason, key: key}, s.park(ctx, tx, key, e, reason)
+		}
+	}
+	if e.Origin == protocol.OriginForeign && have.local.Valid {
+		key := keyOf(e, have)
+		return effect{parked: conflict, key: key, first: true}, s.park(ctx, tx, key, e, conflict)
+	}
+	return done, s.bring(ctx, tx, e, have, apply)
+}
+
+// conflict is why a foreign change is parked.
+const conflict = "conflict: the entity was changed in legacy behind Banyan's back, and the service has written it itself"
+
+// bring applies an event that nothing is in the way of, and keeps its version.
+func (s *Store) bring(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, have entityRow, apply Apply) error {
+	row := entityRow{key: keyOf(e, have), version: e.Version, deleted: e.Deleted}
+	if e.Origin == protocol.OriginWriteBack {
+		row.local = have.local
+	} else if err := guarded(ctx, tx, e, apply); err != nil {
+		return &applyError{err}
+	}
+	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.local, row.deleted)
+	return err
+}
+
+// guarded calls apply, and makes an error of its panic: one event must not keep all others from being applied.
+func guarded(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, apply Apply) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("panic: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return apply(ctx, tx, e)
+}
+
+// keyOf gives the key of an event's entity: a deleted one has what it had.
+func keyOf(e protocol.EntityEvent, have entityRow) string {
+	if e.Key == "" {
+		return have.key
+	}
+	return e.Key
+}

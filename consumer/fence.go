@@ -1,0 +1,98 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math"
+
+	"banyan.dev/banyan/protocol"
+)
+
+// readFence gives the fence of a message's body.
+func readFence(body []byte) (protocol.Fence, error) {
+	var f protocol.Fence
+	if err := json.Unmarshal(body, &f); err != nil {
+		return f, fmt.Errorf("%w: %w", errMalformed, err)
+	}
+	if f.ID == "" || f.Epoch > math.MaxInt64 {
+		return f, fmt.Errorf("%w: fence: an id is missing, or the epoch is too large", errMalformed)
+	}
+	return f, nil
+}
+
+// fence raises the capability's epoch and gives the answer, as it is true at that moment. It may be repeated.
+func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (protocol.Answer, error) {
+	answer := protocol.Answer{Fence: f.ID, Service: service}
+	if f.Service != "" && f.Service != service {
+		answer.Error = fmt.Sprintf("this is service %q and the fence is for %q: look where the queue is bound", service, f.Service)
+		return answer, nil
+	}
+	if f.Capability == "" && f.Epoch > 0 {
+		answer.Error = "the fence has an epoch and no capability"
+		return answer, nil
+	}
+	err := s.within(ctx, func(tx *sql.Tx) error {
+		if f.Epoch > 0 {
+			if _, err := tx.ExecContext(ctx, s.ask.raiseEpoch, f.Capability, int64(f.Epoch)); err != nil { //nolint:gosec // readFence has looked
+				return err
+			}
+		}
+		for _, id := range f.Void {
+			ids, known, err := s.committed(ctx, tx, id)
+			if err != nil {
+				return err
+			}
+			if known {
+				if answer.Committed == nil {
+					answer.Committed = map[string][]string{}
+				}
+				answer.Committed[id] = ids
+			}
+		}
+		parked, err := keys(ctx, tx, s.ask.parkedKeys, "", protocol.MostParked+1)
+		if err != nil {
+			return err
+		}
+		nameless, err := yes(ctx, tx, s.ask.keyParked, "")
+		if err != nil {
+			return err
+		}
+		if nameless { // events of entities whose key nobody knows
+			parked = append([]string{""}, parked...)
+		}
+		if answer.More = len(parked) > protocol.MostParked; answer.More {
+			parked = parked[:protocol.MostParked]
+		}
+		answer.Parked = parked
+		return nil
+	})
+	if err != nil {
+		return protocol.Answer{}, fmt.Errorf("fence %s: %w", f.ID, err)
+	}
+	return answer, nil
+}
+
+// committed gives the ids of the entities of a write, if it is known.
+func (s *Store) committed(ctx context.Context, tx *sql.Tx, id string) (ids []string, known bool, err error) {
+	var capability, entities string
+	var reply []byte
+	err = tx.QueryRowContext(ctx, s.ask.write, id).Scan(&capability, &reply, &entities)
+	if errors.Is(err, sql.ErrNoRows) {
+		return nil, false, nil
+	}
+	if err != nil {
+		return nil, false, err
+	}
+	var refs []EntityRef
+	if err := json.Unmarshal([]byte(entities), &refs); err != nil {
+		return nil, false, err
+	}
+	ids = make([]string, len(refs))
+	for i, ref := range refs {
+		ids[i] = ref.ID
+	}
+	return ids, true, nil
+}

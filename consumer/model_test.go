@@ -1,0 +1,168 @@
+package consumer
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"testing"
+
+	"pgregory.net/rapid"
+
+	"banyan.dev/banyan/protocol"
+)
+
+// model is what the rules say, in maps.
+type model struct {
+	body, versions map[string]string
+	local, broken  map[string]bool
+	parked         map[string][]protocol.EntityEvent
+}
+
+func (m *model) body1(e protocol.EntityEvent) string {
+	if e.Deleted {
+		return ""
+	}
+	return string(e.Data[1 : len(e.Data)-1])
+}
+
+// bring applies an event that nothing is in the way of, unless it fails.
+func (m *model) bring(e protocol.EntityEvent) bool {
+	switch {
+	case e.Origin == protocol.OriginWriteBack:
+	case e.Origin == protocol.OriginForeign && m.local[e.ID], m.broken[e.ID]:
+		return false
+	default:
+		m.body[e.ID], m.local[e.ID] = m.body1(e), false
+	}
+	m.versions[e.ID] = e.Version
+	return true
+}
+
+func (m *model) take(e protocol.EntityEvent) {
+	key := keyOfThing(e.ID)
+	if e.Version <= m.versions[e.ID] {
+		return
+	}
+	if e.Origin != protocol.OriginAnnounce {
+		if len(m.parked[key]) > 0 || !m.bring(e) {
+			m.park(key, e)
+		}
+		return
+	}
+	was := len(m.parked[key])
+	m.parked[key] = slices.DeleteFunc(m.parked[key], func(p protocol.EntityEvent) bool { return p.ID == e.ID && p.Version <= e.Version })
+	if !m.bring(e) {
+		m.park(key, e)
+	} else if len(m.parked[key]) < was {
+		m.retry(key)
+	}
+}
+
+func (m *model) park(key string, e protocol.EntityEvent) {
+	if !slices.ContainsFunc(m.parked[key], func(p protocol.EntityEvent) bool { return p.ID == e.ID && p.Version == e.Version }) {
+		m.parked[key] = append(m.parked[key], e)
+	}
+}
+
+func (m *model) retry(key string) {
+	for len(m.parked[key]) > 0 {
+		if e := m.parked[key][0]; e.Version > m.versions[e.ID] && !m.bring(e) {
+			return
+		}
+		m.parked[key] = m.parked[key][1:]
+	}
+}
+
+// keyOfThing gives the key of one of the test's things.
+func keyOfThing(id string) string { return map[byte]string{'0': "c0", '1': "c1"}[id[0]%2+'0'] }
+
+// Whatever comes in whatever order, the store is as the rules say.
+func TestRulesAreThoseOfTheModel(t *testing.T) {
+	rapid.Check(t, func(rt *rapid.T) {
+		s := newService(t, file(t), StoreOptions{})
+		defer s.db.Close()
+		r := s.runner(t)
+		m := &model{body: map[string]string{}, versions: map[string]string{}, local: map[string]bool{}, broken: s.broken, parked: map[string][]protocol.EntityEvent{}}
+		var sent []protocol.EntityEvent
+		thing := rapid.SampledFrom([]string{"0", "1", "2", "3", "p4"})
+		origin := rapid.SampledFrom([]protocol.Origin{protocol.OriginLegacy, protocol.OriginLegacy, protocol.OriginForeign, protocol.OriginWriteBack, protocol.OriginAnnounce})
+		steps := rapid.IntRange(1, 40).Draw(rt, "steps")
+		for n := 1; n <= steps; n++ {
+			id := thing.Draw(rt, "thing")
+			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "batch", "again", "write", "break", "repair", "retry", "discard"}).Draw(rt, "step") {
+			case "event":
+				body := fmt.Sprint(n)
+				if rapid.IntRange(0, 5).Draw(rt, "deleted") == 0 {
+					body = ""
+				}
+				e := event(n, origin.Draw(rt, "origin"), keyOfThing(id), id, body)
+				if m.versions[id] == "" && len(m.parked[keyOfThing(id)]) == 0 { // the key of what was never seen is unknown
+					e.Key = keyOfThing(id)
+				}
+				sent = append(sent, e)
+				m.take(e)
+				if err := r.events(t.Context(), []protocol.EntityEvent{e}); err != nil {
+					rt.Fatal(err)
+				}
+			case "batch", "again":
+				if len(sent) == 0 {
+					continue
+				}
+				again := sent[rapid.IntRange(0, len(sent)-1).Draw(rt, "from"):]
+				for _, e := range again {
+					m.take(e)
+				}
+				if err := r.events(t.Context(), again); err != nil {
+					rt.Fatal(err)
+				}
+			case "write":
+				if err := s.tryWrite(t.Context(), fmt.Sprint(n), 1, keyOfThing(id), id, fmt.Sprint(n)); err != nil {
+					rt.Fatal(err)
+				}
+				m.body[id], m.local[id] = fmt.Sprint(n), true
+			case "break":
+				s.broken[id] = true
+			case "repair":
+				s.repair(id)
+			case "retry":
+				_, _ = s.store.RetryParked(t.Context(), keyOfThing(id), s.apply)
+				m.retry(keyOfThing(id))
+			case "discard":
+				if err := s.store.DiscardParked(t.Context(), keyOfThing(id)); err != nil {
+					rt.Fatal(err)
+				}
+				for _, e := range m.parked[keyOfThing(id)] {
+					m.versions[e.ID] = max(m.versions[e.ID], e.Version)
+				}
+				m.parked[keyOfThing(id)] = nil
+			}
+			m.compare(t, rt, s)
+		}
+	})
+}
+
+// compare fails when the store is not as the model.
+func (m *model) compare(t *testing.T, rt *rapid.T, s *service) {
+	for _, id := range []string{"0", "1", "2", "3", "p4"} {
+		if got := s.body(t, id); got != m.body[id] {
+			rt.Fatalf("thing %s has %q, want %q", id, got, m.body[id])
+		}
+	}
+	parked, err := s.store.Parked(t.Context(), 0)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	got := map[string][]string{}
+	for _, p := range parked {
+		got[p.Key] = append(got[p.Key], p.Event.ID+" "+p.Event.Version)
+	}
+	want := map[string][]string{}
+	for key, events := range m.parked {
+		for _, e := range events {
+			want[key] = append(want[key], e.ID+" "+e.Version)
+		}
+	}
+	if !maps.EqualFunc(got, want, slices.Equal) {
+		rt.Fatalf("parked are %v, want %v", got, want)
+	}
+}

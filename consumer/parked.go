@@ -1,0 +1,212 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"banyan.dev/banyan/protocol"
+)
+
+// Parked is an event that waits, with all later ones of its key.
+type Parked struct {
+	// Seq orders parked events.
+	Seq int64
+	// Key is what it is parked under: the entity's.
+	Key   string
+	Event protocol.EntityEvent
+	// Reason is for people.
+	Reason string
+	At     time.Time
+}
+
+// behind says whether an event has to wait behind parked ones, and under which key.
+func (s *Store) behind(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, have entityRow) (key string, is bool, err error) {
+	var version string
+	err = tx.QueryRowContext(ctx, s.ask.entityParked, e.Entity, e.ID).Scan(&key, &version)
+	if err == nil {
+		return key, true, nil
+	}
+	if !errors.Is(err, sql.ErrNoRows) {
+		return "", false, err
+	}
+	for _, key := range []string{keyOf(e, have), have.key} {
+		if is, err := yes(ctx, tx, s.ask.keyParked, key); err != nil || is {
+			return key, is, err
+		}
+	}
+	return "", false, nil
+}
+
+// supersede takes an entity's parked events away that an announcement makes needless, and gives the key that they were
+// parked under; empty when there were none.
+func (s *Store) supersede(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) (string, error) {
+	var key, version string
+	err := tx.QueryRowContext(ctx, s.ask.entityParked, e.Entity, e.ID).Scan(&key, &version)
+	if errors.Is(err, sql.ErrNoRows) {
+		return "", nil
+	}
+	if err != nil {
+		return "", err
+	}
+	_, err = tx.ExecContext(ctx, s.ask.supersede, e.Entity, e.ID, e.Version)
+	return key, err
+}
+
+// park keeps an event for later. One that is there already stays as it is.
+func (s *Store) park(ctx context.Context, tx *sql.Tx, key string, e protocol.EntityEvent, reason string) error {
+	event, err := json.Marshal(e)
+	if err != nil {
+		return fmt.Errorf("park an event: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, s.ask.park, key, e.Entity, e.ID, e.Version, event, reason, s.options.Now().UnixMilli())
+	return err
+}
+
+// parkFailed parks an event that could not be applied.
+func (s *Store) parkFailed(ctx context.Context, e protocol.EntityEvent, cause error) (key string, err error) {
+	err = s.within(ctx, func(tx *sql.Tx) error {
+		have, err := s.entity(ctx, tx, e.Entity, e.ID)
+		if err != nil {
+			return err
+		}
+		key = keyOf(e, have)
+		if e.Origin == protocol.OriginAnnounce { // what it supersedes is needless, also while it waits itself
+			was, err := s.supersede(ctx, tx, e)
+			if err != nil {
+				return err
+			}
+			if was != "" {
+				key = was
+			}
+		}
+		return s.park(ctx, tx, key, e, cause.Error())
+	})
+	return key, err
+}
+
+// mostListed bounds what is read at once.
+const mostListed = 500
+
+// Parked gives parked events in their order, those behind the one with this Seq; 0 gives the first ones. It gives at most 500
+// at once.
+func (s *Store) Parked(ctx context.Context, after int64) ([]Parked, error) {
+	rows, err := s.db.QueryContext(ctx, s.ask.listParked, after, mostListed)
+	if err != nil {
+		return nil, fmt.Errorf("list parked events: %w", err)
+	}
+	defer rows.Close()
+	var out []Parked
+	for rows.Next() {
+		var p Parked
+		var event []byte
+		var at int64
+		if err := rows.Scan(&p.Seq, &p.Key, &event, &p.Reason, &at); err != nil {
+			return nil, fmt.Errorf("list parked events: %w", err)
+		}
+		if err := json.Unmarshal(event, &p.Event); err != nil {
+			return nil, fmt.Errorf("list parked events: event %d: %w", p.Seq, err)
+		}
+		p.At = time.UnixMilli(at)
+		out = append(out, p)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list parked events: %w", err)
+	}
+	return out, nil
+}
+
+// ParkedKeys gives keys with parked events in their order, those greater than after, at most limit.
+func (s *Store) ParkedKeys(ctx context.Context, after string, limit int) ([]string, error) {
+	return keys(ctx, s.db, s.ask.parkedKeys, after, limit)
+}
+
+// querier is a database or a transaction.
+type querier interface {
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+func keys(ctx context.Context, q querier, question string, args ...any) ([]string, error) {
+	rows, err := q.QueryContext(ctx, question, args...)
+	if err != nil {
+		return nil, fmt.Errorf("list parked keys: %w", err)
+	}
+	defer rows.Close()
+	var out []string
+	for rows.Next() {
+		var key string
+		if err := rows.Scan(&key); err != nil {
+			return nil, fmt.Errorf("list parked keys: %w", err)
+		}
+		out = append(out, key)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, fmt.Errorf("list parked keys: %w", err)
+	}
+	return out, nil
+}
+
+// RetryParked applies a key's parked events in their order, until one can't be applied: then it says why, and how many are
+// left. A conflict stays one: an announcement of Banyan's settles it for legacy, DiscardParked for the service. It may be
+// called while Run runs.
+func (s *Store) RetryParked(ctx context.Context, key string, apply Apply) (left int, err error) {
+	return s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
+		if e.Origin == protocol.OriginForeign && have.local.Valid {
+			return errors.New(conflict)
+		}
+		return s.bring(ctx, tx, e, have, apply)
+	})
+}
+
+// DiscardParked gives a key's parked events up: their versions are kept, and the service's own state stands. It is for a
+// person who has looked at both states.
+func (s *Store) DiscardParked(ctx context.Context, key string) error {
+	_, err := s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
+		_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, keyOf(e, have), e.Version, have.local, have.deleted)
+		return err
+	})
+	return err
+}
+
+// unpark does with each parked event of a key what do says, in a transaction each, and takes it away.
+func (s *Store) unpark(ctx context.Context, key string, do func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error) (left int, err error) {
+	for more := true; more; {
+		err := s.within(ctx, func(tx *sql.Tx) error {
+			var seq int64
+			var body []byte
+			err := tx.QueryRowContext(ctx, s.ask.firstParked, key).Scan(&seq, &body)
+			if errors.Is(err, sql.ErrNoRows) {
+				more = false
+				return nil
+			}
+			if err != nil {
+				return err
+			}
+			e, err := readEvent(body)
+			if err != nil {
+				return err
+			}
+			have, err := s.entity(ctx, tx, e.Entity, e.ID)
+			if err != nil {
+				return err
+			}
+			if e.Version > have.version {
+				if err := do(tx, e, have); err != nil {
+					return fmt.Errorf("%s %s, version %s: %w", e.Entity, e.ID, e.Version, err)
+				}
+			}
+			_, err = tx.ExecContext(ctx, s.ask.unpark, seq)
+			return err
+		})
+		if err != nil {
+			if count := s.db.QueryRowContext(ctx, s.ask.countKey, key).Scan(&left); count != nil {
+				return 0, fmt.Errorf("retry parked events of key %q: %w", key, errors.Join(err, count))
+			}
+			return left, fmt.Errorf("retry parked events of key %q, %d are left: %w", key, left, err)
+		}
+	}
+	return 0, nil
+}

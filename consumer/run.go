@@ -1,0 +1,194 @@
+package consumer
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+)
+
+// runner is a Run.
+type runner struct{ Options }
+
+// Run consumes a service's queue until ctx ends, and gives nil then; other errors are of the options. It declares what is
+// missing, and connects again for ever. Any number of processes may run it for one service: one of them gets the messages,
+// and when it ends the next does. They must share the Store's database.
+//
+// When it starts it tries parked events once more: what could not be applied may be so by a newer build.
+func Run(ctx context.Context, options Options) error {
+	options, err := options.withDefaults()
+	if err != nil {
+		return err
+	}
+	r := &runner{options}
+	var beside sync.WaitGroup
+	defer beside.Wait()
+	beside.Go(func() { r.sweep(ctx) })
+	r.retryAll(ctx)
+	for failures := 0; ctx.Err() == nil; failures++ {
+		began := time.Now()
+		err := r.session(ctx)
+		if ctx.Err() != nil {
+			break
+		}
+		if time.Since(began) > longestPause {
+			failures = 0
+		}
+		wait := pause(r.Pause, failures)
+		r.Logger.Warn("consuming was interrupted; it begins again", "error", err, "in", wait)
+		rest(ctx, wait)
+	}
+	return nil
+}
+
+// longestPause bounds the pause between two tries of anything.
+const longestPause = 10 * time.Second
+
+// pause gives the pause after a number of failures: twice as long each time, less a random part, so that many services don't
+// come back at once.
+func pause(first time.Duration, failures int) time.Duration {
+	d := min(first<<min(failures, 20), longestPause)
+	return d - rand.N(d/4+1)
+}
+
+// rest waits, or gives up when ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+	case <-timer.C:
+	}
+}
+
+// heartbeat is how soon a dead connection is noticed: after twice as long.
+const heartbeat = 5 * time.Second
+
+// session connects and consumes until something fails or ctx ends. When it returns, nothing of it is left.
+func (r *runner) session(ctx context.Context) error {
+	dialer := &net.Dialer{Timeout: longestPause}
+	conn, err := amqp.DialConfig(r.URL, amqp.Config{
+		TLSClientConfig: r.TLS, Heartbeat: heartbeat, Properties: amqp.Table{"connection_name": r.Name, "product": "Banyan consumer"},
+		Dial: func(network, address string) (net.Conn, error) {
+			c, err := dialer.DialContext(ctx, network, address)
+			if err != nil {
+				return nil, err
+			}
+			// The handshake's deadline; the library takes it off.
+			return c, c.SetDeadline(time.Now().Add(longestPause))
+		},
+	})
+	if err != nil {
+		return fmt.Errorf("connect to the broker: %w", err)
+	}
+	defer conn.Close() //nolint:errcheck // whatever was not acknowledged comes again
+	channel, err := r.declare(conn)
+	if err != nil {
+		return err
+	}
+	if err := channel.Qos(r.Prefetch, 0, false); err != nil {
+		return fmt.Errorf("set the prefetch count: %w", err)
+	}
+	if err := channel.Confirm(false); err != nil {
+		return fmt.Errorf("ask for confirms: %w", err)
+	}
+	messages, err := channel.Consume(queue(r.Service), "", false, false, false, false, nil)
+	if err != nil {
+		return fmt.Errorf("consume: %w", err)
+	}
+	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
+	r.Logger.Info("consuming", "queue", queue(r.Service))
+	for {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case first, open := <-messages:
+			if !open {
+				return lost(closed)
+			}
+			if err := r.deliver(ctx, channel, gather(first, messages, r.Batch)); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+// lost says why the messages have ended.
+func lost(closed <-chan *amqp.Error) error {
+	select {
+	case err := <-closed:
+		if err != nil {
+			return fmt.Errorf("the broker's connection was lost: %w", err)
+		}
+	default:
+	}
+	return fmt.Errorf("the broker ended the consumer: was the queue deleted?")
+}
+
+// gather gives the first message and those that are there already.
+func gather(first amqp.Delivery, messages <-chan amqp.Delivery, most int) []amqp.Delivery {
+	batch := []amqp.Delivery{first}
+	for len(batch) < most {
+		select {
+		case next, open := <-messages:
+			if !open {
+				return batch
+			}
+			batch = append(batch, next)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// sweepEvery is how often old writes are removed.
+const sweepEvery = 10 * time.Minute
+
+// sweep removes old writes until ctx ends.
+func (r *runner) sweep(ctx context.Context) {
+	tick := time.NewTicker(sweepEvery)
+	defer tick.Stop()
+	for {
+		n, err := r.Store.Sweep(ctx)
+		if err != nil && ctx.Err() == nil {
+			r.Logger.Warn("old writes could not be removed; they are tried again later", "error", err)
+		} else if n > 0 {
+			r.Logger.Debug("old writes were removed", "count", n)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// retryAll tries all parked keys once.
+func (r *runner) retryAll(ctx context.Context) {
+	r.retryKey(ctx, "") // events of entities whose key nobody knows
+	for after := ""; ; {
+		keys, err := r.Store.ParkedKeys(ctx, after, mostListed)
+		if err != nil || len(keys) == 0 {
+			if err != nil && ctx.Err() == nil {
+				r.Logger.Warn("parked events could not be tried again", "error", err)
+			}
+			return
+		}
+		for _, key := range keys {
+			r.retryKey(ctx, key)
+		}
+		after = keys[len(keys)-1]
+	}
+}
+
+// retryKey tries a key's parked events, and says what came of it.
+func (r *runner) retryKey(ctx context.Context, key string) {
+	if left, err := r.Store.RetryParked(ctx, key, r.Apply); err != nil && ctx.Err() == nil {
+		r.Logger.Error("events stay parked", "key", key, "count", left, "error", err)
+	}
+}

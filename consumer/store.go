@@ -1,0 +1,140 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// StoreOptions say how a Store keeps what it keeps. The zero value is right for most.
+type StoreOptions struct {
+	// Retention is how long the reply of a write is kept for those that ask again. Banyan may ask for as long as a write is
+	// open, which a person may have to end; so the default is 7 days.
+	Retention time.Duration
+	// TagsOnly refuses writes that don't come through Banyan. Without it they are the service's own affair, which is right once
+	// it has all traffic.
+	TagsOnly bool
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+}
+
+// Store keeps in the service's own database what makes events and writes safe to repeat. It is safe for concurrent use.
+type Store struct {
+	db      *sql.DB
+	ask     statements
+	options StoreOptions
+}
+
+// NewStore makes a Store of a SQLite database. The database should be in WAL mode with a busy_timeout of some seconds. Close
+// is the caller's.
+func NewStore(db *sql.DB, options StoreOptions) *Store {
+	if options.Retention <= 0 {
+		options.Retention = 7 * 24 * time.Hour
+	}
+	if options.Now == nil {
+		options.Now = time.Now
+	}
+	return &Store{db: db, ask: sqlite(), options: options}
+}
+
+// Migrate makes the tables that are missing. It may be called at each start.
+func (s *Store) Migrate(ctx context.Context) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("make Banyan's tables: %w", err)
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, else the failure counts
+	for _, statement := range s.ask.create {
+		if _, err := tx.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make Banyan's tables: %w", err)
+		}
+	}
+	var version int
+	if err := tx.QueryRowContext(ctx, s.ask.version).Scan(&version); err != nil {
+		return fmt.Errorf("make Banyan's tables: %w", err)
+	}
+	if version != schemaVersion {
+		return fmt.Errorf("Banyan's tables are of version %d, and this service knows version %d: start the newer service", version, schemaVersion) //nolint:staticcheck,revive // a name
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("make Banyan's tables: %w", err)
+	}
+	return nil
+}
+
+// storeError is a failure of the database before anything was asked of it that could be an event's fault.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string { return "the service's database: " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+// within runs do in a transaction that has its turn. Transactions of one database run one after another, so what do reads
+// stays true until it is committed.
+func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
+	tx, err := s.db.BeginTx(ctx, nil)
+	if err != nil {
+		return &storeError{err}
+	}
+	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, else the failure counts
+	if _, err := tx.ExecContext(ctx, s.ask.lock); err != nil {
+		return &storeError{err}
+	}
+	if err := do(tx); err != nil {
+		return err
+	}
+	if err := tx.Commit(); err != nil {
+		return fmt.Errorf("commit: %w", err)
+	}
+	return nil
+}
+
+// sweepBatch bounds how long a sweep keeps others waiting.
+const sweepBatch = 500
+
+// Sweep removes the replies of writes that are older than the retention, and says how many. Run does it now and then.
+func (s *Store) Sweep(ctx context.Context) (int, error) {
+	before := s.options.Now().Add(-s.options.Retention).UnixMilli()
+	for total := 0; ; {
+		var n int64
+		err := s.within(ctx, func(tx *sql.Tx) error {
+			done, err := tx.ExecContext(ctx, s.ask.sweepWrites, before, sweepBatch)
+			if err != nil {
+				return err
+			}
+			n, err = done.RowsAffected()
+			return err
+		})
+		total += int(n)
+		if err != nil {
+			return total, fmt.Errorf("sweep writes: %w", err)
+		}
+		if n < sweepBatch {
+			return total, nil
+		}
+	}
+}
+
+// entityRow is what is known of an entity; the zero value of one that was never seen.
+type entityRow struct {
+	key, version string
+	local        sql.NullInt64 // the epoch under which the service has written it since legacy told its state
+	deleted      bool
+}
+
+func (s *Store) entity(ctx context.Context, tx *sql.Tx, entity, id string) (entityRow, error) {
+	var row entityRow
+	err := tx.QueryRowContext(ctx, s.ask.entity, entity, id).Scan(&row.key, &row.version, &row.local, &row.deleted)
+	if errors.Is(err, sql.ErrNoRows) {
+		return entityRow{}, nil
+	}
+	return row, err
+}
+
+// yes asks a question whose answer is one truth.
+func yes(ctx context.Context, tx *sql.Tx, question string, args ...any) (bool, error) {
+	var is bool
+	err := tx.QueryRowContext(ctx, question, args...).Scan(&is)
+	return is, err
+}

@@ -1,0 +1,192 @@
+package consumer
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/types/known/wrapperspb"
+
+	"banyan.dev/banyan/protocol"
+)
+
+func (s *service) runner(t testing.TB) *runner {
+	t.Helper()
+	o, err := Options{URL: "amqp://nowhere", Service: "things", Store: s.store, Apply: s.apply, Logger: slog.New(slog.DiscardHandler), Attempts: 2, Pause: time.Nanosecond}.withDefaults()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &runner{o}
+}
+
+// tryWrite makes a live write of one thing.
+func (s *service) tryWrite(ctx context.Context, id string, epoch uint64, key, thing, body string) error {
+	_, err := s.store.Write(ctx, "things", Tag{id, epoch}, wrapperspb.String(body), func(tx *sql.Tx) ([]EntityRef, error) {
+		return []EntityRef{{Entity: "test.Thing", ID: thing, Key: key}}, s.set(ctx, tx, thing, body, false)
+	})
+	return err
+}
+
+func (s *service) write(t testing.TB, id string, epoch uint64, key, thing, body string) {
+	t.Helper()
+	if err := s.tryWrite(t.Context(), id, epoch, key, thing, body); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// passed says whether a write was refused because its epoch has passed.
+func passed(err error) bool { return reason(err) == "FailedPrecondition "+protocol.ReasonEpochPassed }
+
+func reason(err error) string {
+	for _, d := range status.Convert(err).Details() {
+		if info, ok := d.(*errdetails.ErrorInfo); ok && info.GetDomain() == protocol.ErrorDomain {
+			return status.Code(err).String() + " " + info.GetReason()
+		}
+	}
+	return status.Code(err).String()
+}
+
+func TestAWriteIsDoneOnce(t *testing.T) {
+	s := newService(t, file(t), StoreOptions{})
+	n := 0
+	do := func(reply *wrapperspb.Int64Value, fail error) func(tx *sql.Tx) ([]EntityRef, error) {
+		return func(tx *sql.Tx) ([]EntityRef, error) {
+			n++
+			reply.Value = int64(n)
+			return []EntityRef{{Entity: "test.Thing", ID: "a", Key: "c"}}, errors.Join(s.set(t.Context(), tx, "a", fmt.Sprint(n), false), fail)
+		}
+	}
+	refused := status.Error(codes.InvalidArgument, "no")
+	reply := &wrapperspb.Int64Value{}
+	if _, err := s.store.Write(t.Context(), "things", Tag{"1", 7}, reply, func(tx *sql.Tx) ([]EntityRef, error) {
+		_, _ = do(reply, nil)(tx)
+		return nil, refused
+	}); status.Code(err) != codes.InvalidArgument || s.body(t, "a") != "" {
+		t.Errorf("a refused write gave %v and left %q", err, s.body(t, "a"))
+	}
+	for i := range 3 {
+		reply := &wrapperspb.Int64Value{Value: 99}
+		replayed, err := s.store.Write(t.Context(), "things", Tag{"1", 7}, reply, do(reply, nil))
+		if err != nil || replayed != (i > 0) || reply.GetValue() != 2 || s.body(t, "a") != "2" {
+			t.Errorf("try %d: replayed %v, reply %v, %v", i, replayed, reply, err)
+		}
+	}
+	// A known write is replayed under whatever epoch; an unknown one is not done.
+	if _, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: "f", Capability: "things", Epoch: 8}); err != nil {
+		t.Fatal(err)
+	}
+	if replayed, err := s.store.Write(t.Context(), "things", Tag{"1", 7}, reply, do(reply, nil)); err != nil || !replayed {
+		t.Errorf("replayed %v, %v", replayed, err)
+	}
+	if _, err := s.store.Write(t.Context(), "things", Tag{"2", 7}, reply, do(reply, nil)); !passed(err) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := s.store.Write(t.Context(), "others", Tag{"3", 7}, reply, do(reply, nil)); err != nil {
+		t.Errorf("another capability: %v", err)
+	}
+	if _, err := s.store.Write(t.Context(), "others", Tag{"1", 9}, reply, do(reply, nil)); reason(err) != "InvalidArgument BANYAN_TAG_INVALID" {
+		t.Errorf("an id of another capability gives %v", err)
+	}
+	// Without a tag it is the service's own affair, and is local all the same.
+	if _, err := s.store.Write(t.Context(), "things", Tag{}, reply, do(reply, nil)); err != nil {
+		t.Error(err)
+	}
+	only := NewStore(s.db, StoreOptions{TagsOnly: true})
+	if _, err := only.Write(t.Context(), "things", Tag{}, reply, do(reply, nil)); reason(err) != "FailedPrecondition BANYAN_TAG_MISSING" {
+		t.Errorf("got %v", err)
+	}
+	// What the database can't do now may be tried again.
+	if _, err := s.store.Write(t.Context(), "things", Tag{"4", 9}, reply, do(reply, sql.ErrConnDone)); status.Code(err) != codes.Unavailable {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestTagsAreReadFromMetadata(t *testing.T) {
+	for _, c := range []struct {
+		pairs []string
+		want  Tag
+		code  codes.Code
+	}{
+		{nil, Tag{}, codes.OK},
+		{[]string{"banyan-write", "w", "banyan-epoch", "12"}, Tag{"w", 12}, codes.OK},
+		{[]string{"banyan-write", "w"}, Tag{}, codes.InvalidArgument},
+		{[]string{"banyan-epoch", "1"}, Tag{}, codes.InvalidArgument},
+		{[]string{"banyan-write", "w", "banyan-write", "v", "banyan-epoch", "1"}, Tag{}, codes.InvalidArgument},
+		{[]string{"banyan-write", "w", "banyan-epoch", "-1"}, Tag{}, codes.InvalidArgument},
+		{[]string{"banyan-write", "w", "banyan-epoch", "9223372036854775808"}, Tag{}, codes.InvalidArgument},
+		{[]string{"banyan-write", "", "banyan-epoch", "1"}, Tag{}, codes.InvalidArgument},
+	} {
+		got, err := FromContext(metadata.NewIncomingContext(t.Context(), metadata.Pairs(c.pairs...)))
+		if got != c.want || status.Code(err) != c.code {
+			t.Errorf("%v gives %+v and %v", c.pairs, got, err)
+		}
+	}
+	if got, err := FromContext(t.Context()); got != (Tag{}) || err != nil {
+		t.Errorf("without metadata: %+v, %v", got, err)
+	}
+}
+
+// No write of an older epoch is committed after the fence, and none that was before is missing in its answer.
+func TestEpochsAndConcurrentWrites(t *testing.T) {
+	path := file(t)
+	s, other := newService(t, path, StoreOptions{}), newService(t, path, StoreOptions{})
+	var void []string
+	for i := range 200 {
+		void = append(void, fmt.Sprint("w", i))
+	}
+	results := make([]error, len(void))
+	half := make(chan struct{})
+	var writers sync.WaitGroup
+	for part := range 4 {
+		writers.Go(func() {
+			store := []*service{s, other}[part%2]
+			for i := part; i < len(void); i += 4 {
+				results[i] = store.tryWrite(t.Context(), void[i], 5, "c", void[i], "x")
+				if i == len(void)/2 {
+					close(half)
+				}
+			}
+		})
+	}
+	<-half
+	answer, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: "f", Capability: "things", Epoch: 6, Void: void})
+	if err != nil {
+		t.Fatal(err)
+	}
+	writers.Wait()
+	for i, err := range results {
+		_, told := answer.Committed[void[i]]
+		if (err == nil) != told || err != nil && !passed(err) {
+			t.Errorf("write %s gave %v, and the answer has it: %v", void[i], err, told)
+		}
+	}
+	if len(answer.Committed) == 0 {
+		t.Error("no write was before the fence")
+	}
+}
+
+func TestOldWritesAreSwept(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
+	for i := range sweepBatch + 20 {
+		s.write(t, fmt.Sprint(i), 1, "c", "a", "x")
+	}
+	now = now.Add(6 * 24 * time.Hour)
+	s.write(t, "late", 1, "c", "a", "x")
+	if n, err := s.store.Sweep(t.Context()); n != 0 || err != nil {
+		t.Errorf("%d were swept, %v", n, err)
+	}
+	now = now.Add(2 * 24 * time.Hour)
+	if n, err := s.store.Sweep(t.Context()); n != sweepBatch+20 || err != nil {
+		t.Errorf("%d were swept, %v", n, err)
+	}
+}
