@@ -1,0 +1,52 @@
+package control
+
+import (
+	"encoding/json"
+	"time"
+
+	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/strangler/shift"
+)
+
+// Timing is what a team can set of a shift. Zero stands for the default.
+type Timing struct {
+	// Hold is the longest that writes of moved keys wait on a way forward; Prepare the longest that a service may lag behind
+	// when it begins; Grace how long open writes have to end on a way back.
+	Hold, Prepare, Grace time.Duration
+}
+
+// Rules gives what shifts of a capability go by: its definitions are read as package flags reads them.
+func Rules(capability string, t Timing) shift.Rules {
+	return shift.Rules{
+		Lease: Lease, Shift: t.Hold, Prepare: t.Prepare, Grace: t.Grace,
+		Moves: func(from, to json.RawMessage) (forward, backward bool) {
+			a, errA := flags.Parse(from)
+			b, errB := flags.Parse(to)
+			if errA != nil || errB != nil {
+				return true, true // nobody can tell, so that nothing is left out
+			}
+			return flags.Moves(a, b)
+		},
+		Moved: func(from, to json.RawMessage, key string, keyed bool) bool {
+			a, errA := flags.Parse(from)
+			b, errB := flags.Parse(to)
+			if errA != nil || errB != nil {
+				return true
+			}
+			if !keyed {
+				forward, backward := flags.Moves(a, b)
+				return forward || backward
+			}
+			return a.Evaluate(capability, key, nil).Stage.Authority() != b.Evaluate(capability, key, nil).Stage.Authority()
+		},
+		Describe: flags.Describe,
+		Highest: func(def json.RawMessage) flags.Stage {
+			d, err := flags.Parse(def)
+			if err != nil {
+				return flags.Complete // what can't be read may be anything
+			}
+			stages := d.Stages()
+			return stages[len(stages)-1]
+		},
+	}.Defaults()
+}
