@@ -135,15 +135,18 @@ func TestSweeperIsPatient(t *testing.T) {
 		}
 		b.ledger.rows["w0"].Operation = "shop.v1.Orders.Forgotten"
 		b.ledger.rows["w9"].Capability = "other"
-		b.modern.before = fails(codes.Unavailable)
+		outage := time.Now().Add(10 * time.Minute)
+		b.modern.before = func(ctx context.Context, call *strangler.Call) error {
+			if time.Now().Before(outage) {
+				return fails(codes.Unavailable)(ctx, call)
+			}
+			return nil
+		}
 		stop := b.sweeping(t, &log)
 		time.Sleep(10 * time.Minute)
 		if got := len(b.trace.all()); got > 200 {
 			t.Errorf("modern was asked %d times", got)
 		}
-		b.modern.mu.Lock()
-		b.modern.before = nil
-		b.modern.mu.Unlock()
 		time.Sleep(2 * time.Minute)
 		stop()
 		b.wantRows(t, "open", "closed", "closed", "closed", "closed", "closed", "closed", "closed", "closed", "open")
