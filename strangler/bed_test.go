@@ -62,6 +62,12 @@ func (s *switches) set(version uint64, decide func(key string) flags.Decision) {
 	s.changed = make(chan struct{})
 }
 
+func (s *switches) current() uint64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.version
+}
+
 func (s *switches) setLease(lease bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -14,7 +14,8 @@ type Capability struct {
 	Name string
 	// Service is the name of the new service, as in the config.
 	Service string
-	// Modern answers the capability's operations in the new service.
+	// Modern answers the capability's operations in the new service. Its Get of the Entity sees every write that it has
+	// answered: what is read from it is what legacy gets.
 	Modern Backend
 	// Entity is what live writes bring back to legacy; nil: the capability can't be live.
 	Entity *Entity
@@ -33,7 +34,7 @@ type Entity struct {
 
 // Route is how an operation's calls are routed.
 type Route struct {
-	// Key gives what a call is routed by. It is nil where an operation has no key: then its reads stay on legacy until the
+	// Key gives what a call is routed by; an empty key is none. It is nil where an operation has no key: then its reads stay on legacy until the
 	// capability is wholly live, and the capability shifts only whole when it writes.
 	Key KeyFunc
 	// EntityID gives the id of the entity that a write changes, from its request; nil where only its reply tells, which

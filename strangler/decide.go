@@ -72,26 +72,27 @@ func decision(details openfeature.StringEvaluationDetails) (flags.Decision, erro
 		return d, fmt.Errorf("%q is no stage", details.Value)
 	}
 	d.Reads = d.Stage.Authority()
-	for name, value := range details.FlagMetadata {
-		ok := true
-		switch name {
-		case metaVersion:
-			var version int64
-			version, ok = value.(int64)
-			ok = ok && version >= 0
-			d.Version = uint64(version)
-		case metaReads:
-			var side string
-			side, ok = value.(string)
-			d.Reads = flags.Legacy
-			if side == flags.Modern.String() {
-				d.Reads = flags.Modern
-			}
-		case metaMixed:
-			d.Mixed, ok = value.(bool)
+	meta := details.FlagMetadata
+	if value, ok := meta[metaVersion]; ok {
+		version, ok := value.(int64)
+		if !ok || version < 0 {
+			return d, fmt.Errorf("its metadata say %v as %s", value, metaVersion)
 		}
-		if !ok {
-			return d, fmt.Errorf("the metadata have %v as %s", value, name)
+		d.Version = uint64(version)
+	}
+	if value, ok := meta[metaReads]; ok {
+		switch value {
+		case flags.Legacy.String():
+			d.Reads = flags.Legacy
+		case flags.Modern.String():
+			d.Reads = flags.Modern
+		default:
+			return d, fmt.Errorf("its metadata say %v as %s", value, metaReads)
+		}
+	}
+	if value, ok := meta[metaMixed]; ok {
+		if d.Mixed, ok = value.(bool); !ok {
+			return d, fmt.Errorf("its metadata say %v as %s", value, metaMixed)
 		}
 	}
 	return d, nil

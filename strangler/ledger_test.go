@@ -5,6 +5,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"google.golang.org/grpc/codes"
 
@@ -56,6 +57,7 @@ func (l *ledger) Open(ctx context.Context, w *strangler.Write) error {
 		l.t.Errorf("a write was opened under version %d when the router had settled before %d", w.Epoch, l.barred)
 	}
 	l.rows[w.ID] = &row{Write: *w}
+	l.rows[w.ID].Created = time.Now()
 	l.order = append(l.order, w.ID)
 	l.mu.Unlock()
 	l.trace.add("open")

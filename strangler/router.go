@@ -105,9 +105,12 @@ func (o *RouterOptions) fill() {
 		set      *time.Duration
 		standard time.Duration
 	}{
-		{&o.HoldTimeout, 10 * time.Second}, {&o.LeaseTimeout, time.Second},
-		{&o.CallTimeout, 10 * time.Second}, {&o.Grace, 3 * time.Second},
-		{&o.ReadTimeout, 2 * time.Second}, {&o.ShadowTimeout, 2 * time.Second},
+		{&o.HoldTimeout, 10 * time.Second},
+		{&o.LeaseTimeout, time.Second},
+		{&o.CallTimeout, 10 * time.Second},
+		{&o.Grace, 3 * time.Second},
+		{&o.ReadTimeout, 2 * time.Second},
+		{&o.ShadowTimeout, 2 * time.Second},
 	} {
 		if *d.set <= 0 {
 			*d.set = d.standard

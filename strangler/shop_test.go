@@ -122,3 +122,7 @@ func orders(modern strangler.Backend) *strangler.Capability {
 	}
 	return c
 }
+
+func payload(desc protoreflect.MessageDescriptor, wire []byte) *contract.Payload {
+	return contract.FromWire(desc, slices.Clone(wire))
+}

@@ -44,8 +44,10 @@ func NewSweeper(opts SweeperOptions) *Sweeper {
 		set      *time.Duration
 		standard time.Duration
 	}{
-		{&opts.Age, 15 * time.Second}, {&opts.Every, 2 * time.Second},
-		{&opts.CallTimeout, 5 * time.Second}, {&opts.ReadTimeout, 2 * time.Second},
+		{&opts.Age, 15 * time.Second},
+		{&opts.Every, 2 * time.Second},
+		{&opts.CallTimeout, 5 * time.Second},
+		{&opts.ReadTimeout, 2 * time.Second},
 	} {
 		if *d.set <= 0 {
 			*d.set = d.standard
