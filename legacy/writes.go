@@ -269,13 +269,16 @@ func (w *Writes) Find(ctx context.Context, id string) (found *strangler.Write, r
 		return nil, nil, err
 	}
 	defer conn.Release()
-	err = scan(ctx, conn, "SELECT capability, operation, IFNULL(routed_by, ''), routed_by IS NOT NULL, entity, epoch, replica, state, reason, request, IFNULL(reply, ''),"+
-		" FLOOR(UNIX_TIMESTAMP(created_at) * 1000000), FLOOR(UNIX_TIMESTAMP(changed_at) * 1000000) FROM "+w.writes+" WHERE id = ?", []driver.Value{id}, func(row []driver.Value) {
+	err = scan(ctx, conn, "SELECT w.capability, w.operation, IFNULL(w.routed_by, ''), w.routed_by IS NOT NULL, w.entity, w.epoch, w.replica, w.state, w.reason, w.request, IFNULL(w.reply, ''),"+
+		" FLOOR(UNIX_TIMESTAMP(w.created_at) * 1000000), FLOOR(UNIX_TIMESTAMP(w.changed_at) * 1000000),"+
+		// What another write-back has brought back of the same entity since may have this write's effect in it.
+		" w.state = 'void' AND w.entity <> '' AND EXISTS (SELECT 1 FROM "+w.writes+" o WHERE o.capability = w.capability AND o.entity = w.entity AND o.state = 'closed' AND o.id <> w.id AND o.changed_at >= w.created_at)"+
+		" FROM "+w.writes+" w WHERE w.id = ?", []driver.Value{id}, func(row []driver.Value) {
 		epoch, _ := strconv.ParseUint(text(row[5]), 10, 64) // it is a number
 		found = &strangler.Write{
 			ID: id, Capability: text(row[0]), Operation: text(row[1]), Key: text(row[2]), Keyed: text(row[3]) == "1", Entity: text(row[4]), Epoch: epoch,
 			Replica: text(row[6]), State: strangler.WriteState(text(row[7])), Reason: text(row[8]), Request: []byte(text(row[9])),
-			Created: time.UnixMicro(number(row[11])), Changed: time.UnixMicro(number(row[12])),
+			Created: time.UnixMicro(number(row[11])), Changed: time.UnixMicro(number(row[12])), Carried: text(row[13]) == "1",
 		}
 		reply = []byte(text(row[10]))
 	})

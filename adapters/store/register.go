@@ -93,6 +93,25 @@ func (w *Writer) putMarks(ctx context.Context, token []byte) error {
 	return tx.Commit()
 }
 
+// Drained returns once no transaction is under way any more that has marked before it was called. Later ones wait for it
+// meanwhile.
+func (w *Writer) Drained(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
+	defer cancel()
+	tx, err := w.db.BeginTx(ctx, nil)
+	if err != nil {
+		return w.options.told(ctx, w.db, "wait for this replica's transactions", err)
+	}
+	defer tx.Rollback()
+	rows, err := tx.QueryContext(ctx, "SELECT slot FROM "+w.options.table("writers")+" WHERE replica = ? ORDER BY slot FOR UPDATE", w.replica)
+	if err == nil {
+		for rows.Next() { //nolint:revive // the locks are what is wanted
+		}
+		err = errors.Join(rows.Err(), rows.Close())
+	}
+	return w.options.told(ctx, w.db, "wait for this replica's transactions", err)
+}
+
 // Deregister removes the marks, after which the replica can't write, and closes the connections. It waits for
 // transactions that have marked, for as long as ctx and Options.Timeout allow; marks that stay do no harm. It may be called twice.
 func (w *Writer) Deregister(ctx context.Context) error {

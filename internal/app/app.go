@@ -12,6 +12,7 @@ import (
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
@@ -100,16 +101,28 @@ func (a *App) Run(ctx context.Context) error {
 		return stoppedEarly(ctx, err)
 	}
 	defer a.closeLedger(ctx, marks)
-	m, err := a.openMirror()
+	backend := legacy.New(a.project.Program, conns, int(cfg.Limits.MaxReplyBytes))
+	m, err := a.openMirror(backend)
 	if err != nil {
 		return err
 	}
 	defer m.close()
+	shifts := &shifting{app: a, backend: backend}
+	if a.facade() {
+		if shifts, err = a.openShifting(backend, marks); err != nil {
+			return err
+		}
+	}
+	defer shifts.close()
 	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},
 		health.Options{Fresh: readyFresh, Timeout: readyTimeout, Logger: logger})
-	s, err := a.listen(ctx, conns, probes, m)
+	s, err := a.listen(ctx, conns, probes, m, shifts)
 	if err != nil {
 		return err
+	}
+	if err := shifts.start(ctx, s.adminOn.Addr().String()); err != nil {
+		s.closeListeners()
+		return stoppedEarly(ctx, err)
 	}
 	return a.serve(ctx, s)
 }
@@ -176,6 +189,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	logger.Info("stopping", "in_flight", s.inFlight(), "drain", cfg.Shutdown.Drain.String())
 	close(stop)
 	s.shutdown(context.WithoutCancel(ctx), cfg.Shutdown.Drain, a.opts.Abort)
+	s.shifting.stop()
 	s.mirror.stop() // after the last calls, whose changes it may still send
 	running.Wait()
 	logger.Info("stopped")

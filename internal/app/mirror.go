@@ -15,29 +15,51 @@ import (
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/mirror"
 )
 
-// mirroring is the mirror in this process, with all that it stands on. Without one it does nothing.
+// mirroring is what of the mirror runs in this process, with all that it stands on: the mirror of rows, and a stream for
+// each service. Without one it does nothing.
 type mirroring struct {
-	name   string
-	mirror *mirror.Mirror
-	closed []io.Closer
+	mirrors []named
+	closed  []io.Closer
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 }
 
-// openMirror puts the mirror together. Nothing runs yet.
-func (a *App) openMirror() (*mirroring, error) {
-	m := &mirroring{name: a.project.Config.Mirror.Name.String()}
+// named is a mirror with its name. That of rows comes first.
+type named struct {
+	name   string
+	mirror *mirror.Mirror
+}
+
+// openMirror puts the mirrors together. Nothing runs yet.
+func (a *App) openMirror(backend *legacy.Backend) (*mirroring, error) {
+	m := &mirroring{}
 	if !a.mirrors() {
 		return m, nil
 	}
-	var err error
-	if m.mirror, m.closed, err = NewMirror(a.project.Config, a.opts.Logger); err != nil {
-		m.close()
-		return nil, fmt.Errorf("mirror: %w", err)
+	add := func(name string, made *mirror.Mirror, closers []io.Closer, err error) error {
+		m.closed = append(m.closed, closers...)
+		if err != nil {
+			m.close()
+			return fmt.Errorf("mirror %s: %w", name, err)
+		}
+		m.mirrors = append(m.mirrors, named{name, made})
+		return nil
+	}
+	name := a.project.Config.Mirror.Name.String()
+	made, closers, err := NewMirror(a.project.Config, a.opts.Logger)
+	if err := add(name, made, closers, err); err != nil {
+		return nil, err
+	}
+	for _, service := range a.project.Config.ServiceNames() {
+		made, closers, err := a.newServiceMirror(service, backend)
+		if err := add(serviceMirror(service), made, closers, err); err != nil {
+			return nil, err
+		}
 	}
 	return m, nil
 }
@@ -107,17 +129,19 @@ func brokerConnection(cfg *config.Config, name string, logger *slog.Logger) rabb
 	return rabbitmq.Connection{URL: cfg.Broker.URL.Reveal(), Name: "banyan " + name, ConnectTimeout: cfg.Broker.ConnectTimeout, Logger: logger}
 }
 
-// start lets the mirror run until stop.
+// start lets the mirrors run until stop.
 func (m *mirroring) start(ctx context.Context) {
-	if m.mirror == nil {
+	if len(m.mirrors) == 0 {
 		return
 	}
 	// The end of ctx begins the draining of calls, whose changes are still worth sending.
 	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
-	m.running.Go(func() { m.mirror.Run(ctx) })
+	for _, one := range m.mirrors {
+		m.running.Go(func() { one.mirror.Run(ctx) })
+	}
 }
 
-// stop ends the mirror and waits for it. It may be called twice.
+// stop ends the mirrors and waits for them. It may be called twice.
 func (m *mirroring) stop() {
 	if m.cancel != nil {
 		m.cancel()
@@ -136,8 +160,9 @@ func (m *mirroring) close() {
 
 // Status is what /status shows.
 type Status struct {
-	// Mirror is null in a process that has none.
-	Mirror *MirrorStatus `json:"mirror"`
+	// Mirror is that of rows; null in a process that has none. Services are the streams of services.
+	Mirror   *MirrorStatus  `json:"mirror"`
+	Services []MirrorStatus `json:"services,omitempty"`
 }
 
 // MirrorStatus is how the mirror of that name does.
@@ -147,19 +172,23 @@ type MirrorStatus struct {
 }
 
 func (m *mirroring) status() Status {
-	if m.mirror == nil {
-		return Status{}
+	var out Status
+	for i, one := range m.mirrors {
+		status := MirrorStatus{Name: one.name, Status: one.mirror.Status()}
+		if i == 0 {
+			out.Mirror = &status
+		} else {
+			out.Services = append(out.Services, status)
+		}
 	}
-	return Status{Mirror: &MirrorStatus{Name: m.name, Status: m.mirror.Status()}}
+	return out
 }
 
-func (m *mirroring) collector() prometheus.Collector {
-	return newMirrorCollector(func() (mirror.Status, bool) {
-		if m.mirror == nil {
-			return mirror.Status{}, false
-		}
-		return m.mirror.Status(), true
-	})
+// register adds the mirrors' metrics, each with the name of its mirror.
+func (m *mirroring) register(registry *prometheus.Registry) {
+	for _, one := range m.mirrors {
+		prometheus.WrapRegistererWith(prometheus.Labels{"mirror": one.name}, registry).MustRegister(newMirrorCollector(one.mirror.Status))
+	}
 }
 
 // errNoMirror says that a config has no mirror.

@@ -8,7 +8,7 @@ import (
 
 // mirrorCollector shows a mirror's status as of the scrape.
 type mirrorCollector struct {
-	status  func() (mirror.Status, bool)
+	status  func() mirror.Status
 	figures []mirrorFigure
 	phase   *prometheus.Desc
 	events  *prometheus.Desc
@@ -21,8 +21,8 @@ type mirrorFigure struct {
 	of func(*mirror.Status) (float64, bool)
 }
 
-// newMirrorCollector shows what status gives, or nothing in a process without a mirror.
-func newMirrorCollector(status func() (mirror.Status, bool)) *mirrorCollector {
+// newMirrorCollector shows what status gives.
+func newMirrorCollector(status func() mirror.Status) *mirrorCollector {
 	c := &mirrorCollector{
 		status: status,
 		phase: prometheus.NewDesc("banyan_mirror_phase", "1 for what the mirror is doing: waiting for leadership, leading, retrying, stopped.",
@@ -103,10 +103,7 @@ func (c *mirrorCollector) Describe(out chan<- *prometheus.Desc) {
 
 // Collect gives the figures.
 func (c *mirrorCollector) Collect(out chan<- prometheus.Metric) {
-	s, ok := c.status()
-	if !ok {
-		return
-	}
+	s := c.status()
 	for _, phase := range []mirror.Phase{mirror.PhaseWaiting, mirror.PhaseLeading, mirror.PhaseRetrying, mirror.PhaseStopped} {
 		out <- prometheus.MustNewConstMetric(c.phase, prometheus.GaugeValue, truth(s.Phase == phase), string(phase))
 	}

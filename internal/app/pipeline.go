@@ -10,7 +10,6 @@ import (
 	"banyan.dev/banyan/api/telemetry"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
-	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -21,7 +20,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
 	operations := c.Operations()
 	m := newMetrics(s.conns, a.opts.Version)
-	m.registry.MustRegister(s.mirror.collector())
+	s.mirror.register(m.registry)
 	base := context.WithoutCancel(ctx)
 	var err error
 	if s.operators, err = a.newOperators(s, m); err != nil {
@@ -32,11 +31,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 		return nil
 	}
 
-	router := strangler.NewRouter(strangler.RouterOptions{
-		Legacy:   legacy.New(a.project.Program, s.conns, int(cfg.Limits.MaxReplyBytes)),
-		Unserved: a.unserved(operations),
-	})
-	s.limits = limit.New(limits(cfg), router)
+	s.limits = limit.New(limits(cfg), s.shifting.makeRouter(a.unserved(operations)))
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, s.limits)
 	}

@@ -120,7 +120,7 @@ func (p *Project) checkBroker(ctx context.Context) fault.List {
 // verify holds what the roles need against the live legacy. The error says that it could not be asked, which is among the
 // faults, too, and may pass.
 func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) (faults fault.List, unasked error) {
-	if slices.Contains(roles, RoleFacade) {
+	if slices.Contains(roles, RoleFacade) || len(p.capabilities) > 0 { // services are told of what SQL reads, too
 		found, err := p.verifyFacade(ctx, conns)
 		faults.Append(found)
 		unasked = err

@@ -42,6 +42,8 @@ type servers struct {
 	limits *limit.Backend
 	probes *health.Health
 	mirror *mirroring
+	// shifting is nil without the facade.
+	shifting *shifting
 	logger *slog.Logger
 
 	rest, admin *http.Server
@@ -54,9 +56,9 @@ type servers struct {
 }
 
 // listen takes the addresses and puts the servers together. Nothing is accepted yet.
-func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring) (*servers, error) {
+func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring, shifts *shifting) (*servers, error) {
 	cfg := a.project.Config
-	s := &servers{conns: conns, probes: probes, mirror: m, logger: a.opts.Logger}
+	s := &servers{conns: conns, probes: probes, mirror: m, shifting: shifts, logger: a.opts.Logger}
 	for _, l := range []struct {
 		key string
 		at  string
@@ -208,6 +210,7 @@ func (s *servers) restHandler(contract http.Handler) http.Handler {
 // newOperators serves operators.
 func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
 	return admin.New(admin.Options{
+		Operator: s.shifting.commands(),
 		Metrics: m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
 		AnyHost: a.project.Config.Listen.AdminRemote, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
 	})

@@ -14,5 +14,6 @@ CREATE TABLE IF NOT EXISTS writes (
   changed_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   PRIMARY KEY (id),
   KEY unfinished (state, capability, created_at),
-  KEY age (created_at)
+  KEY age (created_at),
+  KEY carried (capability, entity, changed_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC

@@ -1,6 +1,8 @@
 -- Orders: reads. An order row copies three addresses with the country as text, as it was called then; a name that has
 -- changed since is found by the old one. The card's number is never read, but for its last four digits.
 
+-- event: shop.v2.Order id=orders_id on=orders(orders_id),orders_positions(orders_id),orders_total(orders_id),orders_log(orders_id) via=shop.v2.OrderService.GetOrder
+
 -- rpc: shop.v2.OrderService.GetOrder
 -- name: row :one
 -- expect: 1 else NOT_FOUND ORDER_NOT_FOUND "there is no order {id}; ListOrders gives those that there are"

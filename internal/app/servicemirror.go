@@ -1,0 +1,79 @@
+package app
+
+import (
+	"fmt"
+	"io"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/adapters/binlog"
+	"banyan.dev/banyan/adapters/rabbitmq"
+	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/legacy/entities"
+	"banyan.dev/banyan/mirror"
+)
+
+// serviceMirror is the name of a service's stream.
+func serviceMirror(service string) string { return "service." + service }
+
+// newServiceMirror puts the stream of a service together. The closers are closed once it has ended, also after an error.
+func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror.Mirror, []io.Closer, error) {
+	cfg, logger := a.project.Config, a.opts.Logger.With("stream", service)
+	var closers []io.Closer
+	tables := newScope(cfg)
+	told := entities.New(entities.Options{
+		Backend: backend, Contract: a.project.Contract, Schema: tables.schema, FoldCase: a.project.lower, Entities: a.project.entitiesOf(service),
+	})
+	reads := func(schema, table string) bool {
+		return schema == tables.ledger || (table == "" && schema == tables.schema) || len(told.Of(schema, table)) > 0
+	}
+	source, err := binlog.New(binlog.Options{
+		DSN: cfg.Legacy.DSN.Reveal(), Scope: reads, ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger,
+	})
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, source)
+	options := storeOptions(cfg, logger)
+	options.Mirror = serviceMirror(service)
+	kept, err := store.New(options)
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, kept)
+	heart, err := store.NewHeartbeat(options)
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, heart)
+	sink, err := rabbitmq.NewServiceSink(rabbitmq.Options{
+		Connection: brokerConnection(cfg, "stream "+service, logger), Window: cfg.Mirror.Window, WindowBytes: int(cfg.Mirror.MaxMemory / memoryShare),
+	}, service)
+	if err != nil {
+		return nil, closers, err
+	}
+	return mirror.New(mirror.Options{
+		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart,
+		Service: &mirror.ServiceStream{Name: service, Entities: told},
+	}), closers, nil
+}
+
+// entitiesOf gives the entities that a service is told of.
+func (p *Project) entitiesOf(service string) map[protoreflect.FullName]entities.Entity {
+	out := map[protoreflect.FullName]entities.Entity{}
+	for _, c := range p.capabilities {
+		event := p.eventOf(c)
+		if c.service != service || event == nil {
+			continue
+		}
+		out[event.Entity.FullName()] = entities.Entity{Event: event, Key: func(m protoreflect.Message) (string, error) {
+			key, ok, err := c.key.Of(m)
+			if err == nil && !ok {
+				err = fmt.Errorf("the key is empty")
+			}
+			return key, err
+		}}
+	}
+	return out
+}

@@ -1,0 +1,320 @@
+package app
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/open-feature/go-sdk/openfeature"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/adapters/rabbitmq"
+	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/adapters/upstream"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/control"
+)
+
+// shifting is what lets capabilities move, in a process with the facade. Without capabilities it does nothing.
+type shifting struct {
+	app      *App
+	backend  *legacy.Backend
+	marks    *store.Writer
+	provider *flags.Provider
+	client   *openfeature.Client
+	control  *store.Control
+	ledger   *store.Ledger
+	writes   *legacy.Writes
+	answers  *rabbitmq.Answers
+	services map[string]*upstream.Upstream
+	// capabilities are those of the config, in its order; entities those that have one.
+	capabilities []*strangler.Capability
+	entities     map[string]protoreflect.FullName
+	router       *strangler.Router
+
+	agent       *control.Agent
+	coordinator *control.Coordinator
+	operator    control.Operator
+	known       []control.Coordinated
+	facts       []control.Facts
+
+	cancel       context.CancelFunc // of what works beside the calls
+	cancelAgent  context.CancelFunc
+	running      sync.WaitGroup
+	agentRunning sync.WaitGroup
+}
+
+// domains counts this program's OpenFeature domains: each App has its own.
+var domains atomic.Uint64
+
+// openShifting puts it together. Nothing runs yet, and nothing is connected.
+func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shifting, err error) {
+	s = &shifting{app: a, backend: backend, marks: marks, services: map[string]*upstream.Upstream{}, entities: map[string]protoreflect.FullName{}}
+	if len(a.project.capabilities) == 0 {
+		return s, nil
+	}
+	defer func() {
+		if err != nil {
+			s.close()
+		}
+	}()
+	cfg, logger := a.project.Config, a.opts.Logger
+	if s.control, err = store.NewControl(storeOptions(cfg, logger)); err != nil {
+		return s, fmt.Errorf("control store: %w", err)
+	}
+	if s.ledger, err = store.NewLedger(storeOptions(cfg, logger)); err != nil {
+		return s, fmt.Errorf("ledger: %w", err)
+	}
+	if s.answers, err = rabbitmq.NewAnswers(brokerConnection(cfg, "answers", logger)); err != nil {
+		return s, fmt.Errorf("answers to fences: %w", err)
+	}
+	for _, c := range a.project.capabilities {
+		if err := s.add(c); err != nil {
+			return s, err
+		}
+	}
+	s.writes = legacy.NewWrites(backend, cfg.Ledger.Schema.String(), marks.Replica(), s.entities)
+	s.provider = flags.NewProvider(nil)
+	domain := "banyan-" + strconv.FormatUint(domains.Add(1), 10)
+	if err := openfeature.SetNamedProviderAndWait(domain, s.provider); err != nil {
+		return s, fmt.Errorf("OpenFeature: %w", err)
+	}
+	s.client = openfeature.NewClient(domain)
+	s.known, s.facts = s.tell()
+	s.operator = control.NewOperator(control.OperatorOptions{Store: s.control, Ledger: s.ledger, Capabilities: s.facts, Timing: s.timing()})
+	return s, nil
+}
+
+// add makes a capability ready.
+func (s *shifting) add(bound *capability) error {
+	cfg, logger := s.app.project.Config, s.app.opts.Logger
+	if s.services[bound.service] == nil {
+		up, err := upstream.New(upstream.Options{
+			Service: bound.service, Target: cfg.Services[bound.service].Target, Reads: s.app.project.readsOf(bound.service),
+			MaxReplyBytes: int(cfg.Limits.MaxReplyBytes), Logger: logger,
+		})
+		if err != nil {
+			return fmt.Errorf("the service %s: %w", bound.service, err)
+		}
+		s.services[bound.service] = up
+	}
+	c := &strangler.Capability{Name: bound.name, Service: bound.service, Modern: s.services[bound.service], Routes: map[*contract.Operation]*strangler.Route{}}
+	var keys *lookup
+	if event := s.app.project.eventOf(bound); event != nil {
+		c.Entity = &strangler.Entity{Message: event.Entity, Get: event.Get, ID: event.ID, GetID: event.GetID}
+		s.entities[bound.name] = event.Entity.FullName()
+		keys = &lookup{legacy: s.backend, entity: c.Entity, key: bound.key}
+	}
+	for _, op := range bound.operations {
+		route := &strangler.Route{}
+		if c.Entity != nil {
+			route.EntityID = idField(op, c.Entity)
+		}
+		switch key := bound.keys[op]; {
+		case key != nil:
+			route.Key = requestKey(key)
+		case route.EntityID != nil:
+			route.Key = keys.by(route.EntityID)
+		}
+		c.Routes[op] = route
+	}
+	s.capabilities = append(s.capabilities, c)
+	return nil
+}
+
+// idField finds the field of a request that names the entity: it is called and typed as the field of the entity's Get.
+func idField(op *contract.Operation, of *strangler.Entity) protoreflect.FieldDescriptor {
+	fd := op.Input.Fields().ByName(of.GetID.Name())
+	if fd == nil || fd.Kind() != of.GetID.Kind() || fd.IsList() || fd.IsMap() {
+		return nil
+	}
+	return fd
+}
+
+// eventOf gives the SQL event of a capability's entity; nil when there is none.
+func (p *Project) eventOf(c *capability) *legacy.Event {
+	if c.entity == nil || c.key == nil || p.Program == nil {
+		return nil
+	}
+	return p.Program.Event(c.entity.FullName())
+}
+
+// readsOf gives the reads of a service's capabilities, as gRPC writes them.
+func (p *Project) readsOf(service string) (out []string) {
+	for _, c := range p.capabilities {
+		for _, op := range c.operations {
+			if c.service == service && op.Read {
+				out = append(out, op.FullMethod)
+			}
+		}
+	}
+	return out
+}
+
+// makeRouter makes the Router, which knows both sides.
+func (s *shifting) makeRouter(unserved []*contract.Operation) *strangler.Router {
+	o := strangler.RouterOptions{Legacy: s.backend, Unserved: unserved, Logger: s.app.opts.Logger}
+	if len(s.capabilities) > 0 {
+		cfg := s.app.project.Config
+		o.Capabilities, o.Flags, o.Waiter, o.Ledger = s.capabilities, s.client, s.provider, s.writes
+		o.Replica, o.Drained = s.marks.Replica(), s.marks.Drained
+		o.HoldTimeout = 2*cfg.Shift.HoldTimeout + control.Lease // what goes back by itself is not to fail those who wait
+	}
+	s.router = strangler.NewRouter(o)
+	return s.router
+}
+
+// start joins the other replicas and waits for flags; then calls may come. admin is where this replica is commanded.
+func (s *shifting) start(ctx context.Context, admin string) error {
+	if len(s.capabilities) == 0 {
+		return nil
+	}
+	cfg, logger := s.app.project.Config, s.app.opts.Logger
+	if err := control.Ensure(ctx, s.control, s.known); err != nil {
+		return err
+	}
+	var err error
+	s.agent, err = control.NewAgent(control.AgentOptions{
+		Membership: s.control, Flags: s.provider, Settled: s.router.Settled, Rejoin: s.marks.Reregister, Registered: s.marks.Registered,
+		Replica: s.marks.Replica(), Address: admin, Poll: cfg.Shift.Poll, Logger: logger,
+	})
+	if err != nil {
+		return err
+	}
+	if err := s.agent.Start(ctx); err != nil {
+		return fmt.Errorf("join the other replicas: %w", err)
+	}
+	s.coordinator = control.NewCoordinator(control.CoordinatorOptions{
+		Store: s.control, Ledger: s.ledger, Answers: s.answers, Backfill: s, Capabilities: s.known, Timing: s.timing(), Beside: s.beside, Logger: logger,
+	})
+
+	ctx = context.WithoutCancel(ctx)
+	beside, cancel := context.WithCancel(ctx)
+	s.cancel = cancel
+	s.running.Go(func() { s.answers.Run(beside) })
+	s.running.Go(func() { s.coordinator.Run(beside) })
+	agent, cancelAgent := context.WithCancel(ctx)
+	s.cancelAgent = cancelAgent
+	s.agentRunning.Go(func() { s.agent.Run(agent) })
+	return nil
+}
+
+func (s *shifting) timing() control.Timing {
+	cfg := s.app.project.Config.Shift
+	return control.Timing{Hold: cfg.HoldTimeout, Prepare: cfg.FenceTimeout, Grace: cfg.Grace}
+}
+
+// tell says what is known of the capabilities beforehand.
+func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
+	for i, c := range s.capabilities {
+		bound := s.app.project.capabilities[i]
+		one := control.Coordinated{Name: c.Name, Service: c.Service}
+		f := control.Facts{
+			Healthy:  s.services[c.Service].Healthy,
+			Compared: func() strangler.Comparisons { return s.router.Comparisons(c.Name) },
+		}
+		if c.Entity != nil {
+			one.Entity = string(c.Entity.Message.FullName())
+			f.NotLive = s.app.project.Program.CanWriteBack(c.Entity.Message.FullName())
+		} else {
+			f.NotLive = []string{"the config names no entity of it, with its key, that SQL has an `-- event:` for"}
+		}
+		for _, op := range bound.operations {
+			route := c.Routes[op]
+			if op.Read {
+				continue
+			}
+			if route.Key == nil {
+				f.NotShared = append(f.NotShared, fmt.Sprintf("the write %s has no key: give it one in capabilities.%s.keys", op.Descriptor.Name(), c.Name))
+			}
+			if c.Entity != nil && route.EntityID == nil && op.Output != c.Entity.Message {
+				f.NotLive = append(f.NotLive, fmt.Sprintf("neither request nor reply of %s tell which %s it writes", op.Descriptor.Name(), c.Entity.Message.Name()))
+			}
+		}
+		f.Coordinated = one
+		known, facts = append(known, one), append(facts, f)
+	}
+	return known, facts
+}
+
+// Next implements control.Backfill.
+func (s *shifting) Next(ctx context.Context, capability, after string, limit int) ([]string, error) {
+	event := s.app.project.Program.Event(s.entities[capability])
+	if event == nil {
+		return nil, nil
+	}
+	return s.backend.List(ctx, event, after, limit)
+}
+
+// sweepEvery is the time between two looks for finished writes that are old.
+const sweepEvery = time.Minute
+
+// beside is what only the coordinating process does: it ends writes that were left open, and sweeps old ones.
+func (s *shifting) beside(ctx context.Context) {
+	var both sync.WaitGroup
+	sweeper := strangler.NewSweeper(strangler.SweeperOptions{
+		Capabilities: s.capabilities, Ledger: s.writes, Stale: s.ledger.Stale, Age: s.app.project.Config.Shift.SweepAfter, Logger: s.app.opts.Logger,
+	})
+	both.Go(func() { sweeper.Run(ctx) })
+	both.Go(func() {
+		tick := time.NewTicker(sweepEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-ctx.Done():
+				return
+			case <-tick.C:
+			}
+			if n, err := s.ledger.SweepWrites(ctx); err != nil && ctx.Err() == nil {
+				s.app.opts.Logger.Warn("old writes could not be swept from the ledger", "cause", err)
+			} else if n > 0 {
+				s.app.opts.Logger.Debug("swept from the ledger", slog.Int("rows", n))
+			}
+		}
+	})
+	both.Wait()
+}
+
+// stop ends what works beside the calls, which have ended; then this replica leaves.
+func (s *shifting) stop() {
+	if s.router != nil {
+		s.router.Close()
+	}
+	if s.cancel != nil {
+		s.cancel()
+	}
+	s.running.Wait()
+	if s.cancelAgent != nil {
+		s.cancelAgent()
+	}
+	s.agentRunning.Wait()
+}
+
+// close gives up what was opened.
+func (s *shifting) close() {
+	s.stop()
+	for _, up := range s.services {
+		_ = up.Close() // it is of no more use
+	}
+	if s.control != nil {
+		_ = s.control.Close() // the same
+	}
+	if s.ledger != nil {
+		_ = s.ledger.Close() // the same
+	}
+}
+
+// commands is the Operator; nil without capabilities.
+func (s *shifting) commands() control.Operator {
+	if s == nil {
+		return nil
+	}
+	return s.operator
+}
