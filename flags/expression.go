@@ -116,7 +116,8 @@ func (e cat) eval(in input) value {
 
 // append appends the text. More parts than one are trimmed of space together, as flagd does.
 func (e cat) append(b []byte, in input) ([]byte, bool) {
-	start, ok, count := len(b), true, len(e.parts)
+	start, count := len(b), len(e.parts)
+	var ok bool
 	if e.bare {
 		v := e.parts[0].eval(in)
 		switch v.kind {

@@ -336,6 +336,9 @@ func (b *boxes) end(t *testing.T) (p change.Position) {
 	if err := rows.Scan(into[:len(columns)]...); err != nil {
 		t.Fatal(err)
 	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
 	p.Server, p.GTIDs = "s", strings.ReplaceAll(rest[2], "\n", "")
 	return p
 }

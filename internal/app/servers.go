@@ -44,7 +44,7 @@ type servers struct {
 	mirror *mirroring
 	// shifting is nil without the facade.
 	shifting *shifting
-	logger *slog.Logger
+	logger   *slog.Logger
 
 	rest, admin *http.Server
 	grpc        *grpc.Server
@@ -211,7 +211,7 @@ func (s *servers) restHandler(contract http.Handler) http.Handler {
 func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
 	return admin.New(admin.Options{
 		Operator: s.shifting.commands(),
-		Metrics: m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
+		Metrics:  m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
 		AnyHost: a.project.Config.Listen.AdminRemote, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
 	})
 }

@@ -160,11 +160,9 @@ func (c *Coordinator) round(ctx context.Context) error {
 		if _, ours := c.known[records[i].Capability]; !ours {
 			continue
 		}
-		err := c.step(ctx, &records[i])
-		if ctx.Err() != nil {
-			return nil
+		if err := c.step(ctx, &records[i]); ctx.Err() == nil {
+			c.tell(records[i].Capability, err)
 		}
-		c.tell(records[i].Capability, err)
 	}
 	return nil
 }
@@ -254,15 +252,12 @@ func (c *Coordinator) observe(ctx context.Context, r *Record, s *shift.State) (s
 		}
 	}
 	if after, wants := s.WantsPage(); wants && s.Phase == flags.Steady {
-		switch {
-		case c.known[r.Capability].Entity == "":
-			seen.Paged = true // there is nothing to fill
-		default:
+		if c.known[r.Capability].Entity != "" { // else there is nothing to fill
 			if seen.Page, err = c.o.Backfill.Next(ctx, r.Capability, after, chunks*c.rules[r.Capability].Chunk); err != nil {
 				return seen, fmt.Errorf("list entities for the new service: %w", err)
 			}
-			seen.Paged = true
 		}
+		seen.Paged = true
 	}
 	for range shift.FreshIDs {
 		seen.IDs = append(seen.IDs, uuid.NewString())

@@ -51,7 +51,6 @@ func simpleRules() shift.Rules {
 
 // fault is planted in the model: what it changes, and so what has to be found.
 type fault struct {
-	name string
 	// observe changes what the coordinator sees, decide what Step has decided.
 	observe func(m *model, s shift.State, o *shift.Observation)
 	decide  func(before, after shift.State, actions []shift.Action) (shift.State, []shift.Action)
