@@ -88,8 +88,8 @@ func (r *runner) hold(ctx context.Context, channel *amqp.Channel, m amqp.Deliver
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
-		case <-closed:
-			return why
+		case lost := <-closed:
+			return fmt.Errorf("%w, and the broker's connection was lost: %w", why, lost)
 		case <-tick.C:
 		}
 	}

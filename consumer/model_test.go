@@ -96,7 +96,7 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 					body = ""
 				}
 				e := event(n, origin.Draw(rt, "origin"), keyOfThing(id), id, body)
-				if m.versions[id] == "" && len(m.parked[keyOfThing(id)]) == 0 { // the key of what was never seen is unknown
+				if m.versions[id] == "" { // the key of what was never seen is unknown
 					e.Key = keyOfThing(id)
 				}
 				sent = append(sent, e)

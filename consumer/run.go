@@ -46,7 +46,7 @@ func Run(ctx context.Context, options Options) error {
 }
 
 // longestPause bounds the pause between two tries of anything.
-const longestPause = 10 * time.Second
+const longestPause = 5 * time.Second
 
 // pause gives the pause after a number of failures: twice as long each time, less a random part, so that many services don't
 // come back at once.

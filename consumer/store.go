@@ -45,7 +45,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("make Banyan's tables: %w", err)
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, else the failure counts
+	defer tx.Rollback()
 	for _, statement := range s.ask.create {
 		if _, err := tx.ExecContext(ctx, statement); err != nil {
 			return fmt.Errorf("make Banyan's tables: %w", err)
@@ -56,7 +56,7 @@ func (s *Store) Migrate(ctx context.Context) error {
 		return fmt.Errorf("make Banyan's tables: %w", err)
 	}
 	if version != schemaVersion {
-		return fmt.Errorf("Banyan's tables are of version %d, and this service knows version %d: start the newer service", version, schemaVersion) //nolint:staticcheck,revive // a name
+		return fmt.Errorf("Banyan's tables are of version %d, and this service knows version %d: start the newer service", version, schemaVersion)
 	}
 	if err := tx.Commit(); err != nil {
 		return fmt.Errorf("make Banyan's tables: %w", err)
@@ -77,7 +77,7 @@ func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if err != nil {
 		return &storeError{err}
 	}
-	defer tx.Rollback() //nolint:errcheck // after a commit there is nothing to undo, else the failure counts
+	defer tx.Rollback()
 	if _, err := tx.ExecContext(ctx, s.ask.lock); err != nil {
 		return &storeError{err}
 	}

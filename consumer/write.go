@@ -168,5 +168,5 @@ func asStatus(err error) error {
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		return status.FromContextError(err).Err()
 	}
-	return status.Errorf(codes.Unavailable, "the write could not be stored; try it again: %v", err) //nolint:errorlint // a status carries text
+	return status.Errorf(codes.Unavailable, "the write could not be stored; try it again: %v", err)
 }
