@@ -18,8 +18,8 @@ func (m *model) writeMoves(w *world, i int, each func(move, world)) {
 			} else {
 				x.call, n.modern = committed, n.modern|one(i)
 			}
-			if x.stage == ended {
-				x.call = noCall
+			if x.stage == ended && (x.row != voidRow || x.call == refused) {
+				x.call = noCall // nobody asks for it any more
 			}
 			return true
 		})
