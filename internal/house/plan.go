@@ -35,7 +35,7 @@ func rooms() []room {
 		{dir: "internal/cli", may: append([]string{"internal/app", "internal/config", "internal/devstack", "legacy", "adapters", "mirror", "proto", "examples"}, heart...), why: "commands call what is wired below", tests: []string{"api"}},
 		{dir: "cmd", may: []string{"internal/cli", "internal/app"}, why: "main only hands over"},
 		{dir: "examples", may: []string{"contract", "consumer", "protocol", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
-		{dir: "internal/chaos", may: []string{"mirror", "mirror/change", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
+		{dir: "internal/chaos", may: []string{"consumer", "contract", "mirror", "mirror/change", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
 		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "migrations"}, why: "it runs Banyan beside others"},
 	}
 }

@@ -1,0 +1,211 @@
+package boxes
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
+	_ "modernc.org/sqlite" // the service's own database
+
+	"banyan.dev/banyan/consumer"
+	"banyan.dev/banyan/contract"
+	"banyan.dev/banyan/protocol"
+)
+
+// Options say how the service runs.
+type Options struct {
+	// Listen is where it takes calls, Database the path of its file, Broker the AMQP URL.
+	Listen, Database, Broker string
+	// Delay is the longest that it waits, by chance, before it answers a call; it has done what was asked by then.
+	Delay  time.Duration
+	Logger *slog.Logger
+}
+
+// Service is the new implementation of boxes.v1.BoxService.
+type Service struct {
+	options  Options
+	contract *contract.Contract
+	db       *sql.DB
+	store    *consumer.Store
+}
+
+// Open opens the database, and makes it where there is none.
+func Open(ctx context.Context, o Options) (*Service, error) {
+	files, err := Files()
+	if err != nil {
+		return nil, fmt.Errorf("read the project: %w", err)
+	}
+	c, faults := contract.Load(ctx, []contract.Root{{Name: "contract", FS: sub(files)}})
+	if err := faults.Err(); err != nil {
+		return nil, err
+	}
+	s := &Service{options: o, contract: c}
+	if s.db, err = sql.Open("sqlite", "file:"+o.Database+"?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)&_pragma=synchronous(FULL)&_txlock=immediate"); err != nil {
+		return nil, fmt.Errorf("open %s: %w", o.Database, err)
+	}
+	s.store = consumer.NewStore(s.db, consumer.StoreOptions{})
+	if err := s.store.Migrate(ctx); err != nil {
+		return nil, errors.Join(err, s.db.Close())
+	}
+	for _, make := range []string{
+		"CREATE TABLE IF NOT EXISTS boxes (id INTEGER PRIMARY KEY, owner INTEGER NOT NULL)",
+		"CREATE TABLE IF NOT EXISTS things (seq INTEGER PRIMARY KEY AUTOINCREMENT, box INTEGER NOT NULL, thing TEXT NOT NULL)",
+		"CREATE INDEX IF NOT EXISTS things_of ON things (box, seq)",
+	} {
+		if _, err := s.db.ExecContext(ctx, make); err != nil {
+			return nil, errors.Join(fmt.Errorf("make the tables: %w", err), s.db.Close())
+		}
+	}
+	return s, nil
+}
+
+// Close closes the database.
+func (s *Service) Close() error { return s.db.Close() }
+
+// Serve takes calls and events until ctx ends.
+func (s *Service) Serve(ctx context.Context) error {
+	on, err := (&net.ListenConfig{}).Listen(ctx, "tcp", s.options.Listen)
+	if err != nil {
+		return fmt.Errorf("listen: %w", err)
+	}
+	server := grpc.NewServer(grpc.UnknownServiceHandler(s.handle))
+	stop := context.AfterFunc(ctx, server.Stop)
+	defer stop()
+	failed := make(chan error, 1)
+	go func() { failed <- server.Serve(on) }()
+	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Store: s.store, Apply: s.apply, Logger: s.options.Logger})
+	server.Stop()
+	return errors.Join(err, <-failed)
+}
+
+func (s *Service) box() *dynamicpb.Message {
+	return dynamicpb.NewMessage(s.contract.Message("boxes.v1.Box"))
+}
+
+func field(m protoreflect.Message, name protoreflect.Name) protoreflect.Value {
+	return m.Get(m.Descriptor().Fields().ByName(name))
+}
+
+func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
+	for _, clear := range []string{"DELETE FROM things WHERE box = ?", "DELETE FROM boxes WHERE id = ?"} {
+		if _, err := tx.ExecContext(ctx, clear, e.ID); err != nil {
+			return err
+		}
+	}
+	if e.Deleted {
+		return nil
+	}
+	box := s.box()
+	if err := protojson.Unmarshal(e.Data, box); err != nil {
+		return err
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT INTO boxes (id, owner) VALUES (?, ?)", field(box, "id").Int(), field(box, "owner").Int()); err != nil {
+		return err
+	}
+	things := field(box, "things").List()
+	for i := range things.Len() {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", e.ID, things.Get(i).String()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// handle answers both operations.
+func (s *Service) handle(_ any, stream grpc.ServerStream) error {
+	method, _ := grpc.MethodFromServerStream(stream)
+	reply := s.box()
+	var err error
+	switch method {
+	case "/boxes.v1.BoxService/GetBox":
+		request := dynamicpb.NewMessage(s.contract.Message("boxes.v1.GetBoxRequest"))
+		if err = stream.RecvMsg(request); err == nil {
+			err = s.read(stream.Context(), s.db, field(request, "id").Int(), reply)
+		}
+	case "/boxes.v1.BoxService/PutIn":
+		request := dynamicpb.NewMessage(s.contract.Message("boxes.v1.PutInRequest"))
+		if err = stream.RecvMsg(request); err == nil {
+			err = s.put(stream.Context(), field(request, "id").Int(), field(request, "thing").String(), reply)
+		}
+	default:
+		err = status.Errorf(codes.Unimplemented, "there is no method %s", method)
+	}
+	if s.options.Delay > 0 {
+		select {
+		case <-time.After(rand.N(s.options.Delay)): //nolint:gosec // a chance, not a secret
+		case <-stream.Context().Done():
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return stream.SendMsg(reply)
+}
+
+func (s *Service) put(ctx context.Context, id int64, thing string, reply *dynamicpb.Message) error {
+	tag, err := consumer.FromContext(ctx)
+	if err != nil {
+		return err
+	}
+	_, err = s.store.Write(ctx, "boxes", tag, reply, func(tx *sql.Tx) ([]consumer.EntityRef, error) {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", id, thing); err != nil {
+			return nil, err
+		}
+		if err := s.read(ctx, tx, id, reply); err != nil {
+			return nil, err
+		}
+		return []consumer.EntityRef{{Entity: "boxes.v1.Box", ID: strconv.FormatInt(id, 10), Key: strconv.FormatInt(field(reply, "owner").Int(), 10)}}, nil
+	})
+	return err
+}
+
+type asker interface {
+	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
+	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
+}
+
+// read fills a box.
+func (s *Service) read(ctx context.Context, from asker, id int64, into *dynamicpb.Message) error {
+	var owner int64
+	err := from.QueryRowContext(ctx, "SELECT owner FROM boxes WHERE id = ?", id).Scan(&owner)
+	if errors.Is(err, sql.ErrNoRows) {
+		return status.Errorf(codes.NotFound, "there is no box %d", id)
+	}
+	if err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	rows, err := from.QueryContext(ctx, "SELECT thing FROM things WHERE box = ? ORDER BY seq", id)
+	if err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	defer rows.Close()
+	proto.Reset(into)
+	fields := into.Descriptor().Fields()
+	into.Set(fields.ByName("id"), protoreflect.ValueOfInt64(id))
+	into.Set(fields.ByName("owner"), protoreflect.ValueOfInt64(owner))
+	things := into.Mutable(fields.ByName("things")).List()
+	for rows.Next() {
+		var thing string
+		if err := rows.Scan(&thing); err != nil {
+			return status.Error(codes.Unavailable, err.Error())
+		}
+		things.Append(protoreflect.ValueOfString(thing))
+	}
+	if err := rows.Err(); err != nil {
+		return status.Error(codes.Unavailable, err.Error())
+	}
+	return nil
+}

@@ -1,0 +1,375 @@
+package chaos
+
+import (
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"banyan.dev/banyan/internal/chaos/boxes"
+	"banyan.dev/banyan/internal/devstack"
+)
+
+// ShiftOptions say what a shift run is.
+type ShiftOptions struct {
+	// Command is banyan, Service the new service of package boxes, which takes --listen, --db, --broker and --delay.
+	Command, Service []string
+	Dir              string
+	Seed             uint64
+	Length           time.Duration
+	// Calm leaves the faults out.
+	Calm bool
+	Log  *slog.Logger
+}
+
+const (
+	// mostBoxes are those that clients use; others are the old application's.
+	mostBoxes    = 40
+	shiftClients = 8
+	// otherBox is the first box of the old application.
+	otherBox = 1_000_000
+	// callPatience is how long a client waits for an answer.
+	callPatience = 20 * time.Second
+)
+
+// shiftRun is a capability that is shifted to and fro, between faults, while clients write through two replicas.
+type shiftRun struct {
+	ShiftOptions
+	report   *ShiftReport
+	random   *rand.Rand
+	database *devstack.Database
+	broker   *devstack.Broker
+	db       *sql.DB
+	replicas []*banyan
+	service  *child
+	store    string // path of the new service's database
+	judge    *judge
+	stops    []func(context.Context) error
+}
+
+// RunShifts runs one.
+func RunShifts(ctx context.Context, o ShiftOptions) (_ *ShiftReport, err error) {
+	r := &shiftRun{ShiftOptions: o, report: &ShiftReport{Seed: o.Seed}, random: rand.New(rand.NewPCG(o.Seed, 7)), judge: newJudge()} //nolint:gosec // it chooses faults
+	defer func() {
+		for _, stop := range slices.Backward(r.stops) {
+			err = errors.Join(err, stop(context.WithoutCancel(ctx)))
+		}
+	}()
+	if err := r.setUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.disturb(ctx); err != nil {
+		return nil, err
+	}
+	return r.report, r.settle(ctx)
+}
+
+func (r *shiftRun) setUp(ctx context.Context) error {
+	var err error
+	if r.database, err = devstack.StartDatabase(ctx, devstack.DatabaseOptions{Settings: map[string]string{"lock_wait_timeout": "10", "innodb_lock_wait_timeout": "5"}}); err != nil {
+		return err
+	}
+	r.stops = append(r.stops, r.database.Stop)
+	if r.broker, err = devstack.StartBroker(ctx, devstack.BrokerOptions{}); err != nil {
+		return err
+	}
+	r.stops = append(r.stops, r.broker.Stop)
+	if err := boxes.LayOut(r.Dir); err != nil {
+		return err
+	}
+	root, err := sql.Open("mysql", r.database.DSN(""))
+	if err != nil {
+		return fmt.Errorf("use the database: %w", err)
+	}
+	_, err = root.ExecContext(ctx, "CREATE DATABASE boxes")
+	if err = errors.Join(err, root.Close()); err != nil {
+		return err
+	}
+	if r.db, err = sql.Open("mysql", r.database.DSN("boxes")); err != nil {
+		return fmt.Errorf("use the database: %w", err)
+	}
+	r.stops = append(r.stops, func(context.Context) error { return r.db.Close() })
+	if err := r.fill(ctx); err != nil {
+		return err
+	}
+	at, err := freeAddress()
+	if err != nil {
+		return err
+	}
+	r.store = filepath.Join(r.Dir, "boxes.db")
+	r.service = &child{
+		command: append(slices.Clone(r.Service), "--listen", at, "--db", r.store, "--broker", r.broker.URL("/"), "--delay", "5ms"),
+		log:     filepath.Join(r.Dir, "service.log"), env: os.Environ(),
+	}
+	if err := r.service.start(); err != nil {
+		return err
+	}
+	r.stops = append(r.stops, func(context.Context) error { r.service.kill(); return nil })
+	for i := range 2 {
+		b, err := newBanyan(r.Command, r.Dir, i, r.database.DSN("boxes"), r.broker.URL("/"))
+		if err != nil {
+			return err
+		}
+		b.env = append(b.env, "BOXES="+at)
+		b.client.Timeout = callPatience
+		if err := b.start(); err != nil {
+			return err
+		}
+		r.replicas = append(r.replicas, b)
+		r.stops = append(r.stops, func(context.Context) error {
+			b.kill()
+			b.client.CloseIdleConnections()
+			return nil
+		})
+	}
+	return r.ready(ctx)
+}
+
+// fill makes the legacy's tables and boxes.
+func (r *shiftRun) fill(ctx context.Context) error {
+	schema, err := os.ReadFile(filepath.Join(r.Dir, "schema.sql"))
+	if err != nil {
+		return fmt.Errorf("read the schema: %w", err)
+	}
+	for statement := range strings.SplitSeq(string(schema), ";") {
+		if strings.TrimSpace(statement) == "" {
+			continue
+		}
+		if _, err := r.db.ExecContext(ctx, statement); err != nil {
+			return fmt.Errorf("make the tables: %w", err)
+		}
+	}
+	for id := 1; id <= mostBoxes; id++ {
+		if _, err := r.db.ExecContext(ctx, "INSERT INTO boxes VALUES (?, ?)", id, 500+id/2); err != nil {
+			return fmt.Errorf("make boxes: %w", err)
+		}
+	}
+	return nil
+}
+
+// ready waits until both replicas serve.
+func (r *shiftRun) ready(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for _, b := range r.replicas {
+		if err := b.ready(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// prepare brings the capability to shadow.
+func (r *shiftRun) prepare(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for _, stage := range []string{"mirrored", "shadow"} {
+		if err := poll(ctx, 200*time.Millisecond, func() error {
+			out, err := r.command(ctx, 0, "advance", map[string]any{"stage": stage})
+			if err == nil && !out.Done {
+				err = errors.New(out.Why)
+			}
+			return err
+		}); err != nil {
+			return fmt.Errorf("advance to %s: %w", stage, err)
+		}
+	}
+	return nil
+}
+
+// outcome is a command's, as the admin API has it.
+type outcome struct {
+	Done   bool   `json:"done"`
+	Why    string `json:"why"`
+	To     string `json:"to"`
+	Took   string `json:"took"`
+	Paused string `json:"paused"`
+	Voided int    `json:"voided"`
+}
+
+// command gives one to a replica.
+func (r *shiftRun) command(ctx context.Context, replica int, what string, body map[string]any) (outcome, error) {
+	text, err := json.Marshal(body)
+	if err != nil {
+		return outcome{}, fmt.Errorf("write a command: %w", err)
+	}
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.replicas[replica].admin+"/admin/v1/capabilities/boxes:"+what, strings.NewReader(string(text)))
+	if err != nil {
+		return outcome{}, fmt.Errorf("make a command: %w", err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Banyan-Who", "chaos")
+	answer, err := r.replicas[replica].client.Do(request)
+	if err != nil {
+		return outcome{}, fmt.Errorf("command %s: %w", what, err)
+	}
+	defer answer.Body.Close()
+	var out struct {
+		outcome
+		Message string `json:"message"`
+	}
+	if err := json.NewDecoder(answer.Body).Decode(&out); err != nil {
+		return outcome{}, fmt.Errorf("command %s: %w", what, err)
+	}
+	if answer.StatusCode != http.StatusOK {
+		return outcome{}, fmt.Errorf("command %s: %d %s", what, answer.StatusCode, out.Message)
+	}
+	return out.outcome, nil
+}
+
+// disturb lets clients, the old application, an operator and faults do what they do, for a while.
+func (r *shiftRun) disturb(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, r.Length)
+	defer cancel()
+	var all sync.WaitGroup
+	for n := range shiftClients {
+		all.Go(func() { r.client(ctx, n) })
+	}
+	all.Go(func() { r.oldApplication(ctx) })
+	all.Go(func() { r.operate(ctx) })
+	err := r.faults(ctx)
+	all.Wait()
+	return err
+}
+
+// operate shifts and rolls back at random.
+func (r *shiftRun) operate(ctx context.Context) {
+	random := rand.New(rand.NewPCG(r.Seed, 11)) //nolint:gosec // it chooses commands
+	for ctx.Err() == nil {
+		what, body := "rollback", map[string]any{}
+		if random.IntN(3) > 0 {
+			what, body = "advance", map[string]any{"stage": "live", "percent": 10 * (1 + random.IntN(10))}
+		}
+		out, err := r.command(ctx, random.IntN(2), what, body)
+		r.report.command(what, out, err)
+		r.Log.Debug("command", "what", what, "body", body, "outcome", out, "error", err)
+		sleep(ctx, time.Duration(random.IntN(400))*time.Millisecond)
+	}
+}
+
+// oldApplication writes other boxes behind Banyan's back.
+func (r *shiftRun) oldApplication(ctx context.Context) {
+	for n := 0; ctx.Err() == nil; n++ {
+		box := otherBox + n%50
+		_, err := r.db.ExecContext(ctx, "INSERT IGNORE INTO boxes VALUES (?, ?)", box, 500+n%30)
+		if err == nil {
+			_, err = r.db.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", box, "old-"+strconv.Itoa(n))
+		}
+		if err == nil {
+			r.report.old()
+		}
+		sleep(ctx, 20*time.Millisecond)
+	}
+}
+
+// faults are what happens to processes and servers. All run again when it returns.
+func (r *shiftRun) faults(ctx context.Context) error {
+	if r.Calm {
+		<-ctx.Done()
+		return nil
+	}
+	whole := context.WithoutCancel(ctx)
+	for ctx.Err() == nil {
+		sleep(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond)
+		if ctx.Err() != nil {
+			return nil
+		}
+		fault := []string{"replica", "replica", "pause", "service", "service", "broker", "database"}[r.random.IntN(7)]
+		which := r.random.IntN(2)
+		r.report.fault(fault)
+		r.Log.Debug("fault", "what", fault, "which", which)
+		var err error
+		switch fault {
+		case "replica":
+			r.replicas[which].kill()
+			sleep(ctx, time.Duration(r.random.IntN(1500))*time.Millisecond)
+			err = r.replicas[which].start()
+		case "pause":
+			err = r.replicas[which].signal(stopSignal)
+			sleep(ctx, time.Duration(500+r.random.IntN(5000))*time.Millisecond)
+			err = errors.Join(err, r.replicas[which].signal(goOnSignal))
+		case "service":
+			r.service.kill()
+			sleep(ctx, time.Duration(r.random.IntN(1000))*time.Millisecond)
+			err = r.service.start()
+		case "broker":
+			r.broker.Kill()
+			err = r.broker.Restart(whole)
+		case "database":
+			r.database.Kill()
+			err = r.database.Restart(whole)
+		}
+		if err != nil {
+			return fmt.Errorf("the fault %s: %w", fault, err)
+		}
+	}
+	return nil
+}
+
+func sleep(ctx context.Context, d time.Duration) {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+	case <-t.C:
+	}
+}
+
+// child is a process that is killed and started again.
+type child struct {
+	command []string
+	env     []string
+	log     string
+
+	running *exec.Cmd
+	ended   chan struct{}
+	input   interface{ Close() error }
+}
+
+func (c *child) start() error {
+	output, err := os.OpenFile(c.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return fmt.Errorf("open a log: %w", err)
+	}
+	defer output.Close()                                //nolint:errcheck // the child writes it
+	cmd := exec.Command(c.command[0], c.command[1:]...) //nolint:gosec,noctx // It is to end in no other way than by kill.
+	cmd.Env, cmd.Stdout, cmd.Stderr = c.env, output, output
+	input, err := cmd.StdinPipe()
+	if err != nil {
+		return fmt.Errorf("start the service: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start the service: %w", err)
+	}
+	c.running, c.input, c.ended = cmd, input, make(chan struct{})
+	go func(ended chan struct{}) {
+		defer close(ended)
+		_ = cmd.Wait() // killed
+	}(c.ended)
+	return nil
+}
+
+func (c *child) kill() {
+	if c.running == nil {
+		return
+	}
+	_ = c.running.Process.Kill() // it may have ended
+	<-c.ended
+	_ = c.input.Close() // the same
+	c.running = nil
+}
