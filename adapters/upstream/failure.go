@@ -1,0 +1,143 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/code"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"banyan.dev/banyan/strangler"
+)
+
+// Reasons of the errors that are not the service's own. None says what has become of a write.
+const (
+	// ReasonUnavailable: the service can't be reached, or was lost during the call.
+	ReasonUnavailable = "UPSTREAM_UNAVAILABLE"
+	// ReasonReply: the service has answered what can't be passed on.
+	ReasonReply = "UPSTREAM_REPLY"
+	// ReasonDeadline: the service has not answered in time.
+	ReasonDeadline = "DEADLINE_EXCEEDED"
+)
+
+// retryAfter is the hint of errors of calls that can be repeated.
+const retryAfter = time.Second
+
+// failure gives gRPC's error as the caller's.
+func (c *conversation) failure(err error) *strangler.Error {
+	st := status.Convert(err)
+	late := st.Code() == codes.DeadlineExceeded
+	switch {
+	case (late || st.Code() == codes.Canceled) && c.ctx.Err() != nil:
+		if errors.Is(c.ctx.Err(), context.Canceled) {
+			return strangler.AsError(context.Canceled)
+		}
+		return c.late(err)
+	case unusable(st) && c.heard.headers.Load():
+		return c.unusable(err)
+	case !c.heard.trailers.Load() && late, late && errorInfo(st) == nil:
+		// Without a reason it is a library's word for its own clock, wherever it runs.
+		return c.late(err)
+	case c.heard.trailers.Load():
+		return c.own(st)
+	default:
+		return c.lost(err)
+	}
+}
+
+// unusable says whether gRPC has made st up over a message that it did not take, or that is missing. Whether the service's
+// trailers have arrived doesn't tell here: they follow the message. That the text is the same where the service's gRPC
+// refuses a request is why headers are looked for, too: a refusal has none.
+func unusable(st *status.Status) bool {
+	switch st.Code() {
+	case codes.ResourceExhausted, codes.Internal, codes.Unimplemented:
+		return strings.HasPrefix(st.Message(), "grpc: ") || strings.HasPrefix(st.Message(), "cardinality violation: ")
+	default:
+		return false
+	}
+}
+
+// own gives what the service has said, as it is.
+func (c *conversation) own(st *status.Status) *strangler.Error {
+	said := st.Code()
+	if said > codes.Unauthenticated { // there is none above
+		said = codes.Unknown
+	}
+	e := &strangler.Error{
+		Code: said, Reason: code.Code(said).String(), Domain: string(c.call.Operation.Descriptor.ParentFile().Package()), Message: st.Message(),
+	}
+	for _, detail := range st.Details() {
+		switch d := detail.(type) {
+		case *errdetails.ErrorInfo:
+			e.Reason, e.Domain, e.Metadata = d.GetReason(), d.GetDomain(), d.GetMetadata()
+		case *errdetails.BadRequest:
+			for _, v := range d.GetFieldViolations() {
+				e.Violations = append(e.Violations, strangler.Violation{Field: v.GetField(), Description: v.GetDescription()})
+			}
+		case *errdetails.RetryInfo:
+			e.RetryAfter = d.GetRetryDelay().AsDuration()
+		}
+	}
+	return e
+}
+
+func errorInfo(st *status.Status) *errdetails.ErrorInfo {
+	for _, detail := range st.Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info
+		}
+	}
+	return nil
+}
+
+// late is the error of an answer that has not come in time.
+func (c *conversation) late(err error) *strangler.Error {
+	e := c.fail(codes.DeadlineExceeded, ReasonDeadline, "the service that answers this has not done so before the call's deadline; "+c.advice("try again with a longer one"), err)
+	e.RetryAfter = 0
+	return e
+}
+
+// lost is the error of a service that can't be reached, or of an answer that was lost.
+func (c *conversation) lost(err error) *strangler.Error {
+	what := "the service that answers this can't be reached at present; "
+	if c.heard.sent.Load() {
+		what = "the service that answers this was lost before it had answered in full; "
+	}
+	return c.fail(codes.Unavailable, ReasonUnavailable, what+c.advice("try again"), err)
+}
+
+// unusable is the error of an answer that can't be passed on.
+func (c *conversation) unusable(err error) *strangler.Error {
+	what := "the service that answers this has sent an answer that can't be passed on; "
+	if status.Code(err) == codes.ResourceExhausted {
+		what = "the service that answers this has sent an answer that is larger than it may be; "
+	}
+	e := c.fail(codes.Internal, ReasonReply, what+c.advice("ask for less, or tell the operators"), err)
+	e.RetryAfter = 0
+	return e
+}
+
+// advice says what to do: what is given, unless the call may have changed something.
+func (c *conversation) advice(harmless string) string {
+	switch {
+	case c.call.Operation.Read:
+		return harmless
+	case !c.heard.sent.Load():
+		return "nothing was changed: " + harmless
+	default:
+		return "it may have made the change: read it back before repeating it"
+	}
+}
+
+func (c *conversation) fail(code codes.Code, reason, message string, cause error) *strangler.Error {
+	e := strangler.Fail(code, reason, "%s", message).WithCause(cause)
+	e.Metadata = map[string]string{"service": c.service}
+	if c.call.Operation.Read || !c.heard.sent.Load() {
+		e.RetryAfter = retryAfter
+	}
+	return e
+}
