@@ -3,6 +3,7 @@ package upstream
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"time"
 
@@ -29,17 +30,14 @@ const retryAfter = time.Second
 
 // failure gives gRPC's error as the caller's.
 func (c *conversation) failure(err error) *strangler.Error {
-	st := status.Convert(err)
+	st := statusOf(err)
 	late := st.Code() == codes.DeadlineExceeded
 	switch {
 	case (late || st.Code() == codes.Canceled) && c.ctx.Err() != nil:
-		if errors.Is(c.ctx.Err(), context.Canceled) {
-			return strangler.AsError(context.Canceled)
-		}
-		return c.late(err)
+		return c.ended(err)
 	case unusable(st) && c.heard.headers.Load():
 		return c.unusable(err)
-	case !c.heard.trailers.Load() && late, late && errorInfo(st) == nil:
+	case late && (!c.heard.trailers.Load() || !reasoned(st)):
 		// Without a reason it is a library's word for its own clock, wherever it runs.
 		return c.late(err)
 	case c.heard.trailers.Load():
@@ -47,6 +45,15 @@ func (c *conversation) failure(err error) *strangler.Error {
 	default:
 		return c.lost(err)
 	}
+}
+
+// statusOf gives the status in err, without what gRPC writes around it where it has tried several times.
+func statusOf(err error) *status.Status {
+	var s interface{ GRPCStatus() *status.Status }
+	if errors.As(err, &s) && s.GRPCStatus() != nil {
+		return s.GRPCStatus()
+	}
+	return status.Convert(err)
 }
 
 // unusable says whether gRPC has made st up over a message that it did not take, or that is missing. Whether the service's
@@ -85,13 +92,25 @@ func (c *conversation) own(st *status.Status) *strangler.Error {
 	return e
 }
 
-func errorInfo(st *status.Status) *errdetails.ErrorInfo {
-	for _, detail := range st.Details() {
-		if info, ok := detail.(*errdetails.ErrorInfo); ok {
-			return info
-		}
+// reasoned says whether st tells a reason.
+func reasoned(st *status.Status) bool {
+	return slices.ContainsFunc(st.Details(), func(detail any) bool {
+		_, ok := detail.(*errdetails.ErrorInfo)
+		return ok
+	})
+}
+
+// ended is the error of a call whose context has ended. Who made the context may have said what that means.
+func (c *conversation) ended(err error) *strangler.Error {
+	if errors.Is(c.ctx.Err(), context.Canceled) {
+		return strangler.AsError(context.Canceled)
 	}
-	return nil
+	var said *strangler.Error
+	if errors.As(context.Cause(c.ctx), &said) && said.Code == codes.DeadlineExceeded {
+		told := *said // many calls may have the same cause
+		return told.WithCause(err)
+	}
+	return c.late(err)
 }
 
 // late is the error of an answer that has not come in time.
@@ -113,7 +132,7 @@ func (c *conversation) lost(err error) *strangler.Error {
 // unusable is the error of an answer that can't be passed on.
 func (c *conversation) unusable(err error) *strangler.Error {
 	what := "the service that answers this has sent an answer that can't be passed on; "
-	if status.Code(err) == codes.ResourceExhausted {
+	if statusOf(err).Code() == codes.ResourceExhausted {
 		what = "the service that answers this has sent an answer that is larger than it may be; "
 	}
 	e := c.fail(codes.Internal, ReasonReply, what+c.advice("ask for less, or tell the operators"), err)

@@ -11,7 +11,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/status"
 )
 
 const (
@@ -128,11 +127,11 @@ func (h *health) question() (why string) {
 		return "it says that it is " + reply.GetStatus().String()
 	case err == nil:
 		return ""
-	case errors.Is(ctx.Err(), context.DeadlineExceeded) || status.Code(err) == codes.DeadlineExceeded:
-		return fmt.Sprintf("it has not answered within %s: %s", h.timeout, status.Convert(err).Message())
-	case heard.trailers.Load() && status.Code(err) != codes.Unavailable:
+	case errors.Is(ctx.Err(), context.DeadlineExceeded) || statusOf(err).Code() == codes.DeadlineExceeded:
+		return fmt.Sprintf("it has not answered within %s: %s", h.timeout, statusOf(err).Message())
+	case heard.trailers.Load() && statusOf(err).Code() != codes.Unavailable:
 		return ""
 	default:
-		return status.Convert(err).Message()
+		return statusOf(err).Message()
 	}
 }

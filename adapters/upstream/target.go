@@ -24,6 +24,9 @@ func readTarget(target string) (string, []grpc.DialOption, error) {
 		if strings.Contains(target, ",") {
 			return "", nil, fmt.Errorf("the target %s is a list with a scheme: write a list as host:port,host:port", target)
 		}
+		if scheme, _, _ := strings.Cut(target, ":"); resolver.Get(scheme) == nil {
+			return "", nil, fmt.Errorf("the target %s has the scheme %s, which gRPC doesn't know: give host:port, or dns:///host:port", target, scheme)
+		}
 		return target, nil, nil
 	}
 	var state resolver.State
