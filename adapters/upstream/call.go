@@ -14,7 +14,8 @@ import (
 	"banyan.dev/banyan/strangler"
 )
 
-// Call implements strangler.Backend. Only reads are sent twice, and what is known not to have reached the service.
+// Call implements strangler.Backend. Only reads are sent twice, and what the service
+// is known not to have begun.
 func (u *Upstream) Call(ctx context.Context, call *strangler.Call, send func(*strangler.Reply) error) error {
 	wire, err := call.Request.Wire()
 	if err != nil {

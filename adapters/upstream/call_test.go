@@ -136,5 +136,12 @@ func TestTheServicesErrorsAreTheCallers(t *testing.T) {
 				t.Errorf("%s: got %+v, want %+v", name, e, test.want)
 			}
 		}
+		calls := int64(2)
+		if test.want.Code == codes.Unavailable {
+			calls = 1 + 3 // only the read is tried again
+		}
+		if s.calls.Load() != calls {
+			t.Errorf("%v: %d calls, want %d", test.says, s.calls.Load(), calls)
+		}
 	}
 }

@@ -32,6 +32,9 @@ const retryAfter = time.Second
 func (c *conversation) failure(err error) *strangler.Error {
 	st := statusOf(err)
 	late := st.Code() == codes.DeadlineExceeded
+	if late {
+		awaitEnd(c.ctx)
+	}
 	switch {
 	case (late || st.Code() == codes.Canceled) && c.ctx.Err() != nil:
 		return c.ended(err)
@@ -44,6 +47,16 @@ func (c *conversation) failure(err error) *strangler.Error {
 		return c.own(st)
 	default:
 		return c.lost(err)
+	}
+}
+
+// clocks is how much earlier than here a deadline may be noticed elsewhere.
+const clocks = 50 * time.Millisecond
+
+// awaitEnd waits for a deadline that is about to pass: what ends then has a cause that tells more.
+func awaitEnd(ctx context.Context) {
+	if deadline, ok := ctx.Deadline(); ok && time.Until(deadline) < clocks {
+		<-ctx.Done()
 	}
 }
 

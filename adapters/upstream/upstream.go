@@ -3,6 +3,7 @@ package upstream
 import (
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"google.golang.org/grpc"
@@ -29,8 +30,8 @@ type Upstream struct {
 	service string
 	conn    *grpc.ClientConn
 	options []grpc.CallOption
-	maximum int
 	health  *health
+	closing sync.Once
 }
 
 var _ strangler.Backend = (*Upstream)(nil)
@@ -59,7 +60,6 @@ func New(o Options) (*Upstream, error) {
 		service: o.Service,
 		conn:    conn,
 		options: []grpc.CallOption{grpc.ForceCodecV2(codec{}), grpc.MaxCallRecvMsgSize(o.MaxReplyBytes)},
-		maximum: o.MaxReplyBytes,
 		health:  newHealth(o, conn),
 	}, nil
 }
@@ -67,7 +67,9 @@ func New(o Options) (*Upstream, error) {
 // Close closes the connections. Calls that are under way fail as if they were lost. Closing twice is harmless.
 func (u *Upstream) Close() error {
 	u.health.close()
-	if err := u.conn.Close(); err != nil && !errors.Is(err, grpc.ErrClientConnClosing) {
+	var err error
+	u.closing.Do(func() { err = u.conn.Close() })
+	if err != nil {
 		return fmt.Errorf("close the connections to service %q: %w", u.service, err)
 	}
 	return nil
