@@ -25,6 +25,7 @@ type Store struct {
 	db      *sql.DB
 	ask     statements
 	options StoreOptions
+	turns   turns
 }
 
 // NewStore makes a Store of a SQLite database. The database should be in WAL mode with a busy_timeout of some seconds. Close

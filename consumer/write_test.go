@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -108,6 +109,60 @@ func TestAWriteIsDoneOnce(t *testing.T) {
 	if _, err := s.store.Write(t.Context(), "things", Tag{"4", 9}, reply, do(reply, sql.ErrConnDone)); status.Code(err) != codes.Unavailable {
 		t.Errorf("got %v", err)
 	}
+}
+
+// The second try of a write waits for the first, and then has its reply.
+func TestTriesOfOneWriteTakeTurns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var turns turns
+		done, err := turns.take(t.Context(), "1")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if other, err := turns.take(t.Context(), "2"); err != nil {
+			t.Error(err)
+		} else {
+			other()
+		}
+		late, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := turns.take(late, "1"); !errors.Is(err, context.DeadlineExceeded) {
+			t.Errorf("got %v", err)
+		}
+		second := false
+		go func() {
+			done, err := turns.take(t.Context(), "1")
+			if err != nil {
+				t.Error(err)
+			}
+			second = true
+			done()
+		}()
+		synctest.Wait()
+		if second {
+			t.Error("both had the turn")
+		}
+		done()
+		synctest.Wait()
+		if !second || len(turns.held) != 0 {
+			t.Error("the second never had its turn, or kept it")
+		}
+	})
+	s := newService(t, file(t), StoreOptions{})
+	s.write(t, "1", 3, "c", "a", "x")
+	reply := wrapperspb.String("")
+	done, replayed, err := s.store.Turn(t.Context(), "things", Tag{"1", 3}, reply)
+	if err != nil || !replayed || reply.GetValue() != "x" {
+		t.Fatalf("replayed %v: %v, %v", replayed, reply, err)
+	}
+	done()
+	if _, _, err := s.store.Turn(t.Context(), "others", Tag{"1", 3}, reply); status.Code(err) != codes.InvalidArgument {
+		t.Errorf("got %v", err)
+	}
+	if done, replayed, err = s.store.Turn(t.Context(), "things", Tag{}, reply); err != nil || replayed {
+		t.Errorf("without a tag: %v, %v", replayed, err)
+	}
+	done()
 }
 
 func TestTagsAreReadFromMetadata(t *testing.T) {

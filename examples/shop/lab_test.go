@@ -33,6 +33,7 @@ type lab struct {
 	contract *contract.Contract
 	backend  *legacy.Backend
 	db       *sql.DB
+	dsn      string
 }
 
 // small is what a lab's shop holds.
@@ -60,7 +61,7 @@ func newLab(t *testing.T, server *devstack.Server, options generate.Options) *la
 	if err := errors.Join(schema.Create(ctx, db), generate.Generate(ctx, db, options)); err != nil {
 		t.Fatal(err)
 	}
-	l := &lab{contract: loadContract(t), db: db}
+	l := &lab{contract: loadContract(t), db: db, dsn: dsn}
 	program, faults := legacy.Compile(l.contract, files(t), legacy.Options{
 		Zone: time.UTC, Paging: legacy.Paging{DefaultSize: 50, MaxSize: 1000, Keys: []string{"a secret"}},
 	})

@@ -1,4 +1,5 @@
-// Generate writes Go code beside the .proto files below a directory, with the plugins that are tools of go.mod.
+// Generate writes Go code of the .proto files below a directory, with the plugins that are tools of go.mod: beside them, or
+// all of it into one package, for files that say nothing of Go.
 //
 // Google's own files (google/api and the like) come from the Go packages that are linked in here, so that nothing is
 // fetched and nothing copied; protoc and buf want them as text.
@@ -8,6 +9,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"io/fs"
 	"os"
@@ -17,7 +19,10 @@ import (
 
 	"github.com/bufbuild/protocompile"
 	"github.com/bufbuild/protocompile/linker"
-	_ "google.golang.org/genproto/googleapis/api/annotations" // for the resolver
+	_ "google.golang.org/genproto/googleapis/api/annotations" // these are for the resolver
+	_ "google.golang.org/genproto/googleapis/type/date"
+	_ "google.golang.org/genproto/googleapis/type/decimal"
+	_ "google.golang.org/genproto/googleapis/type/money"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protodesc"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -27,28 +32,39 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		fmt.Fprintln(os.Stderr, "usage: generate DIRECTORY")
+	gateway := flag.Bool("gateway", true, "write code for REST, too")
+	pkg := flag.String("package", "", "the import path of the one `package` for all, which is written into the current directory")
+	flag.Parse()
+	if flag.NArg() != 1 {
+		fmt.Fprintln(os.Stderr, "usage: generate [flags] DIRECTORY")
+		flag.PrintDefaults()
 		os.Exit(2)
 	}
-	if err := generate(context.Background(), os.Args[1]); err != nil {
+	if err := generate(context.Background(), flag.Arg(0), *pkg, *gateway); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-// plugins are run in this order, each with the same parameter.
-func plugins() []string {
-	return []string{"protoc-gen-go", "protoc-gen-go-grpc", "protoc-gen-grpc-gateway"}
-}
-
-func generate(ctx context.Context, root string) error {
+func generate(ctx context.Context, root, pkg string, gateway bool) error {
 	request, err := compile(ctx, root)
 	if err != nil {
 		return err
 	}
-	for _, plugin := range plugins() {
-		if err := run(ctx, plugin, request, root); err != nil {
+	out := root
+	if pkg != "" {
+		parameter := []string{"module=" + pkg}
+		for _, file := range request.GetFileToGenerate() {
+			parameter = append(parameter, "M"+file+"="+pkg)
+		}
+		request.Parameter, out = proto.String(strings.Join(parameter, ",")), "."
+	}
+	plugins := []string{"protoc-gen-go", "protoc-gen-go-grpc"}
+	if gateway {
+		plugins = append(plugins, "protoc-gen-grpc-gateway")
+	}
+	for _, plugin := range plugins {
+		if err := run(ctx, plugin, request, out); err != nil {
 			return fmt.Errorf("%s: %w", plugin, err)
 		}
 	}

@@ -120,10 +120,7 @@ func (w *world) writeLines(t *orderTables, o order) {
 		p := w.product(d.between(1, w.Products))
 		quantity := pick(d, []int{1, 1, 1, 2, 3, 10})
 		price := cents(decimal(int64(p.price) * int64(o.rate) / 1000000))
-		percent := decimal(19_0000)
-		if p.taxClass == 2 {
-			percent = 7_0000
-		}
+		percent := taxPercent(p.taxClass)
 		t.position++
 		t.positions.row(t.position, o.id, strconv.Itoa(p.id), p.sku, p.name, quantity, price, percent)
 		sum := price * decimal(quantity)

@@ -17,8 +17,8 @@ func (w *world) reference(out *writer) {
 		t.row(c.code, c.title, c.left, c.right, c.point, c.rate, epoch(w.Until))
 	}
 	t = out.table("tax_rates", "tax_class, tax_percent, tax_title")
-	t.row(1, decimal(19_0000), "MwSt. 19%")
-	t.row(2, decimal(7_0000), "MwSt. 7%")
+	t.row(1, taxPercent(1), "MwSt. 19%")
+	t.row(2, taxPercent(2), "MwSt. 7%")
 
 	t = out.table("counters", "counters_name, counters_value")
 	t.row("customers", w.Customers)

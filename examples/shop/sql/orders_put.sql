@@ -3,8 +3,9 @@
 -- nothing. The card's number is not part of the message and stays, as long as its last digits are the same.
 
 -- put: shop.v2.Order
+-- Ids from 1000000000 on are the new order service's, which has a counter of its own.
 -- name: counter :exec
-UPDATE counters SET counters_value = GREATEST(counters_value, :id) WHERE counters_name = 'orders';
+UPDATE counters SET counters_value = GREATEST(counters_value, :id) WHERE counters_name = 'orders' AND :id < 1000000000;
 -- name: old :opt into=-
 SELECT o.orders_id AS _id FROM orders o WHERE o.orders_id = :id FOR UPDATE;
 -- name: give :exec

@@ -1,9 +1,11 @@
-// Command oldshop plays the example's old shop: fill makes its tables and rows, run goes on writing to them.
+// Command oldshop plays the example's old shop: fill makes its tables and rows, run goes on writing to them, and taxes tells what
+// is in no contract.
 package main
 
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -36,9 +38,11 @@ func main() {
 
 const usage = `usage: oldshop fill [--dsn DSN] [--seed N] [--customers N] [--products N] [--orders N]
        oldshop run  [--dsn DSN] [--seed N] [--rate N]
+       oldshop taxes [--seed N] [--products N]
 
 fill makes the old shop's tables in an empty database, and rows in them.
 run goes on writing to them as the old application does, until it is interrupted.
+taxes prints the percent of tax of each product that fill makes, as orders --taxes reads it.
 
 Without --dsn the database is the one that the environment's BANYAN_LEGACY_DSN names.
 
@@ -70,11 +74,13 @@ func command(ctx context.Context, args []string, env func(string) string, out io
 		flags.Usage()
 		return nil
 	case name == "":
-		return errors.New("say what to do, fill or run; oldshop --help tells more")
-	case name != "fill" && name != "run":
-		return fmt.Errorf("there is no command %q; it is fill or run", name)
+		return errors.New("say what to do, fill, run or taxes; oldshop --help tells more")
+	case name != "fill" && name != "run" && name != "taxes":
+		return fmt.Errorf("there is no command %q; it is fill, run or taxes", name)
 	case flags.NArg() > 0:
 		return fmt.Errorf("%s takes flags only, but was given %q", name, flags.Arg(0))
+	case name == "taxes":
+		return taxes(os.Stdout, generate.Options{Seed: *seed, Products: exactly(*products), Customers: -1, Orders: -1})
 	case *dsn == "":
 		*dsn = env(dsnVariable)
 	}
@@ -117,6 +123,17 @@ func fill(ctx context.Context, db *sql.DB, name string, options generate.Options
 		return err
 	}
 	return generate.Generate(ctx, db, options)
+}
+
+// taxes prints what the new order service has to be told of products.
+func taxes(out io.Writer, options generate.Options) error {
+	percents, err := generate.Taxes(options)
+	if err != nil {
+		return err
+	}
+	in := json.NewEncoder(out)
+	in.SetIndent("", "  ")
+	return in.Encode(percents)
 }
 
 // run plays the old shop, and tells every few seconds what it has done since.

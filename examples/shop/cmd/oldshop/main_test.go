@@ -35,9 +35,9 @@ func TestCommandLineIsRefused(t *testing.T) {
 		dsn  string
 		want string
 	}{
-		{nil, secret, "say what to do, fill or run"},
-		{[]string{"--seed", "1"}, secret, "say what to do, fill or run"},
-		{[]string{"empty"}, secret, `there is no command "empty"; it is fill or run`},
+		{nil, secret, "say what to do, fill, run or taxes"},
+		{[]string{"--seed", "1"}, secret, "say what to do, fill, run or taxes"},
+		{[]string{"empty"}, secret, `there is no command "empty"; it is fill, run or taxes`},
 		{[]string{"run", "fast"}, secret, `run takes flags only, but was given "fast"`},
 		{[]string{"run"}, "", "--dsn or BANYAN_LEGACY_DSN has to name a database"},
 		{[]string{"fill"}, "shop:hush-hush@tcp(127.0.0.1:1)/", "--dsn or BANYAN_LEGACY_DSN has to name a database"},

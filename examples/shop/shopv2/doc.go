@@ -1,0 +1,5 @@
+// Package shopv2 is the contract shop.v2 for Go programs: what protoc makes of the .proto files in ../contract. Banyan itself
+// needs none of it; the new order service and clients of the shop do.
+package shopv2
+
+//go:generate go run ../../../bench/internal/generate -gateway=false -package banyan.dev/banyan/examples/shop/shopv2 ../contract
