@@ -69,35 +69,79 @@ func Run(ctx context.Context, o Options) (err error) {
 	return serve(ctx, o, servers, s)
 }
 
-// serve runs Banyan and the old shop.
+// serve runs Banyan on two replicas, the old shop, the new order service, and clients.
 func serve(ctx context.Context, o Options, servers *servers, s *shop) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	project, faults := app.Load(ctx, s.config, o.LookupEnv)
-	if err := faults.Err(); err != nil {
+	var projects []*app.Project
+	for _, file := range []string{s.config, s.second} {
+		project, faults := app.Load(ctx, file, o.LookupEnv)
+		if err := faults.Err(); err != nil {
+			return err
+		}
+		projects = append(projects, project)
+	}
+	logger := slog.New(projects[0].Config.Log.Handler(o.Log))
+	failures := make(chan error, 8)
+	// part runs something until it ends, and with it all else.
+	part := func(group *sync.WaitGroup, do func() error) {
+		group.Go(func() {
+			if err := do(); err != nil {
+				failures <- err
+			}
+			cancel()
+		})
+	}
+	// The new service ends last: replicas that drain may still need it.
+	var service, replicas, beside sync.WaitGroup
+	serviceCtx, endService := context.WithCancel(context.WithoutCancel(ctx))
+	defer endService()
+	orders, err := s.openOrders(serviceCtx, o, servers.broker.URL(""), logger)
+	if err != nil {
+		return interrupted(ctx, err)
+	}
+	part(&service, func() error { return errors.Join(orders.Serve(serviceCtx), orders.Close()) })
+	addresses := [2]chan app.Addresses{make(chan app.Addresses, 1), make(chan app.Addresses, 1)}
+	for i, project := range projects {
+		ready := func(at app.Addresses) { addresses[i] <- at }
+		part(&replicas, func() error {
+			return app.New(project, app.Options{Logger: logger, Version: o.Version, Abort: o.Abort, Ready: ready}).Run(ctx)
+		})
+	}
+	servers.keep(ctx, &beside, o.Out)
+	part(&beside, func() error { return s.open(ctx, o, servers, addresses, logger) })
+	replicas.Wait()
+	beside.Wait()
+	endService()
+	service.Wait()
+	close(failures)
+	err = removeReady(o.ReadyFile)
+	for failure := range failures {
+		err = errors.Join(err, failure)
+	}
+	return err
+}
+
+// open tells that all is ready, once it is, and lets the old application and clients go on until ctx ends.
+func (s *shop) open(ctx context.Context, o Options, servers *servers, addresses [2]chan app.Addresses, logger *slog.Logger) error {
+	var at [2]app.Addresses
+	for i := range at {
+		select {
+		case at[i] = <-addresses[i]:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+	r := newReady(at, servers, s, o.Program)
+	if err := r.write(o.ReadyFile); err != nil {
 		return err
 	}
-	logger := slog.New(project.Config.Log.Handler(o.Log))
-	var running sync.WaitGroup
-	var oldErr, readyErr error
-	servers.keep(ctx, &running, o.Out)
-	ready := func(at app.Addresses) {
-		running.Go(func() {
-			if oldErr = s.goOn(ctx, logger); oldErr != nil {
-				cancel()
-			}
-		})
-		r := newReady(at, servers, s, o.Program)
-		if readyErr = r.write(o.ReadyFile); readyErr != nil {
-			cancel()
-			return
-		}
-		r.print(o.Out, o.ReadyFile)
-	}
-	err := app.New(project, app.Options{Logger: logger, Version: o.Version, Abort: o.Abort, Ready: ready}).Run(ctx)
-	cancel()
-	running.Wait()
-	return errors.Join(err, oldErr, readyErr, removeReady(o.ReadyFile))
+	r.print(o.Out, o.ReadyFile)
+	var both sync.WaitGroup
+	both.Go(func() { s.clients(ctx, o.Out) })
+	err := s.goOn(ctx, logger)
+	both.Wait()
+	return err
 }
 
 // interrupted gives nil for a failure that comes from being told to stop.

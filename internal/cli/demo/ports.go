@@ -17,7 +17,13 @@ type listener struct {
 	port int
 }
 
-func usual() []listener { return []listener{{"REST", 8080}, {"gRPC", 9090}, {"admin", 9091}} }
+func usual() []listener {
+	return []listener{
+		{"REST", 8080}, {"gRPC", 9090}, {"admin", 9091},
+		{"REST of the second replica", 8082}, {"gRPC of the second replica", 9094}, {"admin of the second replica", 9095},
+		{"the new order service", 9200},
+	}
+}
 
 // choosePorts gives ports of loopback that nobody listens on, one for each that is wanted: its own where that is free,
 // else any, which it tells out. With anyFree it gives any at once.

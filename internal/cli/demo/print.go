@@ -30,6 +30,10 @@ The old shop is open, and Banyan serves it.
 	for _, command := range r.watching() {
 		fmt.Fprintf(w, "  %s\n", command)
 	}
+	fmt.Fprint(w, "\nA new order service runs beside, and clients place and read orders through two replicas. Move the orders to it, and back:\n\n")
+	for _, command := range r.shifting() {
+		fmt.Fprintf(w, "  %s\n", command)
+	}
 	fmt.Fprint(w, "\nTo try SQL of your own, edit a copy (the demo writes its files anew at each start), and serve it beside:\n\n")
 	for _, command := range r.copying() {
 		fmt.Fprintf(w, "  %s\n", command)
@@ -55,6 +59,21 @@ func (r ready) watching() []string {
 		program + " events tail -c " + file,
 		program + " events replay -c " + file + " --from 1h orders",
 		program + " status -c " + file,
+	}
+}
+
+// shifting are commands that move the orders to the new service and back. Each works once the one before is done; the
+// first filling of the new service has to be done before shadow.
+func (r ready) shifting() []string {
+	program, at := quote(r.program), " --admin "+r.Admin
+	return []string{
+		program + " advance orders --to mirrored" + at,
+		program + " status orders" + at + "   # until the backfill is done",
+		program + " advance orders --to shadow" + at,
+		program + " advance orders --to live --percent 25" + at,
+		program + " advance orders --to live" + at,
+		program + " rollback orders --reason 'a drill'" + at,
+		program + " history orders" + at,
 	}
 }
 

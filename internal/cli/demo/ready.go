@@ -17,6 +17,11 @@ type ready struct {
 	REST  string `json:"rest"`
 	GRPC  string `json:"grpc"`
 	Admin string `json:"admin"`
+	// Second is the second replica's REST, AdminSecond its admin listener.
+	Second      string `json:"second_rest"`
+	AdminSecond string `json:"second_admin"`
+	// Orders is where the new order service takes gRPC.
+	Orders string `json:"orders"`
 	// LegacyDSN is a go-sql-driver DSN of the old shop's database, with all rights.
 	LegacyDSN string `json:"legacy_dsn"`
 	AMQPURL   string `json:"amqp_url"`
@@ -26,9 +31,9 @@ type ready struct {
 	program string // how the command was called
 }
 
-func newReady(at app.Addresses, servers *servers, s *shop, program string) ready {
+func newReady(at [2]app.Addresses, servers *servers, s *shop, program string) ready {
 	return ready{
-		REST: at.REST, GRPC: at.GRPC, Admin: at.Admin,
+		REST: at[0].REST, GRPC: at[0].GRPC, Admin: at[0].Admin, Second: at[1].REST, AdminSecond: at[1].Admin, Orders: s.service,
 		LegacyDSN: s.dsn, AMQPURL: servers.broker.URL(""), Config: s.config, program: program,
 	}
 }

@@ -26,9 +26,12 @@ const database = "shop"
 
 // shop is the old shop, with Banyan's files for it laid out in a directory.
 type shop struct {
-	dsn    string
-	config string // path of banyan.yaml
-	db     *sql.DB
+	dsn     string
+	config  string // path of banyan.yaml
+	second  string // that of the second replica
+	service string // where the new order service listens
+	facades []string
+	db      *sql.DB
 }
 
 // filled is kept in a directory whose database is complete.
@@ -44,7 +47,7 @@ func openShop(ctx context.Context, server *devstack.Database, amqpURL string, o 
 	}
 	s := &shop{dsn: server.DSN(database)}
 	var err error
-	if s.config, err = layOut(o, s.dsn, amqpURL); err != nil {
+	if err := s.layOut(o, amqpURL); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("mysql", s.dsn); err != nil {
@@ -153,9 +156,9 @@ func remake(ctx context.Context, dsn string) error {
 	return nil
 }
 
-// layOut copies the example's contract and SQL into the directory and writes a banyan.yaml for them.
-func layOut(o Options, dsn, amqpURL string) (file string, err error) {
-	err = fs.WalkDir(example.Files(), ".", func(path string, d fs.DirEntry, err error) error {
+// layOut copies the example's contract and SQL into the directory and writes a banyan.yaml for each replica.
+func (s *shop) layOut(o Options, amqpURL string) error {
+	err := fs.WalkDir(example.Files(), ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return err
 		}
@@ -170,18 +173,34 @@ func layOut(o Options, dsn, amqpURL string) (file string, err error) {
 		return writeWhole(to, text)
 	})
 	if err != nil {
-		return "", fmt.Errorf("lay the example out: %w", err)
+		return fmt.Errorf("lay the example out: %w", err)
 	}
-	text, err := configFor(dsn, amqpURL, o)
+	ports, err := choosePorts(usual(), o.FreePorts, o.Out)
 	if err != nil {
-		return "", err
+		return err
 	}
-	file = filepath.Join(o.Dir, "project", "banyan.yaml")
-	return file, writeWhole(file, text)
+	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
+	s.service, s.facades = at(6), []string{at(1), at(4)}
+	for i, name := range []string{"banyan.yaml", "banyan-2.yaml"} {
+		text, err := configFor(s.dsn, amqpURL, s.service, at(3*i), at(3*i+1), at(3*i+2))
+		if err != nil {
+			return err
+		}
+		file := filepath.Join(o.Dir, "project", name)
+		if err := writeWhole(file, text); err != nil {
+			return err
+		}
+		if i == 0 {
+			s.config = file
+		} else {
+			s.second = file
+		}
+	}
+	return nil
 }
 
-// configFor writes the demo's banyan.yaml, which also works without the demo as long as its servers run.
-func configFor(dsn, amqpURL string, o Options) ([]byte, error) {
+// configFor writes a replica's banyan.yaml, which also works without the demo as long as its servers run.
+func configFor(dsn, amqpURL, service, rest, grpc, admin string) ([]byte, error) {
 	parsed, err := mysql.ParseDSN(dsn)
 	if err != nil {
 		return nil, fmt.Errorf("read the server's DSN: %w", err)
@@ -191,10 +210,6 @@ func configFor(dsn, amqpURL string, o Options) ([]byte, error) {
 		return nil, err
 	}
 	broker, err := json.Marshal(amqpURL)
-	if err != nil {
-		return nil, err
-	}
-	ports, err := choosePorts(usual(), o.FreePorts, o.Out)
 	if err != nil {
 		return nil, err
 	}
@@ -208,8 +223,17 @@ broker:
   url: %s
 mirror:
   omit_columns: [customers.customers_password, orders.orders_card_*]
-listen: {rest: "127.0.0.1:%d", grpc: "127.0.0.1:%d", admin: "127.0.0.1:%d"}
+services:
+  orders: {target: %q}
+capabilities:
+  orders:
+    service: orders
+    operations: [shop.v2.OrderService.*]
+    entity: shop.v2.Order
+    key: customer_id
+    keys: {PlaceOrder: order.customer_id, ListOrders: customer_id}
+listen: {rest: %q, grpc: %q, admin: %q}
 log: {level: error}
 shutdown: {drain: 5s}
-`, quoted, broker, ports[0], ports[1], ports[2]), nil
+`, quoted, broker, service, rest, grpc, admin), nil
 }
