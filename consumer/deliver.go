@@ -89,6 +89,9 @@ func (r *runner) hold(ctx context.Context, channel *amqp.Channel, m amqp.Deliver
 		case <-ctx.Done():
 			return ctx.Err()
 		case lost := <-closed:
+			if lost == nil {
+				return why
+			}
 			return fmt.Errorf("%w, and the broker's connection was lost: %w", why, lost)
 		case <-tick.C:
 		}

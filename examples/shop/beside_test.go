@@ -22,6 +22,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	shop "banyan.dev/banyan/examples/shop"
+	"banyan.dev/banyan/examples/shop/generate"
 	"banyan.dev/banyan/examples/shop/orders"
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/devstack"
@@ -59,7 +60,15 @@ func newBeside(t *testing.T, l *lab) *beside {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := config.AddTaxes([]byte(l.value(t, "SELECT CONCAT('{', GROUP_CONCAT(CONCAT('\"', products_sku, '\":\"', tax_percent, '\"')), '}') FROM products JOIN tax_rates ON tax_class = products_taxclass"))); err != nil {
+	percents, err := generate.Taxes(small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taxes, err := json.Marshal(percents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := config.AddTaxes(taxes); err != nil {
 		t.Fatal(err)
 	}
 	b := &beside{lab: l}
