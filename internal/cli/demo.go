@@ -14,10 +14,12 @@ func newDemo(sys System) *cobra.Command {
 		Use:   "demo",
 		Short: "Run the example shop behind Banyan, on private servers",
 		Long: `Run the example shop behind Banyan, on private servers, in the foreground: MariaDB
-with the old shop's data, RabbitMQ, the old application that goes on writing, and
-Banyan itself. When all is ready, addresses and commands to try are printed, and
---ready-file is written as JSON: rest, grpc and admin (host:port), legacy_dsn,
-amqp_url, and config (the path of its banyan.yaml).
+with the old shop's data, RabbitMQ, the old application that goes on writing, two
+replicas of Banyan, a new order service that they can move the orders to, and
+clients. When all is ready, addresses and commands to try are printed, and
+--ready-file is written as JSON: rest, grpc and admin (host:port), second_rest and
+second_admin, orders, legacy_dsn, amqp_url, and config (the path of its
+banyan.yaml).
 
 Everything is in --dir. The data is made once; another start with the same
 directory uses it again; its other files are written anew. One demo at a time runs

@@ -19,8 +19,12 @@ type listener struct {
 
 func usual() []listener {
 	return []listener{
-		{"REST", 8080}, {"gRPC", 9090}, {"admin", 9091},
-		{"REST of the second replica", 8082}, {"gRPC of the second replica", 9094}, {"admin of the second replica", 9095},
+		{"REST", 8080},
+		{"gRPC", 9090},
+		{"admin", 9091},
+		{"REST of the second replica", 8082},
+		{"gRPC of the second replica", 9094},
+		{"admin of the second replica", 9095},
 		{"the new order service", 9200},
 	}
 }

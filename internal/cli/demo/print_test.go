@@ -5,6 +5,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -15,11 +16,11 @@ import (
 // directory whose name a shell would take apart.
 func TestCopyIsServedElsewhere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a demo")
-	file, err := layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "banyan:secret@tcp(127.0.0.1:3306)/shop", "amqp://banyan:secret@127.0.0.1:5672/")
-	if err != nil {
+	s := &shop{dsn: "banyan:secret@tcp(127.0.0.1:3306)/shop"}
+	if err := s.layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "amqp://banyan:secret@127.0.0.1:5672/"); err != nil {
 		t.Fatal(err)
 	}
-	commands := ready{Config: file, program: "bin/banyan"}.copying()
+	commands := ready{Config: s.config, program: "bin/banyan"}.copying()
 	if got := commands[2]; got != "bin/banyan serve -c myshop/banyan.yaml" {
 		t.Errorf("serves by %q", got)
 	}
@@ -44,5 +45,18 @@ func TestCopyIsServedElsewhere(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(cmd.Dir, "myshop", "sql", "orders.sql")); err != nil {
 		t.Error(err)
+	}
+	// The second replica differs in where it listens only.
+	first, err := os.ReadFile(s.config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := os.ReadFile(s.second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	listen := regexp.MustCompile("(?m)^listen:.*$")
+	if string(first) == string(second) || listen.ReplaceAllString(string(first), "") != listen.ReplaceAllString(string(second), "") {
+		t.Errorf("the second replica's config is\n%s", second)
 	}
 }
