@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -125,7 +126,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	if _, ok := answers.Take("x"); ok {
 		t.Error("more is kept than there is room for")
 	}
-	answer(t, channel, answers.Queue(), "w", protocol.Answer{Fence: "w", Parked: append(append(many, many...), many...)})
+	answer(t, channel, answers.Queue(), "w", protocol.Answer{Fence: "w", Parked: slices.Concat(many, many, many)})
 	answer(t, channel, answers.Queue(), "other", protocol.Answer{Fence: "v"})
 	answer(t, channel, answers.Queue(), "last", protocol.Answer{Fence: "last"})
 	arrived("last")
