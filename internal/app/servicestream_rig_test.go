@@ -3,7 +3,6 @@ package app_test
 import (
 	"context"
 	"database/sql"
-	"database/sql/driver"
 	"encoding/json"
 	"fmt"
 	"log/slog"
@@ -97,7 +96,7 @@ func (r *serviceRig) banyan(t *testing.T, writeBack bool, statements ...string) 
 	mark, args := r.writer.Mark(0)
 	plain := make([]any, len(args))
 	for i, a := range args {
-		plain[i] = driver.Value(a)
+		plain[i] = a
 	}
 	if _, err := tx.ExecContext(t.Context(), mark, plain...); err != nil {
 		t.Fatal(err)
