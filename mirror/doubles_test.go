@@ -36,7 +36,11 @@ func (s *script) add(events ...change.Event) {
 	s.grown = make(chan struct{})
 }
 
-func (s *script) Tail(context.Context) (change.Position, error) { return s.at(0), nil }
+func (s *script) Tail(context.Context) (change.Position, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.at(len(s.txs)), nil
+}
 
 func (s *script) Behind(context.Context, change.Position) (uint64, error) {
 	s.mu.Lock()

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strconv"
 	"sync"
 
 	"banyan.dev/banyan/mirror/change"
@@ -12,17 +13,30 @@ import (
 )
 
 const (
-	// mostWaiting is how many entities may wait for the pump until reading waits, too.
+	// mostWaiting is how many entities and fences may wait for the pump until reading waits, too.
 	mostWaiting = 10_000
 	// chunk is how many entities are read in one snapshot.
 	chunk = 200
 )
 
-// work is what one transaction asks for: entities first, then fences. next is where to go on from once that is safe.
+// work is what one transaction, or a part of a large one, asks for: entities first, then fences.
 type work struct {
-	touched  []touched
-	fences   []fence
-	next, at change.Position
+	touched []touched
+	fences  []fence
+	beat    uint64 // 0 for none
+	// at is a place behind the transaction. next is where to go on from once all is safe; zero while there is more to come.
+	at, next change.Position
+}
+
+// size is what the work takes of the room that there is.
+func (w *work) size() int { return len(w.touched) + len(w.fences) }
+
+// follow adds one that has nothing to send.
+func (w *work) follow(next work) {
+	w.next = next.next
+	if next.beat != 0 {
+		w.beat = next.beat
+	}
 }
 
 // pump reads entities and sends them, in order, beside the reading of the log. Transactions that wait for it share a
@@ -32,7 +46,7 @@ type pump struct {
 
 	mu      sync.Mutex
 	queue   []work
-	waiting int           // entities in queue
+	waiting int           // the size of queue
 	filled  chan struct{} // has room for one
 	emptied chan struct{} // the same
 }
@@ -45,12 +59,12 @@ func newPump(s *session) *pump {
 func (p *pump) put(ctx context.Context, w work) error {
 	for {
 		p.mu.Lock()
-		if p.waiting == 0 || p.waiting+len(w.touched) <= mostWaiting {
-			if n := len(p.queue); n > 0 && len(w.touched) == 0 && len(w.fences) == 0 {
-				p.queue[n-1].next = w.next // nothing to do but to go on from there
+		if p.waiting == 0 || p.waiting+w.size() <= mostWaiting {
+			if n := len(p.queue); n > 0 && w.size() == 0 {
+				p.queue[n-1].follow(w)
 			} else {
 				p.queue = append(p.queue, w)
-				p.waiting += len(w.touched)
+				p.waiting += w.size()
 			}
 			p.s.m.watch.waiting(p.waiting)
 			p.mu.Unlock()
@@ -80,6 +94,7 @@ func (p *pump) take() []work {
 	n, entities := 0, 0
 	for n < len(p.queue) && (n == 0 || entities+len(p.queue[n].touched) <= chunk) {
 		entities += len(p.queue[n].touched)
+		p.waiting -= p.queue[n].size()
 		n++
 		if len(p.queue[n-1].fences) > 0 {
 			break
@@ -87,7 +102,6 @@ func (p *pump) take() []work {
 	}
 	taken := slices.Clone(p.queue[:n])
 	p.queue = slices.Delete(p.queue, 0, n)
-	p.waiting -= entities
 	p.s.m.watch.waiting(p.waiting)
 	return taken
 }
@@ -125,35 +139,15 @@ func (p *pump) do(ctx context.Context, taken []work) error {
 			return err
 		}
 	}
-	p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
-	p.s.m.watch.told(len(all), len(last.fences))
-	return nil
-}
-
-// merge gives each entity once, with its last version and the weightiest origin, in the order of versions.
-func merge(taken []work) []touched {
-	if len(taken) == 1 {
-		return inOrder(taken[0].touched)
-	}
-	byReference := map[reference]touched{}
 	for _, w := range taken {
-		for _, t := range w.touched {
-			if before, again := byReference[t.reference]; again && weight(before.origin) > weight(t.origin) {
-				t.origin = before.origin
-			}
-			byReference[t.reference] = t
+		if w.beat != 0 {
+			p.s.m.watch.beatSeen(w.beat)
 		}
 	}
-	all := make([]touched, 0, len(byReference))
-	for _, t := range byReference {
-		all = append(all, t)
+	if !last.next.IsZero() {
+		p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
 	}
-	return inOrder(all)
-}
-
-func inOrder(all []touched) []touched {
-	slices.SortFunc(all, func(a, b touched) int { return compareVersions(a.at, b.at) })
-	return all
+	return nil
 }
 
 // entities reads and sends some entities, in their order.
@@ -169,7 +163,7 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 			return fmt.Errorf("read %d %s: %w", len(ids), entity, err)
 		}
 		if len(read) != len(ids) {
-			return fmt.Errorf("read %d of %d %s", len(read), len(ids), entity)
+			return fmt.Errorf("of %d %s, %d were read", len(ids), entity, len(read))
 		}
 		for i, state := range read {
 			states[reference{entity, ids[i]}] = state
@@ -184,11 +178,18 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 		if err != nil {
 			return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
 		}
-		if err := p.send(ctx, t.tx, &change.Message{ID: eventID(t.tx, t.at, t.entity+"/"+t.id), Type: protocol.TypeEntity, Version: version, Body: body}); err != nil {
+		m := &change.Message{ID: eventID(t.tx, t.at, t.entity+"/"+t.id), Type: protocol.TypeEntity, Version: version, Body: body}
+		if err := p.send(ctx, t.tx, m); err != nil {
 			return err
 		}
 	}
+	p.s.m.watch.told(len(part), 0)
 	return nil
+}
+
+// eventID gives the id of what a row of a transaction gave rise to.
+func eventID(tx *change.Transaction, v change.Version, of string) string {
+	return tx.ID + ":" + strconv.FormatUint(uint64(v.Row), 10) + ":" + of
 }
 
 func (p *pump) fence(ctx context.Context, f *fence) error {
@@ -196,9 +197,13 @@ func (p *pump) fence(ctx context.Context, f *fence) error {
 	if err != nil {
 		return fmt.Errorf("write the fence %s as JSON: %w", f.ID, err)
 	}
-	return p.send(ctx, f.tx, &change.Message{
+	if err := p.send(ctx, f.tx, &change.Message{
 		ID: eventID(f.tx, f.at, "fence"), Type: protocol.TypeFence, Version: f.at.String(), ReplyTo: f.replyTo, CorrelationID: f.ID, Body: body,
-	})
+	}); err != nil {
+		return err
+	}
+	p.s.m.watch.told(0, 1)
+	return nil
 }
 
 func (p *pump) send(ctx context.Context, tx *change.Transaction, m *change.Message) error {

@@ -147,26 +147,27 @@ func (s *rowEvents) ledger(r *change.Rows) {
 		if s.writer != "" {
 			s.encoder.originate(OriginBanyan, s.writer, true)
 		}
-	default:
-		s.beatsOf(r)
+	case heartbeatTable:
+		if beat, ok := s.beatOf(r); ok {
+			s.m.watch.beatSeen(beat)
+		}
 	}
 }
 
 // isMark says whether rows are the writer mark that a transaction begins with.
 func isMark(r *change.Rows) bool { return r.First == 1 && r.Op == change.Update }
 
-// beatsOf notes heartbeats.
-func (s *session) beatsOf(r *change.Rows) {
-	if r.Table.Name != heartbeatTable {
-		return
-	}
+// beatOf gives the mirror's own heartbeat, if there is one among the rows.
+func (s *session) beatOf(r *change.Rows) (beat uint64, ok bool) {
 	for _, row := range r.Rows {
-		if row.After != nil && text(r.Table, row.After, heartbeatName) == s.o.Name {
-			if v := find(r.Table, row.After, heartbeatBeat); v != nil {
-				s.m.watch.beatSeen(v.Num)
-			}
+		if row.After == nil || text(r.Table, row.After, heartbeatName) != s.o.Name {
+			continue
+		}
+		if v := find(r.Table, row.After, heartbeatBeat); v != nil {
+			beat, ok = v.Num, true
 		}
 	}
+	return beat, ok
 }
 
 func find(t *change.Table, row []change.Value, column string) *change.Value {

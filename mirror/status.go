@@ -41,17 +41,19 @@ type Status struct {
 	Read  *Place `json:"read,omitempty"`
 	Saved *Place `json:"saved,omitempty"`
 
-	// LagSeconds is the time between a commit and its reading, LagBytes how much log is unread. Null: not known.
+	// LagSeconds is the time between a commit and its reading, or, in a service's stream, its sending. LagBytes is how much log
+	// is unread. Null: not known.
 	LagSeconds *float64 `json:"lag_seconds"`
 	LagBytes   *uint64  `json:"lag_bytes"`
 
 	// Events counts changes by operation, since the process began.
 	Events map[change.Op]uint64 `json:"events"`
 	// Entities and Fences count what a service's stream has sent, since the process began. Waiting are the entities that are
-	// known to have changed and are not read yet.
+	// known to have changed and are not read yet, and fences behind them. Skipped counts row images that have no entity's id.
 	Entities uint64 `json:"entities,omitempty"`
 	Fences   uint64 `json:"fences,omitempty"`
 	Waiting  int    `json:"waiting,omitempty"`
+	Skipped  uint64 `json:"skipped,omitempty"`
 	// Sent, Confirmed and Returned count messages, since the process began. InFlight are those that wait for a confirm.
 	Sent      uint64 `json:"sent"`
 	Confirmed uint64 `json:"confirmed"`
@@ -123,7 +125,7 @@ func (w *watch) change(p Phase) {
 	}
 	w.now.Phase = p
 	if p != PhaseLeading {
-		w.now.LagBytes = nil
+		w.now.LagBytes, w.now.Waiting = nil, 0
 		w.beats = beats{}
 		w.past = sum(w.past, w.feed)
 		w.feed = change.FeedStatus{}
@@ -168,6 +170,8 @@ func (w *watch) behindBy(bytes *uint64)     { w.set(func() { w.now.LagBytes = by
 func (w *watch) count(op change.Op, n int) { w.set(func() { w.now.Events[op] += uint64(n) }) }
 
 func (w *watch) waiting(n int) { w.set(func() { w.now.Waiting = n }) }
+
+func (w *watch) skipped() { w.set(func() { w.now.Skipped++ }) }
 
 func (w *watch) told(entities, fences int) {
 	w.set(func() {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +17,10 @@ import (
 )
 
 const (
-	// mostAnswers bounds the answers that are kept: the oldest goes first.
-	mostAnswers = 1000
+	// mostAnswers and mostAnswerBytes bound the answers that are kept: the oldest goes first. keepAnswer is for how long they are.
+	mostAnswers     = 1000
+	mostAnswerBytes = 16 << 20
+	keepAnswer      = 10 * time.Minute
 	// answersRetry is the time between two tries to connect.
 	answersRetry = time.Second
 )
@@ -31,7 +34,14 @@ type Answers struct {
 	mu    sync.Mutex
 	queue string
 	kept  map[string]control.FenceAnswer
-	order []string
+	order []keptAnswer // the oldest first, one for each in kept
+	bytes int          // of their bodies
+}
+
+type keptAnswer struct {
+	fence string
+	bytes int
+	at    time.Time
 }
 
 // NewAnswers checks the connection's options. Run connects.
@@ -106,28 +116,45 @@ func (a *Answers) receive(ctx context.Context) error {
 	a.mu.Unlock()
 	a.signal()
 	for d := range deliveries {
-		a.keep(&d)
+		a.take(&d)
 	}
 	return errors.New("the connection to RabbitMQ is lost")
 }
 
-func (a *Answers) keep(d *amqp.Delivery) {
+func (a *Answers) take(d *amqp.Delivery) {
 	var told protocol.Answer
-	if err := json.Unmarshal(d.Body, &told); err != nil || d.CorrelationId == "" {
+	err := json.Unmarshal(d.Body, &told)
+	if err == nil && (d.CorrelationId == "" || told.Fence != "" && told.Fence != d.CorrelationId) {
+		err = fmt.Errorf("it is for the fence %q", told.Fence)
+	}
+	if err == nil && len(d.Body) > mostAnswerBytes {
+		err = fmt.Errorf("it has %d bytes, and may have %d", len(d.Body), mostAnswerBytes)
+	}
+	if err != nil {
 		a.connection.Logger.Error("an answer to a fence can't be read: the service has to send a protocol.Answer with the fence's correlation id", "correlation_id", d.CorrelationId, "cause", err)
 		return
 	}
-	a.mu.Lock()
-	if _, again := a.kept[d.CorrelationId]; !again {
-		if len(a.order) == mostAnswers {
-			delete(a.kept, a.order[0])
-			a.order = append(a.order[:0], a.order[1:]...)
-		}
-		a.order = append(a.order, d.CorrelationId)
-	}
-	a.kept[d.CorrelationId] = control.FenceAnswer{Parked: told.Parked, More: told.More, Committed: told.Committed, Error: told.Error}
-	a.mu.Unlock()
+	a.keep(keptAnswer{d.CorrelationId, len(d.Body), time.Now()}, control.FenceAnswer{Parked: told.Parked, More: told.More, Committed: told.Committed, Error: told.Error})
 	a.signal()
+}
+
+// keep keeps an answer, in place of an earlier one to the same fence, and forgets what is too old or too much.
+func (a *Answers) keep(k keptAnswer, answer control.FenceAnswer) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, again := a.kept[k.fence]; again {
+		i := slices.IndexFunc(a.order, func(other keptAnswer) bool { return other.fence == k.fence })
+		a.bytes -= a.order[i].bytes
+		a.order = slices.Delete(a.order, i, i+1)
+	}
+	a.kept[k.fence] = answer
+	a.order = append(a.order, k)
+	a.bytes += k.bytes
+	for len(a.order) > mostAnswers || a.bytes > mostAnswerBytes || k.at.Sub(a.order[0].at) > keepAnswer {
+		a.bytes -= a.order[0].bytes
+		delete(a.kept, a.order[0].fence)
+		a.order = slices.Delete(a.order, 0, 1)
+	}
 }
 
 func (a *Answers) signal() {

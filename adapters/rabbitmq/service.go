@@ -3,6 +3,9 @@ package rabbitmq
 import (
 	"context"
 	"fmt"
+	"net"
+	"regexp"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -12,6 +15,9 @@ import (
 // ServiceExchange is the name of a service's own exchange. It is durable, of type direct, and has no alternate exchange: a
 // message that no queue takes comes back, and stops the service's stream.
 func ServiceExchange(service string) string { return "banyan.service." + service }
+
+// ServiceQueue is the name of the queue that a service takes its messages from, which it declares and binds itself.
+func ServiceQueue(service string) string { return ServiceExchange(service) + ".0" }
 
 // ServiceSink is a change.Sink to a service's own exchange. The service declares and binds its queue. It may be used
 // concurrently.
@@ -34,17 +40,15 @@ func NewServiceSink(o Options, service string) (*ServiceSink, error) {
 	return &ServiceSink{options: o, uri: uri, service: service}, nil
 }
 
-// Open connects, declares the exchange, and gives a feed to it.
+// Open connects, declares the exchange, and gives a feed to it. A queue that would lose messages is a *change.StopError, as
+// far as AMQP shows it.
 func (s *ServiceSink) Open(ctx context.Context) (change.Feed, error) {
-	t := &topology{exchange: s.options.Exchange, uri: s.uri}
+	t := s.topology()
 	f, err := openFeed(ctx, &s.options, target{exchange: t.exchange, unrouted: s.unrouted, broken: t.broken}, func(conn *amqp.Connection) error {
-		return t.onChannel(conn, func(channel *amqp.Channel) error {
-			err := channel.ExchangeDeclare(t.exchange, amqp.ExchangeDirect, true, false, false, false, nil)
-			if err == nil {
-				return nil
-			}
-			return t.explain(err, "the exchange "+t.exchange, "delete it, and start the service again, which declares it with its queue: rabbitmqadmin --vhost="+quote(s.uri.Vhost)+" delete exchange name="+quote(t.exchange))
-		})
+		if err := s.declare(conn); err != nil {
+			return err
+		}
+		return s.keeps(conn)
 	})
 	if err != nil {
 		return nil, err
@@ -52,12 +56,59 @@ func (s *ServiceSink) Open(ctx context.Context) (change.Feed, error) {
 	return f, nil
 }
 
+// Check connects and holds what exists against what is needed. It makes nothing: what is missing is fine. Its errors are as
+// Open's.
+func (s *ServiceSink) Check(ctx context.Context) error {
+	conn, err := s.options.connect(ctx, func(conn net.Conn) net.Conn { return conn })
+	if err != nil {
+		return err
+	}
+	defer conn.CloseDeadline(time.Now().Add(parting)) //nolint:errcheck // It was only asked.
+	stop := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })
+	defer stop()
+	t := s.topology()
+	there, err := exists(conn, func(c *amqp.Channel) error {
+		return c.ExchangeDeclarePassive(t.exchange, amqp.ExchangeDirect, true, false, false, false, nil)
+	})
+	if err != nil {
+		return t.explain(err, "the exchange "+t.exchange, "")
+	}
+	if there {
+		if err := s.declare(conn); err != nil {
+			return err
+		}
+	}
+	return s.keeps(conn)
+}
+
+func (s *ServiceSink) topology() *topology {
+	return &topology{exchange: s.options.Exchange, uri: s.uri, shared: true}
+}
+
+// declare declares the exchange, which compares it with what is there.
+func (s *ServiceSink) declare(conn *amqp.Connection) error {
+	t := s.topology()
+	return t.onChannel(conn, func(channel *amqp.Channel) error {
+		if err := channel.ExchangeDeclare(t.exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
+			return t.explain(err, "the exchange "+t.exchange,
+				"delete it, and start the service again, which declares it with its queue: rabbitmqadmin --vhost="+quote(s.uri.Vhost)+" delete exchange name="+quote(t.exchange))
+		}
+		return nil
+	})
+}
+
 func (s *ServiceSink) unrouted(key, reason string) *change.StopError {
 	return &change.StopError{
 		What: fmt.Sprintf("no queue takes what is for the service %s: RabbitMQ returned a message (%s, routing key %s)", s.service, reason, key),
-		Fix: fmt.Sprintf("start the service, which declares its queue and binds it to the exchange %s; if it runs, the binding was removed behind its back: find out by whom, and start the service again",
-			s.options.Exchange),
+		Fix: fmt.Sprintf("start the service, which declares its queue %s and binds it to the exchange %s; if it runs, the binding was removed behind its back: find out by whom, and start the service again",
+			ServiceQueue(s.service), s.options.Exchange),
 	}
+}
+
+// permissionsToo names the rights that the account needs besides those that it has: others of Banyan's use it, too.
+func (t *topology) permissionsToo() string {
+	return fmt.Sprintf("rabbitmqctl set_permissions --vhost %s %s CONFIGURE WRITE READ, with a CONFIGURE and a WRITE that match %s, too",
+		quote(t.uri.Vhost), quote(t.uri.Username), quote("^"+regexp.QuoteMeta(t.exchange)+"$"))
 }
 
 var _ change.Sink = (*ServiceSink)(nil)

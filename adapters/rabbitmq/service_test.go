@@ -1,7 +1,6 @@
 package rabbitmq_test
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -22,17 +21,7 @@ func TestAServiceAnswersFences(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	answers, err := rabbitmq.NewAnswers(rabbitmq.Connection{URL: url, Name: "answers"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(within(t))
-	ended := make(chan struct{})
-	go func() {
-		defer close(ended)
-		answers.Run(ctx)
-	}()
-	t.Cleanup(func() { cancel(); <-ended })
+	answers := receiveAnswers(t, url)
 	eventually(t, func() error {
 		if answers.Queue() == "" {
 			return errors.New("there is no queue for answers")

@@ -16,6 +16,8 @@ type topology struct {
 	exchange string
 	history  Stream
 	uri      amqp.URI
+	// shared says that the account is used for other things, too.
+	shared bool
 }
 
 // declare declares the exchange, and the history stream bound to it.
@@ -87,6 +89,9 @@ func (t *topology) explain(err error, what, differs string) error {
 
 // permissions gives the command that lets the account do all that is needed here.
 func (t *topology) permissions() string {
+	if t.shared {
+		return t.permissionsToo()
+	}
 	names := regexp.QuoteMeta(t.exchange)
 	if t.history.Name != "" {
 		names += "|" + regexp.QuoteMeta(t.history.Name)

@@ -275,7 +275,7 @@ func TestAPurgedLogStopsTheMirrorUntilItIsReset(t *testing.T) {
 	if code, body, err := n.rest(t.Context(), "GET", "/v1/notes/1001", ""); err != nil || code != 200 {
 		t.Errorf("the facade answers %d %s %v", code, body, err)
 	}
-	r, err := app.PlanReset(t.Context(), p.cfg, "now", nil)
+	r, err := app.PlanReset(t.Context(), p.cfg, "", "now", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -296,7 +296,7 @@ func TestAPurgedLogStopsTheMirrorUntilItIsReset(t *testing.T) {
 func TestAnUnreadablePositionCanBeReset(t *testing.T) {
 	p := newMirrored(t, &devstack.MariaDB(t).Server, devstack.RabbitMQ(t))
 	noLeaks(t)
-	r, err := app.PlanReset(t.Context(), p.cfg, "now", nil) // before any mirror has run
+	r, err := app.PlanReset(t.Context(), p.cfg, "", "now", nil) // before any mirror has run
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -309,7 +309,7 @@ func TestAnUnreadablePositionCanBeReset(t *testing.T) {
 	if stopped := p.await(t, s, mirror.PhaseStopped); stopped.Stop == nil || !strings.Contains(stopped.Stop.Fix, "banyan mirror reset") {
 		t.Errorf("it says %+v", stopped.Stop)
 	}
-	again, err := app.PlanReset(t.Context(), p.cfg, "now", nil)
+	again, err := app.PlanReset(t.Context(), p.cfg, "", "now", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -356,8 +356,9 @@ func TestMetricsShowTheMirror(t *testing.T) {
 			return err
 		}
 		for _, want := range []string{
-			"banyan_mirror_confirmed_total 1\n", `banyan_mirror_events_total{op="insert"} 1`, `banyan_mirror_phase{phase="leading"} 1`,
-			"banyan_mirror_lag_seconds 0", "banyan_mirror_lag_bytes ", "banyan_mirror_read_file ", "banyan_mirror_saved_offset ", "banyan_mirror_stopped 0",
+			`banyan_mirror_confirmed_total{mirror="main"} 1`, `banyan_mirror_events_total{mirror="main",op="insert"} 1`, `banyan_mirror_phase{mirror="main",phase="leading"} 1`,
+			`banyan_mirror_lag_seconds{mirror="main"} 0`, "banyan_mirror_lag_bytes{", "banyan_mirror_read_file{", "banyan_mirror_saved_offset{", `banyan_mirror_stopped{mirror="main"} 0`,
+			`banyan_mirror_waiting{mirror="main"} 0`,
 		} {
 			if !strings.Contains(string(text), want) {
 				return fmt.Errorf("%q is not there", want)

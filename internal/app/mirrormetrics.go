@@ -81,6 +81,10 @@ func newMirrorCollector(status func() mirror.Status) *mirrorCollector {
 	add(counter, "confirmed_total", "Messages that the broker has confirmed.", known(func(s *mirror.Status) float64 { return float64(s.Confirmed) }))
 	add(counter, "returned_total", "Messages that no queue took.", known(func(s *mirror.Status) float64 { return float64(s.Returned) }))
 	add(counter, "sent_bytes_total", "Bytes of the bodies sent.", known(func(s *mirror.Status) float64 { return float64(s.Bytes) }))
+	add(counter, "entities_total", "Entity events sent by a service's stream, repeats too.", known(func(s *mirror.Status) float64 { return float64(s.Entities) }))
+	add(counter, "fences_total", "Fences sent by a service's stream, repeats too.", known(func(s *mirror.Status) float64 { return float64(s.Fences) }))
+	add(gauge, "waiting", "Entities that a service's stream knows to have changed and has not read yet, and fences behind them.", known(func(s *mirror.Status) float64 { return float64(s.Waiting) }))
+	add(counter, "skipped_total", "Images of rows that tell no entity that they are part of.", known(func(s *mirror.Status) float64 { return float64(s.Skipped) }))
 	add(counter, "restarts_total", "Failures after which the mirror began again at its saved position.", known(func(s *mirror.Status) float64 { return float64(s.Restarts) }))
 	return c
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -19,6 +20,8 @@ import (
 
 // Reset is a change of the mirror's position that can be looked at before it is done.
 type Reset struct {
+	// Name is the mirror's.
+	Name string
 	// From says for people where the mirror is; Before is empty where that can't be read.
 	From   string
 	Before mirror.State
@@ -28,10 +31,15 @@ type Reset struct {
 	options store.Options
 }
 
-// PlanReset finds out what a reset to a position would do: "now" for the log's end, or FILE:OFFSET. Close the Reset.
-func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.Logger) (*Reset, error) {
+// PlanReset finds out what a reset to a position would do: "now" for the log's end, or FILE:OFFSET. The mirror is that of
+// rows where name is empty, or the one of that name, such as service.orders. Close the Reset.
+func PlanReset(ctx context.Context, cfg *config.Config, name, to string, logger *slog.Logger) (*Reset, error) {
 	if !cfg.MirrorOn() {
 		return nil, errNoMirror
+	}
+	name, err := mirrorNamed(cfg, name)
+	if err != nil {
+		return nil, err
 	}
 	source, err := binlog.New(binlog.Options{DSN: cfg.Legacy.DSN.Reveal(), ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger})
 	if err != nil {
@@ -55,6 +63,7 @@ func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.
 		_ = stream.Close() // it was only tried
 	}
 	options := storeOptions(cfg, logger)
+	options.Mirror = name
 	kept, err := store.New(options)
 	if err != nil {
 		return nil, err
@@ -70,7 +79,22 @@ func PlanReset(ctx context.Context, cfg *config.Config, to string, logger *slog.
 	default:
 		return nil, errors.Join(err, kept.Close())
 	}
-	return &Reset{From: from, Before: before, To: at, store: kept, options: options}, nil
+	return &Reset{Name: name, From: from, Before: before, To: at, store: kept, options: options}, nil
+}
+
+// mirrorNamed looks whether there is a mirror of that name.
+func mirrorNamed(cfg *config.Config, name string) (string, error) {
+	all := []string{cfg.Mirror.Name.String()}
+	for _, service := range cfg.ServiceNames() {
+		all = append(all, serviceMirror(service))
+	}
+	if name == "" {
+		return all[0], nil
+	}
+	if !slices.Contains(all, name) {
+		return "", fmt.Errorf("--name %s is no mirror of this config: there is %s", name, strings.Join(all, ", "))
+	}
+	return name, nil
 }
 
 // missing says that Banyan's own tables are not there: no mirror has run yet.

@@ -27,7 +27,7 @@ func newMirror(sys System) *cobra.Command {
 const resetTimeout = 30 * time.Second
 
 func newMirrorReset(sys System) *cobra.Command {
-	var file, to string
+	var file, name, to string
 	var confirm bool
 	cmd := &cobra.Command{
 		Use:   "reset",
@@ -37,8 +37,10 @@ binlog that it still had to read is gone, or the legacy was restored from a back
 
 Changes between the old position and the new one are not sent: every consumer needs
 a fresh copy of the tables, and sees by the epoch in the versions that it does.
+The stream of a service is a mirror, too: --name service.NAME. After its reset, the
+service has to be filled anew.
 A mirror that runs begins anew by itself. Without --confirm it only says what it would do.`,
-		Example: "  banyan mirror reset\n  banyan mirror reset --to now --confirm\n  banyan mirror reset --to binlog.000012:4 --confirm",
+		Example: "  banyan mirror reset\n  banyan mirror reset --to now --confirm\n  banyan mirror reset --to binlog.000012:4 --confirm\n  banyan mirror reset --name service.orders --confirm",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			cfg, faults := config.Load(file, sys.LookupEnv)
@@ -47,12 +49,12 @@ A mirror that runs begins anew by itself. Without --confirm it only says what it
 			}
 			ctx, cancel := context.WithTimeout(cmd.Context(), resetTimeout)
 			defer cancel()
-			r, err := app.PlanReset(ctx, cfg, to, slog.New(cfg.Log.Handler(sys.Stderr)))
+			r, err := app.PlanReset(ctx, cfg, name, to, slog.New(cfg.Log.Handler(sys.Stderr)))
 			if err != nil {
 				return err
 			}
 			defer r.Close()
-			fmt.Fprintf(sys.Stdout, "mirror %s: from %s to %s in a new epoch\n", cfg.Mirror.Name, r.From, r.To)
+			fmt.Fprintf(sys.Stdout, "mirror %s: from %s to %s in a new epoch\n", r.Name, r.From, r.To)
 			if !confirm {
 				fmt.Fprintln(sys.Stdout, "Nothing was changed. Changes between the two are not sent; say --confirm to go on.")
 				return nil
@@ -60,11 +62,16 @@ A mirror that runs begins anew by itself. Without --confirm it only says what it
 			if err := r.Do(ctx); err != nil {
 				return err
 			}
-			fmt.Fprintln(sys.Stdout, "Done. Consumers need a fresh copy of the tables.\nNext: banyan status")
+			need := "Consumers need a fresh copy of the tables."
+			if r.Name != cfg.Mirror.Name.String() {
+				need = "The service has to be filled anew."
+			}
+			fmt.Fprintln(sys.Stdout, "Done. "+need+"\nNext: banyan status")
 			return nil
 		},
 	}
 	configFlag(cmd, &file)
+	cmd.Flags().StringVar(&name, "name", "", "the `MIRROR`, such as service.orders (default mirror.name)")
 	cmd.Flags().StringVar(&to, "to", "now", "the new `POSITION`: now, or FILE:OFFSET at the beginning of a transaction")
 	cmd.Flags().BoolVar(&confirm, "confirm", false, "do it")
 	return cmd

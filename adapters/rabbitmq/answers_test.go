@@ -1,0 +1,138 @@
+package rabbitmq_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	amqp "github.com/rabbitmq/amqp091-go"
+
+	"banyan.dev/banyan/adapters/rabbitmq"
+	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/protocol"
+)
+
+func receiveAnswers(t *testing.T, url string) *rabbitmq.Answers {
+	t.Helper()
+	answers, err := rabbitmq.NewAnswers(rabbitmq.Connection{URL: url, Name: "answers"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(within(t))
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		answers.Run(ctx)
+	}()
+	t.Cleanup(func() { cancel(); <-ended })
+	return answers
+}
+
+func answer(t *testing.T, channel *amqp.Channel, queue, fence string, a protocol.Answer) {
+	t.Helper()
+	body, err := json.Marshal(a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := channel.PublishWithContext(t.Context(), "", queue, false, false, amqp.Publishing{CorrelationId: fence, Body: body}); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAnswersAreReceivedAgainAfterALostConnection(t *testing.T) {
+	broker := devstack.OwnRabbitMQ(t)
+	leaks(t)
+	answers := receiveAnswers(t, broker.URL(""))
+	connected := func(before string) {
+		t.Helper()
+		eventually(t, func() error {
+			if q := answers.Queue(); q == "" || q == before {
+				return fmt.Errorf("the queue is %q", q)
+			}
+			return nil
+		})
+	}
+	connected("")
+	before := answers.Queue()
+	answer(t, dial(t, broker.URL("")), before, "a", protocol.Answer{Fence: "a"})
+	eventually(t, func() error {
+		if _, ok := answers.Take("a"); !ok {
+			return errors.New("no answer has come")
+		}
+		return nil
+	})
+	if _, err := broker.Control(within(t), "close_all_connections", "a test"); err != nil {
+		t.Fatal(err)
+	}
+	connected(before)
+	answer(t, dial(t, broker.URL("")), answers.Queue(), "b", protocol.Answer{Fence: "b", Error: "why"})
+	eventually(t, func() error {
+		if b, ok := answers.Take("b"); !ok || b.Error != "why" {
+			return errors.New("no answer has come")
+		}
+		return nil
+	})
+	if _, ok := answers.Take("a"); !ok {
+		t.Error("the first answer is forgotten")
+	}
+}
+
+func TestAnswersAreBounded(t *testing.T) {
+	leaks(t)
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	answers := receiveAnswers(t, url)
+	eventually(t, func() error {
+		if answers.Queue() == "" {
+			return errors.New("there is no queue for answers")
+		}
+		return nil
+	})
+	channel := dial(t, url)
+	arrived := func(fence string) {
+		t.Helper()
+		eventually(t, func() error {
+			if _, ok := answers.Take(fence); !ok {
+				return errors.New(fence + " has not come")
+			}
+			return nil
+		})
+	}
+	for n := range 1002 {
+		fence := fmt.Sprint(n % 1001) // 0 comes twice, and is new again then
+		answer(t, channel, answers.Queue(), fence, protocol.Answer{Fence: fence})
+	}
+	arrived("0")
+	eventually(t, func() error {
+		if _, ok := answers.Take("1"); ok {
+			return errors.New("the oldest is still kept")
+		}
+		return nil
+	})
+	for _, fence := range []string{"0", "2", "1000"} {
+		arrived(fence)
+	}
+	// By bytes, too; and what is larger than all room is none.
+	many := make([]string, 70_000)
+	for i := range many {
+		many[i] = fmt.Sprintf("%0100d", i)
+	}
+	for _, fence := range []string{"x", "y", "z"} {
+		answer(t, channel, answers.Queue(), fence, protocol.Answer{Fence: fence, Parked: many})
+	}
+	arrived("z")
+	if _, ok := answers.Take("x"); ok {
+		t.Error("more is kept than there is room for")
+	}
+	answer(t, channel, answers.Queue(), "w", protocol.Answer{Fence: "w", Parked: slices.Concat(many, many, many)})
+	answer(t, channel, answers.Queue(), "other", protocol.Answer{Fence: "v"})
+	answer(t, channel, answers.Queue(), "last", protocol.Answer{Fence: "last"})
+	arrived("last")
+	for _, fence := range []string{"w", "v", "other"} {
+		if _, ok := answers.Take(fence); ok {
+			t.Errorf("%s is an answer", fence)
+		}
+	}
+}
