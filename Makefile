@@ -75,9 +75,9 @@ bench: ## compare facade and mirror with hand-written ones, side by side (BENCH_
 	go run ./bench $(BENCH_FLAGS)
 
 .PHONY: chaos
-chaos: ## disturb the mirror for minutes, and compare (CHAOS_SEED=7 repeats a plan)
+chaos: ## disturb the mirror, then shifts, for minutes, and compare (CHAOS_SEED=7 repeats a plan)
 	@scripts/deps servers
-	go test -count=1 -timeout 2h -v -run '^TestChaos$$' ./internal/chaos -args -chaos.seed=$(CHAOS_SEED) -chaos.length=$(CHAOS_LENGTH) -chaos.rows=$(CHAOS_ROWS) $(CHAOS_FLAGS)
+	go test -count=1 -timeout 2h -v -run '^(TestChaos|TestShifts)$$' ./internal/chaos -args -chaos.seed=$(CHAOS_SEED) -chaos.length=$(CHAOS_LENGTH) -chaos.rows=$(CHAOS_ROWS) $(CHAOS_FLAGS)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)

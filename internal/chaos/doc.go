@@ -4,5 +4,9 @@
 // Two processes of Banyan, a MariaDB and a RabbitMQ run, with a proxy on each way between them. The faults and their
 // times come from a seed, so that a run's plan can be had again; what meets what is up to the machine.
 //
+// RunShifts is another run, with a capability of package boxes instead of the shop: two replicas, clients through both, a new
+// service, an operator who shifts and rolls back at random, and the same faults. In the end both sides have to be equal, with
+// each acknowledged write once.
+//
 // What is promised of events is package replica's to judge.
 package chaos

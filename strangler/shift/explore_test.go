@@ -195,14 +195,14 @@ func TestAllWays(t *testing.T) {
 		{"live", 2, choices{back: 1}},
 		{"shadow", 2, choices{forward: 1, back: 1}},
 		{"shadow", 2, choices{forward: 1, silence: 1}},
-		{"live", 2, choices{back: 1, silence: 1}},
+		{"live", 1, choices{back: 1, silence: 1}},
 		{"shadow", 2, choices{forward: 1, crash: 1}},
 		{"live", 2, choices{back: 1, crash: 1}},
 		{"shadow", 1, choices{forward: 1, resend: 1}},
 		{"live", 1, choices{forward: 1, back: 1}},
 	}
 	if os.Getenv("BANYAN_EXPLORE") != "" {
-		bounds = append(bounds, bound{"live", 2, choices{forward: 1, back: 1, crash: 1}}, bound{"shadow", 2, choices{forward: 1, back: 1, silence: 1}})
+		bounds = append(bounds, bound{"live", 2, choices{back: 1, silence: 1}}, bound{"live", 2, choices{forward: 1, back: 1, crash: 1}}, bound{"shadow", 2, choices{forward: 1, back: 1, silence: 1}})
 	}
 	for _, b := range bounds {
 		t.Run(fmt.Sprintf("%s, %d writes, %+v", b.stage, b.writes, b.left), func(t *testing.T) {
