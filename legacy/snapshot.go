@@ -60,6 +60,16 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 	if err := conn.Command(ctx, begin); err != nil {
 		return asError(err)
 	}
+	// Right after a failover, the pool may be at another server than the one whose log is read.
+	var identity string
+	if err := scan(ctx, conn, "SELECT @@global.server_id, @@global.hostname, @@global.port", nil, func(row []driver.Value) {
+		identity = change.MariaDBServer(uint64(number(row[0])), text(row[1]), uint64(number(row[2]))) //nolint:gosec // They are never negative.
+	}); err != nil {
+		return asError(err)
+	}
+	if identity != at.Server {
+		return fmt.Errorf("the legacy's address leads to the server %s now, and the log is that of %s", identity, at.Server)
+	}
 	// MariaDB remembers for a consistent snapshot where in the log it is.
 	var file, offset string
 	if err := scan(ctx, conn, "SHOW SESSION STATUS LIKE 'binlog_snapshot_%'", nil, func(row []driver.Value) {
@@ -76,7 +86,7 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 	if err != nil || file == "" {
 		return fmt.Errorf("the server does not say where in its log a snapshot is (%q, %q): its binary log is off", file, offset)
 	}
-	order, err := change.Position{Server: at.Server, File: file, Offset: n}.Compare(at)
+	order, err := change.Position{Server: identity, File: file, Offset: n}.Compare(at)
 	if err == nil && order < 0 {
 		err = ErrTooOld
 	}

@@ -294,6 +294,13 @@ func TestASnapshotContainsThePlace(t *testing.T) {
 			if ahead.GTIDs != "" {
 				ahead.GTIDs = strings.Replace(ahead.GTIDs, ":1-", ":1-9", 1)
 			}
+			elsewhere := b.end(t)
+			elsewhere.Server = "another"
+			if server, _ := b.pool.Server(); server.MariaDB {
+				if err := b.backend.Snapshot(t.Context(), elsewhere, b.event, nil, nil); err == nil || errors.Is(err, legacy.ErrTooOld) {
+					t.Errorf("a place in another server's log: %v", err)
+				}
+			}
 			if err := b.backend.Snapshot(t.Context(), ahead, b.event, nil, nil); !errors.Is(err, legacy.ErrTooOld) {
 				t.Errorf("a place that is not in the log yet: %v", err)
 			}
@@ -339,6 +346,11 @@ func (b *boxes) end(t *testing.T) (p change.Position) {
 	if err := rows.Err(); err != nil {
 		t.Fatal(err)
 	}
-	p.Server, p.GTIDs = "s", strings.ReplaceAll(rest[2], "\n", "")
+	var id, port uint64
+	var host string
+	if err := b.db.QueryRowContext(t.Context(), "SELECT @@global.server_id, @@global.hostname, @@global.port").Scan(&id, &host, &port); err != nil {
+		t.Fatal(err)
+	}
+	p.Server, p.GTIDs = change.MariaDBServer(id, host, port), strings.ReplaceAll(rest[2], "\n", "")
 	return p
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"net"
 	"strings"
 
 	"github.com/go-mysql-org/go-mysql/client"
@@ -71,7 +70,7 @@ func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	found.lower = lower == 1
 	found.mariadb = strings.Contains(strings.ToLower(found.version), "mariadb")
 	if found.mariadb {
-		found.identity = mariaIdentity(uint64(found.id), host, uint64(port))
+		found.identity = change.MariaDBServer(uint64(found.id), host, uint64(port))
 	} else if err := conn.QueryRowContext(ctx, "SELECT @@global.server_uuid").Scan(&found.identity); err != nil {
 		return found, fmt.Errorf("ask the legacy for its UUID: %w", err)
 	}
@@ -81,11 +80,6 @@ func identify(ctx context.Context, conn *sql.Conn) (server, error) {
 	}
 	found.tls = cipher != ""
 	return found, nil
-}
-
-// mariaIdentity is instead of the unique name that MariaDB doesn't have.
-func mariaIdentity(id uint64, host string, port uint64) string {
-	return fmt.Sprintf("%d@%s", id, net.JoinHostPort(host, fmt.Sprint(port)))
 }
 
 // errMoved says that one address leads to more than one server, as while a failover moves it.
@@ -107,7 +101,7 @@ func sameServer(conn *client.Conn, found server) error {
 		id, err1 := result.GetUint(0, 0)
 		host, err2 := result.GetString(0, 1)
 		port, err3 := result.GetUint(0, 2)
-		identity, err = mariaIdentity(id, host, port), errors.Join(err1, err2, err3)
+		identity, err = change.MariaDBServer(id, host, port), errors.Join(err1, err2, err3)
 	}
 	if err != nil {
 		return fmt.Errorf("ask the legacy who it is: %w", err)

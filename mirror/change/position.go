@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"net"
 	"strconv"
 	"strings"
 )
@@ -69,4 +70,9 @@ func (p Position) Compare(q Position) (int, error) {
 		return 0, err
 	}
 	return cmp.Or(cmp.Compare(pn, qn), cmp.Compare(p.Offset, q.Offset)), nil
+}
+
+// MariaDBServer gives what identifies a MariaDB server, as Position.Server has it: there is no unique name of its own.
+func MariaDBServer(id uint64, host string, port uint64) string {
+	return strconv.FormatUint(id, 10) + "@" + net.JoinHostPort(host, strconv.FormatUint(port, 10))
 }
