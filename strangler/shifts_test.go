@@ -20,7 +20,8 @@ import (
 // world is a few replicas over two sides, with a coordinator that shifts keys to and fro, and clients that write and read.
 // Delays, lost answers, hangs, lost COMMITs and lost leases come as they may.
 type world struct {
-	t              *testing.T
+	t              testing.TB
+	without        string // the safety step that is left out; empty: none
 	legacy, modern *side
 	ledger         *ledger
 	replicas       []*replica
@@ -42,7 +43,7 @@ func maybe(percent int) bool { return rand.IntN(100) < percent }
 
 func linger(most time.Duration) { <-time.After(rand.N(most)) }
 
-func newWorld(t *testing.T) *world {
+func newWorld(t testing.TB) *world {
 	tr := &trace{}
 	w := &world{t: t, legacy: newSide("legacy", tr), modern: newSide("modern", tr), barred: map[string]bool{}, acked: map[string][]string{}, nothing: map[string][]string{}}
 	w.ledger = newLedger(t, w.legacy)
@@ -154,7 +155,11 @@ func (w *world) coordinate(done <-chan struct{}) {
 			}
 		}
 		hold := version
-		w.publish(hold, stagesOf(live, moved, flags.Legacy))
+		if w.without == "hold" {
+			w.publish(hold, stagesOf(live, nil, flags.Legacy))
+		} else {
+			w.publish(hold, stagesOf(live, moved, flags.Legacy))
+		}
 		w.ledger.mu.Lock()
 		w.ledger.barred = hold
 		w.ledger.mu.Unlock()
@@ -191,6 +196,9 @@ func (w *world) fence(epoch uint64, moved map[string]bool) {
 	w.modern.mu.Lock()
 	defer w.modern.mu.Unlock()
 	w.modern.epoch = epoch
+	if w.without == "fence" {
+		return
+	}
 	for key := range moved {
 		w.modern.orders[key] = w.legacy.lines(key)
 	}
@@ -201,7 +209,7 @@ func (w *world) void(before uint64, moved map[string]bool) {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
 	for _, r := range w.ledger.rows {
-		if r.State == strangler.WriteOpen && r.Epoch < before && moved[r.Key] {
+		if w.without != "void" && r.State == strangler.WriteOpen && r.Epoch < before && moved[r.Key] {
 			r.State = strangler.WriteVoid
 		}
 	}
