@@ -74,7 +74,7 @@ func RunShifts(ctx context.Context, o ShiftOptions) (_ *ShiftReport, err error) 
 		return nil, err
 	}
 	if err := r.disturb(ctx); err != nil {
-		return nil, err
+		return r.report, err
 	}
 	return r.report, r.settle(ctx)
 }
@@ -218,7 +218,7 @@ func (r *shiftRun) command(ctx context.Context, replica int, what string, body m
 	if err != nil {
 		return outcome{}, fmt.Errorf("command %s: %w", what, err)
 	}
-	defer answer.Body.Close()
+	defer answer.Body.Close() //nolint:errcheck // it was read
 	var out struct {
 		outcome
 		Message string `json:"message"`
@@ -284,11 +284,8 @@ func (r *shiftRun) faults(ctx context.Context) error {
 		return nil
 	}
 	whole := context.WithoutCancel(ctx)
-	for ctx.Err() == nil {
-		sleep(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond)
-		if ctx.Err() != nil {
-			return nil
-		}
+	quiet := func() { sleep(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond) }
+	for quiet(); ctx.Err() == nil; quiet() {
 		fault := []string{"replica", "replica", "pause", "service", "service", "broker", "database"}[r.random.IntN(7)]
 		which := r.random.IntN(2)
 		r.report.fault(fault)
