@@ -134,8 +134,6 @@ func (b *Backend) List(ctx context.Context, event *Event, after string, limit in
 			args = append(args, int64(id))
 		case uint32:
 			args = append(args, int64(id))
-		case uint64:
-			args = append(args, strconv.FormatUint(id, 10))
 		default:
 			args = append(args, id)
 		}
