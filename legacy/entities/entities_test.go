@@ -160,6 +160,23 @@ func TestReadWaitsForThePlace(t *testing.T) {
 	}
 }
 
+// A place in another server's log says nothing about this one: while a failover moves the address, nothing is read, and no
+// connection is kept.
+func TestReadRefusesAnotherServer(t *testing.T) {
+	server := devstack.Databases(t)[0] // MySQL goes by GTIDs, which are the same on all servers
+	l := newLab(t, server)
+	e := l.open()
+	at := l.end(t)
+	at.Server = change.MariaDBServer(77, "elsewhere", 3306)
+	open := l.pool.Stats().Open
+	if got, err := e.Read(t.Context(), at, "lab.v1.Box", []string{"1"}); !errors.Is(err, change.ErrServers) || !strings.Contains(err.Error(), at.Server) || got != nil {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if n := l.pool.Stats().Open; n != open-1 {
+		t.Errorf("%d of %d connections are kept, and the one that led elsewhere among them", n, open)
+	}
+}
+
 // However many transactions are being committed, what is in the log before the place is in what is read: rows reach the
 // log before the engine commits them.
 func TestReadContainsWhatIsBeforeThePlace(t *testing.T) {
@@ -264,7 +281,7 @@ func (l *lab) commits(t *testing.T, start change.Position) (ends []change.Positi
 				mine = mine || strings.Contains(row["Info"], "("+l.schema+".boxes)")
 			case "Xid":
 				if mine {
-					end := change.Position{Server: "s", File: file}
+					end := change.Position{Server: start.Server, File: file}
 					if _, err := asNumber(row["End_log_pos"], &end.Offset); err != nil {
 						t.Fatal(err)
 					}

@@ -2,6 +2,7 @@ package entities_test
 
 import (
 	"database/sql"
+	"errors"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -114,8 +115,23 @@ func (l *lab) end(t *testing.T) (p change.Position) {
 		}
 		p.File, p.GTIDs = row["File"], strings.ReplaceAll(row["Executed_Gtid_Set"], "\n", "")
 	})
-	p.Server = "s"
+	p.Server = l.server(t)
 	return p
+}
+
+// server names the server as its log's readers do.
+func (l *lab) server(t *testing.T) (name string) {
+	t.Helper()
+	l.each(t, "SELECT @@global.server_id AS id, @@global.hostname AS host, @@global.port AS port", func(row map[string]string) {
+		var id, port uint64
+		_, err1 := asNumber(row["id"], &id)
+		_, err2 := asNumber(row["port"], &port)
+		if err := errors.Join(err1, err2); err != nil {
+			t.Fatal(err)
+		}
+		name = change.MariaDBServer(id, row["host"], port)
+	})
+	return name
 }
 
 // each reads a result row by row, by the names of its columns.
