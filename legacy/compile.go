@@ -72,6 +72,7 @@ func Compile(c *contract.Contract, files []*annotated.File, o Options) (*Program
 		}
 	}
 	b.calls()
+	b.eventReads()
 	for _, op := range b.order {
 		b.finish(op)
 	}

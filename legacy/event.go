@@ -1,8 +1,6 @@
 package legacy
 
 import (
-	"strings"
-
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
@@ -82,17 +80,15 @@ func (b *binder) event(ast *annotated.Event) {
 	e.ID = e.Entity.Fields().ByName(e.GetID.Name())
 	switch {
 	case e.ID == nil || e.ID.Kind() != e.GetID.Kind() || e.ID.IsList() || e.GetID.IsList() || e.ID.Message() != nil:
-		b.faults.Add(ast.Pos, "give the message a field of the same name and type", "%s asks by %s, which is no field of %s", ast.Via, e.GetID.Name(), ast.Entity)
+		b.faults.Add(ast.Pos, "give the message a field of the same name and type", "%s asks by %s, and %s has no single field of that name and type", ast.Via, e.GetID.Name(), ast.Entity)
+		return
+	case !identifies(e.ID):
+		b.faults.Add(ast.Pos, "ask by a text or an integer", "%s asks by %s, and a %s is no id", ast.Via, e.GetID.Name(), e.ID.Kind())
 		return
 	case len(ast.On) == 0 || ast.On[0].Column != ast.ID:
 		b.faults.Add(ast.Pos, "begin on= with the table that has one row for each "+ast.Entity+", and its id column", "id=%s is not the column of the first table of on=", ast.ID)
 		return
 	}
-	op.eachParam(func(p *param) {
-		if p.origin == fromClaim {
-			b.faults.Add(p.ast.Pos, "leave it out: events are read for services, where there is no caller", "%s in %s, by which %s is read for an event", p.ast, ast.Via, ast.Entity)
-		}
-	})
 	for _, other := range b.program.events {
 		if other.Entity == e.Entity {
 			if other.Pos.File != ast.Pos.File {
@@ -117,40 +113,4 @@ func (p *Program) eventSchemas() (out []string) {
 		}
 	}
 	return out
-}
-
-// check holds an event against the live schema.
-func (e *Event) check(s *schema, faults *fault.List) {
-	for i, named := range e.Tables {
-		t := s.table(named.Schema, named.Table)
-		if t == nil {
-			faults.Add(named.pos, "name a table that is there", "there is no table %s", named.Table)
-			continue
-		}
-		if !t.transactional || t.engine == "" {
-			faults.Add(named.pos, "convert it: ALTER TABLE "+named.Table+" ENGINE = InnoDB", "%s has no transactions, so that its changes can't be told apart from others': an entity's tables need them", named.Table)
-		}
-		column, ok := t.columns[strings.ToLower(named.Column)]
-		if !ok {
-			faults.Add(named.pos, "name the column that has the id of a "+string(e.Entity.Name()), "the table %s has no column %s", named.Table, named.Column)
-			continue
-		}
-		switch column.Type {
-		case "BINARY", "VARBINARY", "BLOB", "BIT", "FLOAT", "DOUBLE", "JSON", "SET", "ENUM", "GEOMETRY":
-			faults.Add(named.pos, "name a column with a number or a text", "%s.%s is %s, which can't be an id here", named.Table, named.Column, column.Type)
-		}
-		if i == 0 && !t.unique(strings.ToLower(named.Column)) {
-			faults.Add(named.pos, "name the table that has one row for each "+string(e.Entity.Name())+", by its key", "%s.%s is no unique key: several rows could be one %s", named.Table, named.Column, e.Entity.Name())
-		}
-	}
-}
-
-// unique says whether a column alone is a unique key without NULLs.
-func (t *table) unique(column string) bool {
-	for _, key := range t.uniques {
-		if len(key) == 1 && key[0] == column {
-			return true
-		}
-	}
-	return false
 }

@@ -24,7 +24,7 @@ const snapshotPatience = "0.1"
 
 // Snapshot reads entities by their ids, in order, in one consistent snapshot that contains every transaction before a place
 // in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. ErrTooOld comes before the
-// first use: try again soon.
+// first use: try again soon. So does change.ErrServers, where the place is in the log of another server than the pool's.
 func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event, ids []string, use func(id string, m protoreflect.Message) error) error {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
@@ -68,7 +68,8 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 		return asError(err)
 	}
 	if identity != at.Server {
-		return fmt.Errorf("the legacy's address leads to the server %s now, and the log is that of %s", identity, at.Server)
+		conn.Discard() // the next one is made where the address leads to then
+		return fmt.Errorf("%w: the legacy's address leads to the server %s now, and the log is that of %s", change.ErrServers, identity, at.Server)
 	}
 	// MariaDB remembers for a consistent snapshot where in the log it is.
 	var file, offset string
@@ -134,8 +135,6 @@ func (b *Backend) List(ctx context.Context, event *Event, after string, limit in
 			args = append(args, int64(id))
 		case uint32:
 			args = append(args, int64(id))
-		case uint64:
-			args = append(args, strconv.FormatUint(id, 10))
 		default:
 			args = append(args, id)
 		}

@@ -26,6 +26,7 @@ type Writes struct {
 	replica string
 	writes  string // the tables, quoted
 	locks   string
+	room    *room
 	// entities are those of capabilities, by the capability's name.
 	entities map[string]protoreflect.FullName
 }
@@ -38,10 +39,10 @@ const lockSlots = 4096
 const longestKey = 255
 
 // NewWrites makes a ledger beside a Backend, whose pool marks its transactions. schema is the ledger's, entities are the
-// messages that capabilities bring back.
+// messages that capabilities bring back. Write-backs take at most half of the pool's connections.
 func NewWrites(b *Backend, schema, replica string, entities map[string]protoreflect.FullName) *Writes {
 	quoted := "`" + strings.ReplaceAll(schema, "`", "``") + "`."
-	return &Writes{backend: b, replica: replica, writes: quoted + "writes", locks: quoted + "locks", entities: entities}
+	return &Writes{backend: b, replica: replica, writes: quoted + "writes", locks: quoted + "locks", room: newRoom(b.pool.Stats().MaxOpen / 2), entities: entities}
 }
 
 // transact runs a marked transaction, again where the server broke a deadlock with it.
@@ -117,9 +118,15 @@ func (w *Writes) WriteBack(ctx context.Context, write *strangler.Write, reply []
 	if write.Entity == "" {
 		return strangler.Fail(codes.Internal, "NO_ENTITY", "the write %s names no entity", write.ID)
 	}
+	slot := slotOf(write.Capability, write.Entity)
+	leave, err := w.room.enter(ctx, slot)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	return w.transact(ctx, func(conn *pool.Conn) error {
 		// The first change behind the mark: whoever reads the log sees by it what the transaction is.
-		if _, err := affect(ctx, conn, "INSERT INTO "+w.locks+" (slot, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1", slotOf(write.Capability, write.Entity)); err != nil {
+		if _, err := affect(ctx, conn, "INSERT INTO "+w.locks+" (slot, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1", slot); err != nil {
 			return err
 		}
 		entity, err := read(ctx)

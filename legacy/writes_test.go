@@ -18,6 +18,7 @@ import (
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/migrations"
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
@@ -32,7 +33,7 @@ type boxes struct {
 	event   *legacy.Event
 }
 
-func newBoxes(t *testing.T, server *devstack.Server) *boxes {
+func newBoxes(t *testing.T, server *devstack.Server, change ...func(*pool.Options)) *boxes {
 	t.Helper()
 	b := &boxes{marks: newMarks(t, server)}
 	for _, name := range []string{"3_writes", "4_locks"} {
@@ -57,7 +58,7 @@ func newBoxes(t *testing.T, server *devstack.Server) *boxes {
 			"-- put: lab.v1.Box\n-- name: box :exec\nINSERT INTO boxes (id, label) VALUES (:id, :label) ON DUPLICATE KEY UPDATE label = :label;\n" +
 			"-- name: clear :exec\nDELETE FROM things WHERE box = :id;\n" +
 			"-- name: things :exec each=things as=thing\nINSERT INTO things (box, name, weight) VALUES (:id, :thing.name, :thing.weight);\n")},
-	}}, b.marks.use)
+	}}, append(change, b.marks.use)...)
 	if b.faults.Failed() {
 		t.Fatal(b.faults.Err())
 	}

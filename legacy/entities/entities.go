@@ -91,8 +91,11 @@ func (e *Entities) Read(ctx context.Context, at change.Position, entity string, 
 			out = append(out, state)
 			return err
 		})
-		if !errors.Is(err, legacy.ErrTooOld) {
-			return out, err
+		switch {
+		case err == nil:
+			return out, nil
+		case !errors.Is(err, legacy.ErrTooOld):
+			return nil, err
 		}
 		timer := time.NewTimer(wait)
 		select {

@@ -1,0 +1,76 @@
+package legacy
+
+import (
+	"strings"
+
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy/value"
+)
+
+// check holds an event against the live schema.
+func (e *Event) check(s *schema, faults *fault.List) {
+	entity := string(e.Entity.Name())
+	for i, named := range e.Tables {
+		t := s.table(named.Schema, named.Table)
+		if t == nil {
+			faults.Add(named.pos, "name a table that is there", "there is no table %s", named.name())
+			continue
+		}
+		switch {
+		case t.engine == "":
+			faults.Add(named.pos, "name the tables below it, each with its column", "%s is a view: the log has no rows of it", named.Table)
+		case !t.transactional:
+			faults.Add(named.pos, "convert it: ALTER TABLE "+named.Table+" ENGINE=InnoDB", "%s has no transactions, so that its changes can't be told apart from others': an entity's tables need them", named.Table)
+		}
+		column, ok := t.columns[strings.ToLower(named.Column)]
+		if !ok {
+			faults.Add(named.pos, "name the column that has the id of a "+entity, "the table %s has no column %s", named.Table, named.Column)
+			continue
+		}
+		if fix := e.unfit(column); fix != "" {
+			faults.Add(named.pos, fix, "%s.%s is %s, and %s is of type %s: its values can't be told to be ids", named.Table, named.Column, column.Type, e.ID.Name(), e.ID.Kind())
+			continue
+		}
+		if i == 0 && t.engine != "" && !t.unique(strings.ToLower(named.Column)) {
+			faults.Add(named.pos, "name the table that has one row for each "+entity+", by its key", "%s.%s is no unique key: several rows could be one %s", named.Table, named.Column, entity)
+		}
+	}
+}
+
+// name gives the table as it is written.
+func (t *EventTable) name() string {
+	if t.Schema == "" {
+		return t.Table
+	}
+	return t.Schema + "." + t.Table
+}
+
+// unfit says what to do where a column's values are not, each by one text, ids of the entity; "" where they are.
+func (e *Event) unfit(c value.Column) (fix string) {
+	switch strings.TrimPrefix(c.Type, "UNSIGNED ") {
+	case "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT":
+		return ""
+	}
+	switch {
+	case c.Type == "DECIMAL" && c.Scale == 0:
+		return ""
+	case e.ID.Kind() != protoreflect.StringKind: // '7' and '07' are the same number
+		return "name a column of whole numbers, or make the column one"
+	case c.Type == "CHAR" || c.Type == "VARCHAR" || c.Type == "TEXT":
+		return ""
+	default:
+		return "name a column with a whole number or a text"
+	}
+}
+
+// unique says whether a column alone is a unique key without NULLs.
+func (t *table) unique(column string) bool {
+	for _, key := range t.uniques {
+		if len(key) == 1 && key[0] == column {
+			return true
+		}
+	}
+	return false
+}
