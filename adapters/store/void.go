@@ -14,8 +14,9 @@ const (
 	mostReasonOfWrite = 1000
 )
 
-// Void makes open writes void. A write-back that has closed its write but not committed yet holds the row's lock: Void
-// waits, and then finds it closed or still open. Writes in doubt stay so. The reason is cut to 1000 characters.
+// Void makes unfinished writes void: open ones, and those in doubt. A write-back that has closed its write but not
+// committed yet holds the row's lock: Void waits, and then finds it closed or still open. The reason is cut to 1000
+// characters.
 func (l *Ledger) Void(ctx context.Context, ids []string, reason string) (voided []string, err error) {
 	ids = slices.Compact(slices.Sorted(slices.Values(ids))) // in the order in which they are locked
 	reason = cut(reason, mostReasonOfWrite)
@@ -30,8 +31,8 @@ func (l *Ledger) Void(ctx context.Context, ids []string, reason string) (voided 
 }
 
 func (l *Ledger) void(ctx context.Context, ids []string, reason string) (voided []string, err error) {
-	update := "UPDATE " + l.options.table("writes") + " FORCE INDEX (PRIMARY) SET state = ?, reason = ?, changed_at = NOW(6) WHERE id IN (" + marks(len(ids)) + ") AND state = ?"
-	args := slices.Concat([]any{strangler.WriteVoid, reason}, anys(ids), []any{strangler.WriteOpen})
+	update := "UPDATE " + l.options.table("writes") + " FORCE INDEX (PRIMARY) SET state = ?, reason = ?, changed_at = NOW(6) WHERE id IN (" + marks(len(ids)) + ") AND state IN (?, ?)"
+	args := slices.Concat([]any{strangler.WriteVoid, reason}, anys(ids), []any{strangler.WriteOpen, strangler.WriteDoubt})
 	err = again(ctx, func() error {
 		limited, cancel := context.WithTimeout(ctx, l.options.Timeout)
 		defer cancel()

@@ -8,12 +8,10 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
-	"github.com/google/uuid"
-
 	"banyan.dev/banyan/flags"
-	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/shift"
 )
 
@@ -45,6 +43,11 @@ const (
 	actionTimeout = 5 * time.Second
 	// mostOpen is how many unfinished writes are looked at.
 	mostOpen = 100_000
+	// idle is how many times longer it is between two looks while nothing is under way.
+	idle = 3
+	// longSilent is after how long a replica is taken away that no shift waits for, and tidyEvery how often that is looked at.
+	longSilent = time.Minute
+	tidyEvery  = 10 * time.Second
 	// chunks is how many announcements a fence of the first filling stands behind.
 	chunks = 5
 	// failurePause is waited after a failure.
@@ -55,9 +58,17 @@ const (
 // saved.
 type Coordinator struct {
 	o     CoordinatorOptions
-	rules map[string]shift.Rules
-	known map[string]Coordinated
-	dues  map[string]string // the last failure that was logged, by capability
+	seats map[string]*seat
+}
+
+// seat is a capability's, so that one whose step takes long holds no other up.
+type seat struct {
+	Coordinated
+	rules shift.Rules
+	// taken says that a step is being done.
+	taken atomic.Bool
+	// told is the last failure that was logged. It is the step's.
+	told string
 }
 
 // NewCoordinator makes one. Run lets it work.
@@ -68,10 +79,9 @@ func NewCoordinator(o CoordinatorOptions) *Coordinator {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Coordinator{o: o, rules: map[string]shift.Rules{}, known: map[string]Coordinated{}, dues: map[string]string{}}
+	c := &Coordinator{o: o, seats: map[string]*seat{}}
 	for _, one := range o.Capabilities {
-		c.known[one.Name] = one
-		c.rules[one.Name] = Rules(one.Name, o.Timing)
+		c.seats[one.Name] = &seat{Coordinated: one, rules: Rules(one.Name, o.Timing)}
 	}
 	return c
 }
@@ -134,84 +144,114 @@ func (c *Coordinator) lead(ctx context.Context, leadership Leadership) error {
 	if c.o.Beside != nil {
 		beside.Go(func() { c.o.Beside(ctx) })
 	}
+	beside.Go(func() { c.tidy(ctx) })
 	c.o.Logger.Info("this process moves shifts on")
-	tick := time.NewTicker(c.o.Every)
-	defer tick.Stop()
+	moved := make(chan struct{}, 1)
+	look := time.NewTimer(0)
+	defer look.Stop()
 	for {
-		if err := c.round(ctx); err != nil && ctx.Err() == nil {
-			return err
-		}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-tick.C:
+		case <-look.C:
+		case <-moved:
 		case <-c.o.Answers.Arrived():
 		}
+		busy, err := c.round(ctx, &beside, moved)
+		if err != nil && ctx.Err() == nil {
+			return err
+		}
+		every := c.o.Every
+		if !busy {
+			every *= idle
+		}
+		look.Reset(every)
 	}
 }
 
-// round takes each capability one step on.
-func (c *Coordinator) round(ctx context.Context) error {
+// round begins a step of each capability that has something under way, unless its last one goes on still. moved is told
+// when a step has changed something, so that the next begins at once.
+func (c *Coordinator) round(ctx context.Context, steps *sync.WaitGroup, moved chan<- struct{}) (busy bool, err error) {
 	records, err := c.o.Store.Records(ctx)
 	if err != nil {
-		return fmt.Errorf("read the capabilities: %w", err)
+		return false, fmt.Errorf("read the capabilities: %w", err)
 	}
 	for i := range records {
-		if _, ours := c.known[records[i].Capability]; !ours {
+		r := &records[i]
+		at := c.seats[r.Capability]
+		if at == nil {
 			continue
 		}
-		if err := c.step(ctx, &records[i]); ctx.Err() == nil {
-			c.tell(records[i].Capability, err)
+		var s shift.State
+		unread := json.Unmarshal(r.State, &s)
+		if unread == nil && !s.Busy() {
+			continue
 		}
+		busy = true
+		if !at.taken.CompareAndSwap(false, true) {
+			continue
+		}
+		if unread != nil {
+			c.tell(at, fmt.Errorf("read its state: %w", unread))
+			at.taken.Store(false)
+			continue
+		}
+		steps.Go(func() {
+			changed, err := c.step(ctx, at, r, s)
+			if ctx.Err() == nil {
+				c.tell(at, err)
+			}
+			at.taken.Store(false)
+			if changed && err == nil {
+				select {
+				case moved <- struct{}{}:
+				default:
+				}
+			}
+		})
 	}
-	return nil
+	return busy, nil
 }
 
 // tell logs a failure once, until it is another.
-func (c *Coordinator) tell(capability string, err error) {
+func (c *Coordinator) tell(at *seat, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
 	}
-	if text != c.dues[capability] && text != "" {
-		c.o.Logger.Warn("a shift can't be moved on; it is tried again", "capability", capability, "cause", err)
+	if text != at.told && text != "" {
+		c.o.Logger.Warn("a shift can't be moved on; it is tried again", "capability", at.Name, "cause", err)
 	}
-	c.dues[capability] = text
+	at.told = text
 }
 
 // step takes one capability on: what is read is read after its state was, and what is done is done once that is saved.
-func (c *Coordinator) step(ctx context.Context, r *Record) error {
-	var s shift.State
-	if err := json.Unmarshal(r.State, &s); err != nil {
-		return fmt.Errorf("read the state of %s: %w", r.Capability, err)
-	}
-	if !s.Busy() {
-		return nil
-	}
-	seen, err := c.observe(ctx, r, &s)
+func (c *Coordinator) step(ctx context.Context, at *seat, r *Record, s shift.State) (changed bool, err error) {
+	seen, err := c.observe(ctx, at, r, &s)
 	if err != nil {
-		return err
+		return false, err
 	}
-	after, actions := shift.Step(c.rules[r.Capability], s, seen)
+	after, actions := shift.Step(at.rules, s, seen)
 	next, err := record(after, r.Revision)
 	if err != nil {
-		return err
+		return false, err
 	}
 	if before, err := json.Marshal(s); err != nil || !bytes.Equal(before, next.State) {
 		err := c.o.Store.Save(ctx, next, audits(r.Capability, actions)...)
 		if errors.Is(err, ErrConflict) {
-			return nil // a command came between: the next round reads it
+			return true, nil // a command came between: the next round reads it
 		}
 		if err != nil {
-			return fmt.Errorf("save the state of %s: %w", r.Capability, err)
+			return false, fmt.Errorf("save the state of %s: %w", r.Capability, err)
 		}
+		changed = true
 	}
 	for _, a := range actions {
-		if err := c.do(ctx, c.known[r.Capability], a); err != nil {
-			return err
+		if err := c.do(ctx, at.Coordinated, a); err != nil {
+			return changed, err
 		}
 	}
-	return nil
+	return changed, nil
 }
 
 // audits gives those of a step's actions.
@@ -222,83 +262,6 @@ func audits(capability string, actions []shift.Action) (out []Audit) {
 		}
 	}
 	return out
-}
-
-func (c *Coordinator) observe(ctx context.Context, r *Record, s *shift.State) (shift.Observation, error) {
-	seen := shift.Observation{Now: r.Now, Queue: c.o.Answers.Queue(), Answers: map[string]shift.Answer{}}
-	replicas, err := c.o.Store.Replicas(ctx)
-	if err != nil {
-		return seen, fmt.Errorf("read the replicas: %w", err)
-	}
-	for _, one := range replicas {
-		ack := one.Acks[r.Capability]
-		seen.Replicas = append(seen.Replicas, shift.Replica{Name: one.Name, Silent: one.Silent, Fenced: one.Fenced, Applied: ack.Applied, Settled: ack.Settled})
-	}
-	for _, id := range s.Awaits() {
-		if a, ok := c.o.Answers.Take(id); ok {
-			seen.Answers[id] = shift.Answer(a)
-		}
-	}
-	if before, wants := s.WantsOpen(); wants {
-		open, err := c.o.Ledger.Open(ctx, r.Capability, before, mostOpen)
-		if err != nil {
-			return seen, fmt.Errorf("read the open writes: %w", err)
-		}
-		seen.Looked = len(open) < mostOpen
-		for _, w := range open {
-			if w.State == strangler.WriteOpen {
-				seen.Open = append(seen.Open, shift.Write{ID: w.ID, Key: w.Key, Keyed: w.Keyed})
-			}
-		}
-	}
-	if after, wants := s.WantsPage(); wants && s.Phase == flags.Steady {
-		if c.known[r.Capability].Entity != "" { // else there is nothing to fill
-			if seen.Page, err = c.o.Backfill.Next(ctx, r.Capability, after, chunks*c.rules[r.Capability].Chunk); err != nil {
-				return seen, fmt.Errorf("list entities for the new service: %w", err)
-			}
-		}
-		seen.Paged = true
-	}
-	for range shift.FreshIDs {
-		seen.IDs = append(seen.IDs, uuid.NewString())
-	}
-	return seen, nil
-}
-
-// do does an action. Each may be done again.
-func (c *Coordinator) do(ctx context.Context, of Coordinated, a shift.Action) error {
-	timeout := actionTimeout
-	if _, slow := a.(shift.TakeMarks); slow {
-		timeout = marksTimeout
-	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	switch a := a.(type) {
-	case shift.SendFence:
-		return told("send a fence", c.o.Ledger.SendFence(ctx, FenceRow{ID: a.ID, Service: of.Service, Capability: of.Name, Epoch: a.Epoch, ReplyTo: a.ReplyTo, Void: a.Void}))
-	case shift.FenceReplica:
-		_, err := c.o.Store.Fence(ctx, a.Replica)
-		return told("fence the replica "+a.Replica, err)
-	case shift.TakeMarks:
-		if err := c.o.Ledger.FenceWriter(ctx, a.Replica); err != nil {
-			return told("take the writer marks of "+a.Replica, err)
-		}
-		return told("forget the replica "+a.Replica, c.o.Store.Forget(ctx, a.Replica))
-	case shift.Void:
-		_, err := c.o.Ledger.Void(ctx, a.Writes, a.Reason)
-		return told("give up open writes", err)
-	case shift.Announce:
-		return told("announce entities", c.o.Ledger.Announce(ctx, Announcement{Service: of.Service, Entity: of.Entity, IDs: a.Entities}))
-	default: // audits are saved with the state
-		return nil
-	}
-}
-
-func told(what string, err error) error {
-	if err != nil {
-		return fmt.Errorf("%s: %w", what, err)
-	}
-	return nil
 }
 
 // pause waits for d, or until ctx ends.

@@ -138,7 +138,7 @@ type Ledger interface {
 	// Open gives the unfinished writes of a capability (open and in doubt) whose epoch is less than before (0: any),
 	// oldest first, at most limit, without their requests.
 	Open(ctx context.Context, capability string, before uint64, limit int) ([]strangler.Write, error)
-	// Void makes open writes void, those that are still open, and waits for write-backs of them that are about to commit.
+	// Void makes unfinished writes void, those that still are, and waits for write-backs of them that are about to commit.
 	// It gives those that are void now, whoever made them so. After an error some may be; it can be called again.
 	Void(ctx context.Context, ids []string, reason string) (voided []string, err error)
 	// SendFence sends a fence down the mirror's path to a service: a row in the ledger, which the mirror finds in the log.

@@ -65,12 +65,29 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 		}
 	}
 	if s.Place != shift.Idle {
-		out.Shift = "on the way to " + flags.Describe(s.Command.To) + ", at " + string(s.Place)
+		out.Shift = fmt.Sprintf("to %s by %s, at %s", flags.Describe(s.Command.To), s.Command.Who, s.Place)
+		if waits := c.waits(facts.Name, r, &s, replicas, unfinished); waits != "" {
+			out.Shift += ": waits for " + waits
+		}
 	}
 	out.Blockers = c.blockers(facts, &s, &out)
 	out.RollbackSafe, out.RollbackWhy = safe(&s)
-	out.Next = next(facts.Name, &s, &out)
+	out.Next = next(facts.Name, &s, &out, len(facts.NotShared) == 0)
 	return out, nil
+}
+
+// waits says what a shift waits for, as far as it can be seen from here: answers to fences can't.
+func (c *commander) waits(name string, r *Record, s *shift.State, replicas []Replica, unfinished []strangler.Write) string {
+	seen := shift.Observation{Now: r.Now, Replicas: seenOf(replicas, name), Queue: s.Ask.Queue, Looked: true}
+	if seen.Queue == "" {
+		seen.Queue = "unknown"
+	}
+	for _, w := range unfinished {
+		if before, _ := s.WantsOpen(); w.Epoch < before {
+			seen.Open = append(seen.Open, shift.Write{ID: w.ID, Key: w.Key, Keyed: w.Keyed})
+		}
+	}
+	return shift.Waits(Rules(name, c.o.Timing), *s, seen)
 }
 
 func lastWords(o shift.Outcome) string {
@@ -129,8 +146,8 @@ func safe(s *shift.State) (bool, string) {
 	return true, ""
 }
 
-// next is the command to type.
-func next(name string, s *shift.State, of *CapabilityStatus) string {
+// next is the command to type; shared says whether keys can go one by one.
+func next(name string, s *shift.State, of *CapabilityStatus, shared bool) string {
 	d, err := flags.Parse(s.To)
 	if err != nil {
 		return "banyan history " + name
@@ -138,13 +155,15 @@ func next(name string, s *shift.State, of *CapabilityStatus) string {
 	stages := d.Stages()
 	highest, lowest := stages[len(stages)-1], stages[0]
 	switch {
+	case s.Place == shift.Idle && of.Doubt > 0:
+		return "banyan writes list " + name + " --state doubt"
 	case s.Place != shift.Idle, len(of.Blockers) > 0:
 		return "banyan status " + name
 	case highest == flags.Live && lowest == flags.Live:
 		return "banyan rollback " + name
 	case highest == flags.Live:
 		return "banyan advance " + name + " --to live"
-	case highest == flags.Shadow:
+	case highest == flags.Shadow && shared:
 		return "banyan advance " + name + " --to live --percent 10"
 	default:
 		return fmt.Sprintf("banyan advance %s --to %s", name, highestNext(highest))

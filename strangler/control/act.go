@@ -1,0 +1,131 @@
+package control
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/strangler/shift"
+)
+
+// observe reads what a step goes by.
+func (c *Coordinator) observe(ctx context.Context, at *seat, r *Record, s *shift.State) (shift.Observation, error) {
+	seen := shift.Observation{Now: r.Now, Queue: c.o.Answers.Queue(), Answers: map[string]shift.Answer{}}
+	replicas, err := c.o.Store.Replicas(ctx)
+	if err != nil {
+		return seen, fmt.Errorf("read the replicas: %w", err)
+	}
+	seen.Replicas = seenOf(replicas, r.Capability)
+	for _, id := range s.Awaits() {
+		if a, ok := c.o.Answers.Take(id); ok {
+			seen.Answers[id] = shift.Answer(a)
+		}
+	}
+	if before, wants := s.WantsOpen(); wants {
+		open, err := c.o.Ledger.Open(ctx, r.Capability, before, mostOpen)
+		if err != nil {
+			return seen, fmt.Errorf("read the open writes: %w", err)
+		}
+		seen.Looked = len(open) < mostOpen
+		for _, w := range open {
+			seen.Open = append(seen.Open, shift.Write{ID: w.ID, Key: w.Key, Keyed: w.Keyed})
+		}
+	}
+	if after, wants := s.WantsPage(); wants && s.Phase == flags.Steady {
+		if at.Entity != "" { // else there is nothing to fill
+			if seen.Page, err = c.o.Backfill.Next(ctx, r.Capability, after, chunks*at.rules.Chunk); err != nil {
+				return seen, fmt.Errorf("list entities for the new service: %w", err)
+			}
+		}
+		seen.Paged = true
+	}
+	for range shift.FreshIDs {
+		seen.IDs = append(seen.IDs, uuid.NewString())
+	}
+	return seen, nil
+}
+
+// seenOf gives what replicas say of a capability.
+func seenOf(replicas []Replica, capability string) []shift.Replica {
+	seen := make([]shift.Replica, 0, len(replicas))
+	for _, r := range replicas {
+		ack := r.Acks[capability]
+		seen = append(seen, shift.Replica{Name: r.Name, Silent: r.Silent, Fenced: r.Fenced, Applied: ack.Applied, Settled: ack.Settled})
+	}
+	return seen
+}
+
+// do does an action. Each may be done again.
+func (c *Coordinator) do(ctx context.Context, of Coordinated, a shift.Action) error {
+	timeout := actionTimeout
+	if _, slow := a.(shift.TakeMarks); slow {
+		timeout = marksTimeout
+	}
+	ctx, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	switch a := a.(type) {
+	case shift.SendFence:
+		return told("send a fence", c.o.Ledger.SendFence(ctx, FenceRow{ID: a.ID, Service: of.Service, Capability: of.Name, Epoch: a.Epoch, ReplyTo: a.ReplyTo, Void: a.Void}))
+	case shift.FenceReplica:
+		_, err := c.o.Store.Fence(ctx, a.Replica)
+		return told("fence the replica "+a.Replica, err)
+	case shift.TakeMarks:
+		if err := c.o.Ledger.FenceWriter(ctx, a.Replica); err != nil {
+			return told("take the writer marks of "+a.Replica, err)
+		}
+		return told("forget the replica "+a.Replica, c.o.Store.Forget(ctx, a.Replica))
+	case shift.Void:
+		_, err := c.o.Ledger.Void(ctx, a.Writes, a.Reason)
+		return told("give up open writes", err)
+	case shift.Announce:
+		return told("announce entities", c.o.Ledger.Announce(ctx, Announcement{Service: of.Service, Entity: of.Entity, IDs: a.Entities}))
+	default: // audits are saved with the state
+		return nil
+	}
+}
+
+func told(what string, err error) error {
+	if err != nil {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	return nil
+}
+
+// tidy takes replicas away that have crashed long ago, and no shift has had to wait for.
+func (c *Coordinator) tidy(ctx context.Context) {
+	for ctx.Err() == nil {
+		if err := c.tidyOnce(ctx); err != nil && ctx.Err() == nil {
+			c.o.Logger.Warn("replicas that are silent can't be taken away; it is tried again", "cause", err)
+		}
+		pause(ctx, tidyEvery)
+	}
+}
+
+func (c *Coordinator) tidyOnce(ctx context.Context) error {
+	replicas, err := c.o.Store.Replicas(ctx)
+	if err != nil {
+		return fmt.Errorf("read the replicas: %w", err)
+	}
+	for _, r := range replicas {
+		if !r.Fenced && r.Silent < longSilent {
+			continue
+		}
+		if !r.Fenced {
+			fenced, err := c.o.Store.Fence(ctx, r.Name)
+			if err != nil {
+				return fmt.Errorf("fence the replica %s: %w", r.Name, err)
+			}
+			if !fenced {
+				continue
+			}
+		}
+		if err := c.do(ctx, Coordinated{}, shift.TakeMarks{Replica: r.Name}); err != nil {
+			return err
+		}
+		c.o.Logger.Info("a replica is taken away that has been silent", "replica", r.Name, "silent", r.Silent.Round(time.Second))
+	}
+	return nil
+}
