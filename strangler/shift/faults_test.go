@@ -50,7 +50,7 @@ func planted() map[string]struct {
 			}
 			return after, actions
 		}}, "shadow", forward},
-		"no fence in the hold": {fault{observe: func(_ *model, s shift.State, o *shift.Observation) {
+		"modern is read before the fence is answered": {fault{observe: func(_ *model, s shift.State, o *shift.Observation) {
 			for _, id := range s.Ask.Fences {
 				if s.Place == shift.Fence {
 					o.Answers[id] = shift.Answer{}
@@ -63,8 +63,22 @@ func planted() map[string]struct {
 		"open writes are not given up":                   {at(shift.Drain, func(o *shift.Observation) { o.Open = nil }), "live", back},
 		"legacy takes writes before the hold is settled": {at(shift.Settle, all), "live", back},
 		"a silent replica keeps its marks":               {fault{keepsMarks: true}, "shadow", choices{forward: 1, silence: 1}},
-		"modern is not told which entities":              {without(func(a shift.Action) bool { _, is := a.(shift.Announce); return is }), "live", back},
-		"modern is not told of void writes":              {without(func(a shift.Action) bool { f, is := a.(shift.SendFence); return is && len(f.Void) > 0 }), "live", back},
+		"a silent replica is not given its lease":        {fault{noLease: true}, "live", choices{back: 1, silence: 1}},
+		"what a fenced replica had begun goes on":        {fault{newMarks: true}, "shadow", choices{forward: 1, silence: 1}},
+		"entities are announced before the fence": {fault{decide: func(_, after shift.State, actions []shift.Action) (shift.State, []shift.Action) {
+			var changed []shift.Action
+			for _, a := range actions {
+				if f, is := a.(shift.SendFence); is && len(f.Void) > 0 {
+					f.Void = nil
+					changed = append(changed, shift.Announce{Entities: []string{"the entity"}}, f)
+					continue
+				}
+				changed = append(changed, a)
+			}
+			return after, changed
+		}}, "live", back},
+		"modern is not told which entities": {without(func(a shift.Action) bool { _, is := a.(shift.Announce); return is }), "live", back},
+		"modern is not told of void writes": {without(func(a shift.Action) bool { f, is := a.(shift.SendFence); return is && len(f.Void) > 0 }), "live", back},
 		"a way back from the target skips reading from legacy": {fault{decide: func(before, after shift.State, actions []shift.Action) (shift.State, []shift.Action) {
 			if before.Place == shift.Target && after.Place == shift.Retreat {
 				after.Place, after.Phase, after.To = shift.Finish, flags.Steady, after.From

@@ -55,8 +55,8 @@ type fault struct {
 	observe func(m *model, s shift.State, o *shift.Observation)
 	decide  func(before, after shift.State, actions []shift.Action) (shift.State, []shift.Action)
 	// noEpochs: modern takes writes of any epoch. keepsMarks: a silent replica's marks are not taken. newMarks: what a fenced
-	// replica had begun goes on once it has joined again.
-	noEpochs, keepsMarks, newMarks bool
+	// replica had begun goes on once it has joined again. noLease: a silent replica is fenced although it has a lease.
+	noEpochs, keepsMarks, newMarks, noLease bool
 }
 
 // model knows how the world moves on. It keeps States and actions in tables, so that a world is small.
@@ -188,7 +188,7 @@ func (m *model) step(w *world, clock time.Duration) stepped {
 	key := stepKey{rec: w.rec, clock: clock, queue: w.queue, replicas: w.replicas, answers: w.answers, used: m.used(w)}
 	for i := range key.replicas {
 		r := &key.replicas[i]
-		*r = replica{applied: r.applied, settled: r.settled, there: r.there, fenced: r.fenced, silent: r.silent && !r.leased}
+		*r = replica{applied: r.applied, settled: r.settled, there: r.there, fenced: r.fenced, silent: r.silent && (!r.leased || m.fault.noLease)}
 	}
 	for i, x := range w.writes {
 		if before, ok := m.states[w.rec].WantsOpen(); ok && x.row == openRow && uint64(x.epoch) < before {

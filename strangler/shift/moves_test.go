@@ -155,7 +155,7 @@ func (m *model) do(w *world, list *int32) bool {
 			}
 		}
 	case shift.FenceReplica:
-		if r := &w.replicas[a.Replica[0]-'A']; r.there && r.silent && !r.leased {
+		if r := &w.replicas[a.Replica[0]-'A']; r.there && r.silent && (!r.leased || m.fault.noLease) {
 			r.fenced = true
 		}
 	case shift.TakeMarks:
