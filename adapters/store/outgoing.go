@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"unicode/utf8"
@@ -36,7 +37,8 @@ func (l *Ledger) SendFence(ctx context.Context, f control.FenceRow) error {
 // duplicate says that there is such a row.
 var duplicate = []uint16{1062}
 
-// Announce writes the ids into the log, all of them or none.
+// Announce writes the ids into the log, all of them or none. Its locks keep fences away until it has committed: what is
+// announced comes before a fence of a greater epoch, or not at all.
 func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
 	var rows []string
 	for some := range slices.Chunk(a.IDs, announcedAtOnce) {
@@ -51,7 +53,17 @@ func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
 	}
 	return l.within(ctx, "announce entities", func(ctx context.Context) error {
 		insert := "INSERT INTO " + l.options.table("announcements") + " (service, entity, ids, created_at) VALUES (?, ?, ?, NOW(6))"
-		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		greater := "SELECT id FROM " + l.options.table("fences") + " WHERE capability = ? AND epoch > ? LIMIT 1 FOR UPDATE"
+		// Only this isolation locks what is not there.
+		return l.isolated(ctx, sql.LevelRepeatableRead, func(ctx context.Context, tx *sql.Tx) error {
+			var id string
+			err := tx.QueryRowContext(ctx, greater, a.Capability, a.Epoch).Scan(&id)
+			if err == nil {
+				return fmt.Errorf("%w (the fence %s)", control.ErrPassed, id)
+			}
+			if !errors.Is(err, sql.ErrNoRows) {
+				return err
+			}
 			for _, row := range rows {
 				if _, err := tx.ExecContext(ctx, insert, a.Service, a.Entity, row); err != nil {
 					return err

@@ -64,8 +64,13 @@ var (
 // transact runs a transaction, again when locks of others were in its way, until ctx ends. What the last error was of the
 // commit leaves open whether it happened.
 func (t *tables) transact(ctx context.Context, run func(ctx context.Context, tx *sql.Tx) error) error {
+	return t.isolated(ctx, sql.LevelDefault, run)
+}
+
+// isolated is transact at a level of isolation.
+func (t *tables) isolated(ctx context.Context, level sql.IsolationLevel, run func(ctx context.Context, tx *sql.Tx) error) error {
 	return again(ctx, func() error {
-		tx, err := t.db.BeginTx(ctx, nil)
+		tx, err := t.db.BeginTx(ctx, &sql.TxOptions{Isolation: level})
 		if err != nil {
 			return err
 		}

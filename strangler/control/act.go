@@ -81,7 +81,7 @@ func (c *Coordinator) do(ctx context.Context, of Coordinated, a shift.Action) er
 		_, err := c.o.Ledger.Void(ctx, a.Writes, a.Reason)
 		return told("give up open writes", err)
 	case shift.Announce:
-		return told("announce entities", c.o.Ledger.Announce(ctx, Announcement{Service: of.Service, Entity: of.Entity, IDs: a.Entities}))
+		return told("announce entities", c.o.Ledger.Announce(ctx, Announcement{Service: of.Service, Capability: of.Name, Epoch: a.Epoch, Entity: of.Entity, IDs: a.Entities}))
 	default: // audits are saved with the state
 		return nil
 	}

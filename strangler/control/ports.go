@@ -144,7 +144,7 @@ type Ledger interface {
 	// SendFence sends a fence down the mirror's path to a service: a row in the ledger, which the mirror finds in the log.
 	SendFence(ctx context.Context, f FenceRow) error
 	// Announce has the mirror tell a service legacy's state of entities, once it reaches this place in the log. The answer
-	// to a fence sent later says that the service has applied it.
+	// to a fence sent later says that the service has applied it. ErrPassed: it came too late.
 	Announce(ctx context.Context, a Announcement) error
 	// List gives writes for people, newest first, by state ("" for all) and capability ("" for all).
 	List(ctx context.Context, capability string, state strangler.WriteState, limit int) ([]strangler.Write, error)
@@ -163,9 +163,16 @@ type FenceRow struct {
 	Void    []string
 }
 
-// Announcement names entities whose state in legacy a service is told.
+// ErrPassed says that a coordinator that was taken over from has come too late with an announcement: a fence of a greater
+// epoch has been sent meanwhile, so that keys may be modern's. Nothing was announced.
+var ErrPassed = errors.New("this coordinator was taken over from: its announcement comes too late")
+
+// Announcement names entities whose state in legacy a service is told, whatever it has itself.
 type Announcement struct {
 	Service string
+	// Capability and Epoch say when it is too late: once a fence of a greater epoch was sent.
+	Capability string
+	Epoch      uint64
 	// Entity is the message's full name.
 	Entity string
 	IDs    []string

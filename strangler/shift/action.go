@@ -24,8 +24,12 @@ type Void struct {
 	Reason string
 }
 
-// Announce has the service told legacy's state of entities.
-type Announce struct{ Entities []string }
+// Announce has the service told legacy's state of entities, unless a fence of a greater epoch than Epoch was sent: by then
+// they may be modern's, and whoever does this was taken over from.
+type Announce struct {
+	Entities []string
+	Epoch    uint64
+}
 
 // Audit is a line of the history. It is saved with the State.
 type Audit struct {

@@ -96,7 +96,7 @@ func (t *turn) heard(a Answer, e *Errand) bool {
 func (t *turn) announce(entities []string) []Action {
 	var actions []Action
 	for chunk := range slices.Chunk(slices.Clone(entities), t.Chunk) {
-		actions = append(actions, Announce{Entities: chunk})
+		actions = append(actions, Announce{Entities: chunk, Epoch: t.Version})
 	}
 	return actions
 }

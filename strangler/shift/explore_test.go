@@ -180,6 +180,13 @@ func (m *model) start(stage string, writes int, left choices) world {
 			w.writes[i].stage = ended
 		}
 	}
+	if stage != "settling" {
+		return w
+	}
+	// The first write was given up, and modern has committed it.
+	s.Settling = shift.Settling{Writes: []string{"w1"}, Epoch: 1, Entities: []string{"the entity"}}
+	w.rec, w.writes[0] = m.state(s), write{stage: ended, row: voidRow, call: committed}
+	w.modern, w.epoch, w.sent = one(0), 1, 1
 	return w
 }
 
@@ -200,6 +207,7 @@ func TestAllWays(t *testing.T) {
 		{"live", 2, choices{back: 1, crash: 1}},
 		{"shadow", 1, choices{forward: 1, resend: 1}},
 		{"live", 1, choices{forward: 1, back: 1}},
+		{"settling", 2, choices{forward: 1, crash: 1}},
 	}
 	if os.Getenv("BANYAN_EXPLORE") != "" {
 		bounds = append(bounds, bound{"live", 2, choices{back: 1, silence: 1}}, bound{"live", 2, choices{forward: 1, back: 1, crash: 1}}, bound{"shadow", 2, choices{forward: 1, back: 1, silence: 1}})

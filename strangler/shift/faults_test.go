@@ -65,6 +65,7 @@ func planted() map[string]struct {
 		"a silent replica keeps its marks":               {fault{keepsMarks: true}, "shadow", choices{forward: 1, silence: 1}},
 		"a silent replica is not given its lease":        {fault{noLease: true}, "live", choices{back: 1, silence: 1}},
 		"what a fenced replica had begun goes on":        {fault{newMarks: true}, "shadow", choices{forward: 1, silence: 1}},
+		"entities are announced late":                    {fault{lateWords: true}, "settling", choices{forward: 1, crash: 1}},
 		"entities are announced before the fence": {fault{decide: func(_, after shift.State, actions []shift.Action) (shift.State, []shift.Action) {
 			var changed []shift.Action
 			for _, a := range actions {

@@ -56,7 +56,8 @@ type fault struct {
 	decide  func(before, after shift.State, actions []shift.Action) (shift.State, []shift.Action)
 	// noEpochs: modern takes writes of any epoch. keepsMarks: a silent replica's marks are not taken. newMarks: what a fenced
 	// replica had begun goes on once it has joined again. noLease: a silent replica is fenced although it has a lease.
-	noEpochs, keepsMarks, newMarks, noLease bool
+	// lateWords: a coordinator that was taken over from announces what it had left to, however late.
+	noEpochs, keepsMarks, newMarks, noLease, lateWords bool
 }
 
 // model knows how the world moves on. It keeps States and actions in tables, so that a world is small.

@@ -82,7 +82,7 @@ func (m *model) coordinatorMoves(w *world, each func(move, world)) {
 			var late []shift.Action
 			for _, a := range m.lists[w.acts] {
 				switch a.(type) {
-				case shift.Void, shift.SendFence:
+				case shift.Void, shift.SendFence, shift.Announce:
 					late = append(late, a)
 				}
 			}
@@ -144,8 +144,11 @@ func (m *model) do(w *world, list *int32) bool {
 		if !w.send(e) {
 			return false
 		}
+		w.sent = max(w.sent, e.epoch)
 	case shift.Announce:
-		if !w.send(event{kind: entityEvent, state: w.legacy}) {
+		if w.sent > uint8(a.Epoch) && !m.fault.lateWords {
+			rest = 0 // it is refused, and what is behind it is left
+		} else if !w.send(event{kind: entityEvent, state: w.legacy}) {
 			return false
 		}
 	case shift.Void:

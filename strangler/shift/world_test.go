@@ -31,8 +31,8 @@ type world struct {
 	writes           [mostWrites]write
 	// legacy and modern are the entity's state there. acked are the writes that callers know of.
 	legacy, modern, acked set
-	// epoch is what modern goes on taking.
-	epoch uint8
+	// epoch is what modern goes on taking, sent the greatest of a fence that was sent.
+	epoch, sent uint8
 	// log are the events on their way to modern, the oldest first.
 	log     [mostEvents]event
 	answers [mostFences + 1]answer
