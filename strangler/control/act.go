@@ -110,7 +110,7 @@ func (c *Coordinator) tidyOnce(ctx context.Context) error {
 		return fmt.Errorf("read the replicas: %w", err)
 	}
 	for _, r := range replicas {
-		if !r.Fenced && r.Silent < longSilent {
+		if r.Silent < longSilent {
 			continue
 		}
 		if !r.Fenced {

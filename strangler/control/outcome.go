@@ -28,12 +28,16 @@ func (c *commander) outcome(ctx context.Context, facts Facts, given shift.State,
 		switch {
 		case err == nil:
 			heard = time.Now()
-		case ctx.Err() != nil || time.Since(heard) > patience:
+		case time.Since(heard) > patience:
 			o.Why = "the command was given, but what becomes of it can't be read: ask banyan status " + facts.Name
 			return o, away(err)
-		case !pauseFor(ctx, tick):
+		}
+		if ctx.Err() != nil {
+			o.Why = "it is still under way: ask banyan status " + facts.Name
 			return o, ctx.Err()
-		default:
+		}
+		if err != nil {
+			pauseFor(ctx, tick)
 			continue
 		}
 		if legacyBy > 0 && o.Took == 0 && reached(replicas, facts.Name, legacyBy) {
@@ -55,23 +59,18 @@ func (c *commander) outcome(ctx context.Context, facts Facts, given shift.State,
 			}
 			return o, nil
 		}
-		if !pauseFor(ctx, tick) {
-			o.Why = "it is still under way: ask banyan status " + facts.Name
-			return o, ctx.Err()
-		}
+		pauseFor(ctx, tick)
 	}
 }
 
 // patience is how long a control store may be away while an outcome is awaited.
 const patience = 5 * time.Second
 
-// pauseFor waits for a tick; false: ctx has ended.
-func pauseFor(ctx context.Context, tick *time.Ticker) bool {
+// pauseFor waits for a tick, or until ctx ends.
+func pauseFor(ctx context.Context, tick *time.Ticker) {
 	select {
 	case <-ctx.Done():
-		return false
 	case <-tick.C:
-		return true
 	}
 }
 
