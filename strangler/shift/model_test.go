@@ -126,7 +126,7 @@ func (m *model) state(s shift.State) int32 {
 			panic(err)
 		}
 		m.states = append(m.states, kept)
-		m.views = append(m.views, view{uint8(s.Version), s.Phase, sideOf(s.From), sideOf(s.To)})
+		m.views = append(m.views, view{uint8(s.Version), phaseOf(s.Phase), sideOf(s.From), sideOf(s.To)})
 	}
 	return n
 }

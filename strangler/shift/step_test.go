@@ -2,6 +2,7 @@ package shift_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -307,7 +308,8 @@ func TestOutcomesAndRefusals(t *testing.T) {
 		t.Helper()
 		before := b.s
 		err := b.begin(to, rollback)
-		if r, ok := err.(*shift.Refusal); !ok || r.Reason != reason || r.Error() == "" || !reflect.DeepEqual(b.s, before) {
+		var r *shift.Refusal
+		if !errors.As(err, &r) || r.Reason != reason || r.Error() == "" || !reflect.DeepEqual(b.s, before) {
 			t.Errorf("got %v, want %s", err, reason)
 		}
 	}

@@ -2,6 +2,7 @@ package shift_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"banyan.dev/banyan/flags"
@@ -46,16 +47,31 @@ type choices struct {
 	forward, back, silence, crash, resend uint8
 }
 
+// phase stands for a flags.Phase, in fewer bytes.
+type phase uint8
+
+const (
+	steady phase = iota
+	holdLegacy
+	holdTarget
+)
+
+func phaseOf(p flags.Phase) phase {
+	return phase(slices.Index([]flags.Phase{flags.Steady, flags.HoldLegacy, flags.HoldTarget}, p))
+}
+
+func (p phase) String() string { return [...]string{"steady", "hold-legacy", "hold-target"}[p] }
+
 // view is a flag as a replica has it.
 type view struct {
 	version  uint8
-	phase    flags.Phase
+	phase    phase
 	from, to flags.Side
 }
 
 // reads and writes are where a key's calls go by the flag; held is for writes.
 func (v view) reads() flags.Side {
-	if v.from != v.to && v.phase == flags.HoldLegacy {
+	if v.from != v.to && v.phase == holdLegacy {
 		return flags.Legacy
 	}
 	return v.to
