@@ -190,12 +190,12 @@ func (c *compiler) contains(t tree, path string) expression {
 		}
 		return contains{what: what, where: where}
 	}
-	found := make([]any, len(items[1].items))
+	found, texts := make([]any, len(items[1].items)), map[string]bool{}
 	for i, item := range items[1].items {
 		place := index(index(path, 1), i)
 		switch item.kind {
 		case text:
-			found[i] = item.text
+			found[i], texts[item.text] = item.text, true
 		case number:
 			found[i] = item.num
 		case boolean:
@@ -205,5 +205,5 @@ func (c *compiler) contains(t tree, path string) expression {
 			c.fail(place, "a list to look into has strings, numbers, booleans and null, not %s", item.kind)
 		}
 	}
-	return contains{what: what, where: literal{value{kind: list, list: found}}}
+	return contains{what: what, where: literal{value{kind: list, list: found}}, texts: texts}
 }

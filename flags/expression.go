@@ -185,10 +185,10 @@ func (e conditional) eval(in input) value {
 	return value{kind: null}
 }
 
-// given evaluates a clause. An object of the context, which flagd would take for targeting, is never that here.
+// given evaluates a clause. An object of the context with one member, which flagd would take for an operator, fails.
 func (e conditional) given(i int, in input) value {
 	v := e.clauses[i].eval(in)
-	if v.kind == object {
+	if v.kind == object && v.size == 1 {
 		return value{kind: failed}
 	}
 	return v

@@ -49,7 +49,11 @@ func compare(op string, a, b value) bool {
 }
 
 // contains is in: text in a text, or a value in a list.
-type contains struct{ what, where expression }
+type contains struct {
+	what, where expression
+	// texts are those of a list that is written in the definition; nil where there is none.
+	texts map[string]bool
+}
 
 func (e contains) kinds() kind {
 	k := boolean | failure([]expression{e.what, e.where})
@@ -72,7 +76,11 @@ func (e contains) kinds() kind {
 }
 
 func (e contains) eval(in input) value {
-	what, where := e.what.eval(in), e.where.eval(in)
+	what := e.what.eval(in)
+	if what.kind == text && e.texts != nil {
+		return boolValue(e.texts[what.text])
+	}
+	where := e.where.eval(in)
 	switch {
 	case what.kind == failed, where.kind == failed:
 		return value{kind: failed}
