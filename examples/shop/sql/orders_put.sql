@@ -41,7 +41,7 @@ VALUES (:id, :customer_id, :email,
        :shipping_method,
        CASE WHEN :payment.card.last_four IS NOT NULL THEN 'cc' WHEN :payment.bank_transfer.reference IS NOT NULL THEN 'prepay' WHEN :payment.invoice.due_days IS NOT NULL THEN 'invoice' ELSE 'cod' END,
        COALESCE(:payment.bank_transfer.reference, ''), COALESCE(:payment.invoice.due_days, 0),
-       COALESCE(:payment.card.brand, ''), COALESCE(:payment.card.holder, ''), COALESCE(CONCAT('xxxxxxxxxxxx', :payment.card.last_four), ''),
+       COALESCE(:payment.card.brand, ''), COALESCE(:payment.card.holder, ''), COALESCE(CONCAT(IF(CHAR_LENGTH(:payment.card.last_four) = 4, 'xxxxxxxxxxxx', ''), :payment.card.last_four), ''),
        :currency_code, COALESCE(:exchange_rate, 1), :state, IF(:gift, '1', ''), REPLACE(REPLACE(REPLACE(REPLACE(:comment, '&', '&amp;'), '<', '&lt;'), '>', '&gt;'), '"', '&quot;'),
        COALESCE(:create_time, '0000-00-00 00:00:00'), COALESCE(:update_time, '0000-00-00 00:00:00'),
        COALESCE(:pay_time, '0000-00-00 00:00:00'), COALESCE(:ship_time, '0000-00-00 00:00:00'))
