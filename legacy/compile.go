@@ -30,6 +30,7 @@ type Program struct {
 	ops      map[protoreflect.FullName]*operation
 	puts     map[protoreflect.FullName]*operation
 	events   []*Event
+	current  string // the database that unqualified names mean, once it is verified
 }
 
 // Compile binds the blocks of files to the contract and reports all that can be found wrong without a database. The

@@ -1,6 +1,10 @@
 package legacy
 
 import (
+	"cmp"
+	"slices"
+	"strings"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
@@ -113,4 +117,45 @@ func (p *Program) eventSchemas() (out []string) {
 		}
 	}
 	return out
+}
+
+// Writers gives the operations that write rows of an entity, by their names, in the order of the files. The program has to
+// be verified.
+func (p *Program) Writers(entity protoreflect.FullName) (names []protoreflect.FullName) {
+	event := p.Event(entity)
+	if event == nil {
+		return nil
+	}
+	for _, op := range p.operations() {
+		if op.rpc != nil && op.writesAny(event.Tables, p.current) {
+			names = append(names, op.target)
+		}
+	}
+	return names
+}
+
+// Sticky says whether an operation changes tables without transactions, which keep what is undone. The program has to be
+// verified.
+func (p *Program) Sticky(name protoreflect.FullName) bool {
+	return p.ops[name] != nil && p.ops[name].sticky
+}
+
+// writesAny says whether the operation, or one that it calls, writes one of some tables.
+func (op *operation) writesAny(tables []EventTable, current string) bool {
+	same := func(a, b string) bool { return strings.EqualFold(cmp.Or(a, current), cmp.Or(b, current)) }
+	for _, s := range op.statements {
+		if s.call != nil && s.call.op != nil && s.call.op.writesAny(tables, current) {
+			return true
+		}
+		for _, va := range s.checked() {
+			for _, t := range va.outline.Tables {
+				if t.Written && slices.ContainsFunc(tables, func(of EventTable) bool {
+					return strings.EqualFold(of.Table, t.Name) && same(of.Schema, t.Schema)
+				}) {
+					return true
+				}
+			}
+		}
+	}
+	return false
 }

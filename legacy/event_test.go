@@ -28,6 +28,9 @@ func TestCanWriteBack(t *testing.T) {
 				rpc GetBox(ByID) returns (Box) { option idempotency_level = NO_SIDE_EFFECTS; }
 				rpc GetLogged(ByID) returns (Logged) { option idempotency_level = NO_SIDE_EFFECTS; }
 				rpc GetCan(ByID) returns (Can) { option idempotency_level = NO_SIDE_EFFECTS; }
+				rpc SetBox(Box) returns (Box);
+				rpc SetBoxes(Box) returns (Box);
+				rpc Log(Logged) returns (Logged);
 			}
 			service Unserved { rpc X(Crate) returns (Box); }`)},
 		{Name: "schema.sql", Data: []byte("CREATE TABLE boxes (id BIGINT PRIMARY KEY) ENGINE=InnoDB; CREATE TABLE log (id BIGINT PRIMARY KEY) ENGINE=MyISAM")},
@@ -37,6 +40,9 @@ func TestCanWriteBack(t *testing.T) {
 			"-- rpc: lab.v1.S.GetBox\n-- name: a :one\nSELECT id FROM boxes WHERE id = :id;\n" +
 			"-- rpc: lab.v1.S.GetLogged\n-- name: a :one\nSELECT id FROM boxes WHERE id = :id;\n" +
 			"-- rpc: lab.v1.S.GetCan\n-- name: a :one\nSELECT id FROM boxes WHERE id = :id;\n" +
+			"-- rpc: lab.v1.S.SetBox\n-- name: a :exec\nREPLACE INTO boxes (id) VALUES (:id);\n-- name: reply :call GetBox id=:id\n" +
+			"-- rpc: lab.v1.S.SetBoxes\n-- name: reply :call SetBox id=:id\n" +
+			"-- rpc: lab.v1.S.Log\n-- name: a :exec\nREPLACE INTO log (id) VALUES (:id);\n-- name: reply :call GetLogged id=:id\n" +
 			"-- put: lab.v1.Box\n-- name: a :exec\nREPLACE INTO boxes (id) VALUES (:id);\n" +
 			"-- put: lab.v1.Logged\n-- name: a :exec\nREPLACE INTO boxes (id) VALUES (:id);\n-- name: b :exec\nREPLACE INTO log (id) VALUES (:id);\n" +
 			"-- put: lab.v1.Crate\n-- name: a :exec\nREPLACE INTO boxes (id) VALUES (:id);\n")},
@@ -66,6 +72,12 @@ func TestCanWriteBack(t *testing.T) {
 		if !ok {
 			t.Errorf("%s: %q, want %q", entity, got, want)
 		}
+	}
+	if got := fmt.Sprint(l.program.Writers("lab.v1.Box"), l.program.Writers("lab.v1.Jar")); got != "[lab.v1.S.SetBox lab.v1.S.SetBoxes] []" {
+		t.Errorf("writers: %s", got)
+	}
+	if got := fmt.Sprint(l.program.Sticky("lab.v1.S.Log"), l.program.Sticky("lab.v1.S.SetBox"), l.program.Sticky("lab.v1.S.No")); got != "true false false" {
+		t.Errorf("sticky: %s", got)
 	}
 	writes := legacy.NewWrites(l.backend, l.schema, "r", map[string]protoreflect.FullName{"cans": "lab.v1.Can", "boxes": "lab.v1.Box"})
 	for _, test := range []struct{ capability, entity, reason string }{{"cans", "1", "NO_PUT"}, {"jars", "1", "NO_PUT"}, {"boxes", "", "NO_ENTITY"}} {

@@ -94,22 +94,37 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 	return err
 }
 
+// containMySQL waits for the transactions before a place, and begins a snapshot on that connection. Beginning may make
+// another connection where one is lost: then nothing is known of what it contains.
 func (b *Backend) containMySQL(ctx context.Context, conn *pool.Conn, at change.Position, begin string) error {
-	waited := ""
-	err := scan(ctx, conn, "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, "+snapshotPatience+")", []driver.Value{at.GTIDs}, func(row []driver.Value) { waited = text(row[0]) })
+	const who = "@@global.server_uuid, CONNECTION_ID()"
+	var waited, server, session, then string
+	err := scan(ctx, conn, "SELECT WAIT_FOR_EXECUTED_GTID_SET(?, "+snapshotPatience+"), "+who, []driver.Value{at.GTIDs}, func(row []driver.Value) {
+		waited, server, session = text(row[0]), text(row[1]), text(row[2])
+	})
 	switch {
 	case err != nil:
 		return asError(err)
+	case server != at.Server:
+		conn.Discard() // the next one is made where the address leads to then
+		return fmt.Errorf("%w: the legacy's address leads to the server %s now, and the log is that of %s", change.ErrServers, server, at.Server)
 	case waited != "0":
 		return ErrTooOld
 	}
 	if err := conn.Command(ctx, begin); err != nil {
 		return asError(err)
 	}
+	if err := scan(ctx, conn, "SELECT "+who, nil, func(row []driver.Value) { then = text(row[0]) + text(row[1]) }); err != nil {
+		return asError(err)
+	}
+	if then != server+session {
+		return ErrTooOld
+	}
 	return nil
 }
 
-// List gives the ids of entities behind one, at most limit, in the order of the first table's key; "" begins.
+// List gives the ids of entities behind one, at most limit, in the order of the first table's key; "" begins. An empty text is
+// no id: nobody could ask for it.
 func (b *Backend) List(ctx context.Context, event *Event, after string, limit int) (ids []string, err error) {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
@@ -123,7 +138,7 @@ func (b *Backend) List(ctx context.Context, event *Event, after string, limit in
 		table = quote(root.Schema) + "." + table
 	}
 	sql, args := "SELECT "+column+" FROM "+table, []driver.Value(nil)
-	if after != "" {
+	if after != "" || event.GetID.Kind() == protoreflect.StringKind {
 		v, err := idValue(event.GetID, after)
 		if err != nil {
 			return nil, err

@@ -29,6 +29,7 @@ func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, err
 	if err != nil {
 		return fault.List{}, fmt.Errorf("reading the legacy's schema: %w", err)
 	}
+	p.current = tables.current
 	next := make(chan *operation, len(ops))
 	for _, op := range ops {
 		next <- op

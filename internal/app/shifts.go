@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -18,6 +19,7 @@ import (
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
 )
@@ -177,7 +179,7 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 		return nil
 	}
 	cfg, logger := s.app.project.Config, s.app.opts.Logger
-	if err := control.Ensure(ctx, s.control, s.known); err != nil {
+	if err := s.ensure(ctx); err != nil {
 		return err
 	}
 	var err error
@@ -206,6 +208,23 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 	return nil
 }
 
+// ensure makes what is missing in the control store. It waits while that can't be asked: without it nothing can be decided.
+func (s *shifting) ensure(ctx context.Context) error {
+	for {
+		err := control.Ensure(ctx, s.control, s.known)
+		if err == nil || ctx.Err() != nil || change.Stops(err) != nil {
+			return err
+		}
+		s.app.opts.Logger.Warn("waiting for the control store", "cause", err)
+		timer := time.NewTimer(waitEvery)
+		select {
+		case <-ctx.Done():
+		case <-timer.C:
+		}
+		timer.Stop()
+	}
+}
+
 func (s *shifting) timing() control.Timing {
 	cfg := s.app.project.Config.Shift
 	return control.Timing{Hold: cfg.HoldTimeout, Prepare: cfg.FenceTimeout, Grace: cfg.Grace}
@@ -222,7 +241,7 @@ func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
 		}
 		if c.Entity != nil {
 			one.Entity = string(c.Entity.Message.FullName())
-			f.NotLive = s.app.project.Program.CanWriteBack(c.Entity.Message.FullName())
+			f.NotLive = append(s.app.project.Program.CanWriteBack(c.Entity.Message.FullName()), s.app.project.strangers(bound)...)
 		} else {
 			f.NotLive = []string{"the config names no entity of it, with its key, that SQL has an `-- event:` for"}
 		}
@@ -230,6 +249,9 @@ func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
 			route := c.Routes[op]
 			if op.Read {
 				continue
+			}
+			if s.app.project.Program.Sticky(op.Name) {
+				f.NotLive = append(f.NotLive, fmt.Sprintf("%s changes tables without transactions, which don't commit with its mark: convert them to InnoDB", op.Descriptor.Name()))
 			}
 			if route.Key == nil {
 				f.NotShared = append(f.NotShared, fmt.Sprintf("the write %s has no key: give it one in capabilities.%s.keys", op.Descriptor.Name(), c.Name))
@@ -242,6 +264,17 @@ func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
 		known, facts = append(known, one), append(facts, f)
 	}
 	return known, facts
+}
+
+// strangers says which operations outside of a capability write its entity. At live such a write would be in legacy only,
+// and its event would take what the new service has written meanwhile back.
+func (p *Project) strangers(c *capability) (out []string) {
+	for _, name := range p.Program.Writers(c.entity.FullName()) {
+		if !slices.ContainsFunc(c.operations, func(op *contract.Operation) bool { return op.Name == name }) {
+			out = append(out, fmt.Sprintf("%s writes rows of %s, too: make it part of the capability, or let it write other tables", name, c.entity.Name()))
+		}
+	}
+	return out
 }
 
 // Next implements control.Backfill.
