@@ -11,7 +11,7 @@ import (
 )
 
 // to brings all boxes to a stage.
-func (b *boxes) to(t *testing.T, stage string) {
+func (b *shiftLab) to(t *testing.T, stage string) {
 	t.Helper()
 	b.shift(t, 0, "advance", map[string]any{"stage": "mirrored"})
 	b.filled(t)
@@ -24,10 +24,9 @@ func (b *boxes) to(t *testing.T, stage string) {
 // A rollback never waits for a service that hangs: what is open is given up, and done anew in legacy, so that its caller
 // sees no error; the service is told legacy's state.
 func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
-	b := newBoxes(t)
 	release := make(chan struct{})
 	hung := make(chan struct{}, 10)
-	b.service.slow = func(ctx context.Context) {
+	b := newShiftLab(t, func(ctx context.Context) {
 		select {
 		case hung <- struct{}{}:
 		default:
@@ -36,7 +35,7 @@ func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
 		case <-release:
 		case <-ctx.Done():
 		}
-	}
+	}, "300ms")
 	b.to(t, "live")
 	answered := make(chan error, 1)
 	go func() { answered <- b.add(t.Context(), 1, 7) }()
@@ -73,7 +72,7 @@ func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
 
 // What can't be had is refused with what to do, and changes nothing; what can't be finished goes back.
 func TestShiftsThatCantBe(t *testing.T) {
-	b := newBoxes(t)
+	b := newShiftLab(t, nil, "300ms")
 	for _, test := range []struct {
 		path string
 		body map[string]any
@@ -106,7 +105,7 @@ func TestShiftsThatCantBe(t *testing.T) {
 	if err != nil || status["stage"] != "off" || status["rollback_safe"] != true || status["next"] == "" {
 		t.Errorf("status: %v, %v", status, err)
 	}
-	if _, err := b.db.ExecContext(t.Context(), "UPDATE boxes SET things = things + 1"); err != nil {
+	if _, err := b.db.ExecContext(t.Context(), "INSERT INTO things (box, thing) SELECT id, CONCAT('old-', id) FROM boxes"); err != nil {
 		t.Fatal(err)
 	}
 	b.to(t, "shadow") // it is filled anew, with what has changed meanwhile
@@ -115,7 +114,7 @@ func TestShiftsThatCantBe(t *testing.T) {
 		acked[i].Store(1)
 	}
 	b.equal(t, &acked)
-	b.service.stop()
+	b.stop()
 	b.blocked(t, 0, true)
 	_, err = b.admin(t, 0, http.MethodPost, "capabilities/boxes:advance", map[string]any{"stage": "live"})
 	if err == nil || !strings.Contains(err.Error(), "does not answer") {
@@ -124,7 +123,7 @@ func TestShiftsThatCantBe(t *testing.T) {
 	if err := b.add(t.Context(), 0, 1); err != nil {
 		t.Errorf("a write in legacy, while the service is down: %v", err)
 	}
-	b.service.start(t)
+	b.start(t)
 	b.blocked(t, 1, false)
 	b.shift(t, 1, "advance", map[string]any{"stage": "live"})
 	if err := b.add(t.Context(), 1, 1); err != nil {
@@ -139,7 +138,7 @@ func TestShiftsThatCantBe(t *testing.T) {
 }
 
 // blocked waits until a replica knows that the service is away, or that it is back.
-func (b *boxes) blocked(t *testing.T, replica int, away bool) {
+func (b *shiftLab) blocked(t *testing.T, replica int, away bool) {
 	t.Helper()
 	deadline := time.Now().Add(time.Minute)
 	for {

@@ -16,6 +16,8 @@ import (
 	"time"
 
 	_ "modernc.org/sqlite" // the new service's database
+
+	"banyan.dev/banyan/internal/chaos/boxes"
 )
 
 const (
@@ -137,10 +139,10 @@ func (r *shiftRun) settle(ctx context.Context) error {
 		if err := r.idle(ctx); err != nil {
 			return err
 		}
-		if legacy, err = contents(ctx, r.db); err != nil {
+		if legacy, err = boxes.Contents(ctx, r.db); err != nil {
 			return err
 		}
-		theirs, err := contents(ctx, modern)
+		theirs, err := boxes.Contents(ctx, modern)
 		if err != nil {
 			return err
 		}
@@ -170,30 +172,6 @@ func (r *shiftRun) idle(ctx context.Context) error {
 		return fmt.Errorf("%d writes are open", n)
 	}
 	return nil
-}
-
-// contents gives the things of each box.
-func contents(ctx context.Context, db *sql.DB) (map[int64][]string, error) {
-	rows, err := db.QueryContext(ctx, "SELECT b.id, COALESCE(t.thing, '') FROM boxes b LEFT JOIN things t ON t.box = b.id ORDER BY b.id, t.seq")
-	if err != nil {
-		return nil, fmt.Errorf("look into the boxes: %w", err)
-	}
-	defer rows.Close()
-	out := map[int64][]string{}
-	for rows.Next() {
-		var id int64
-		var thing string
-		if err := rows.Scan(&id, &thing); err != nil {
-			return nil, fmt.Errorf("look into the boxes: %w", err)
-		}
-		if out[id] == nil {
-			out[id] = []string{}
-		}
-		if thing != "" {
-			out[id] = append(out[id], thing)
-		}
-	}
-	return out, rows.Err()
 }
 
 // ShiftReport is what came of a shift run.

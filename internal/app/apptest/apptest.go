@@ -40,8 +40,15 @@ type Server struct {
 // stopped when the test ends. roles are what it does, none for all.
 func Start(t testing.TB, dir, dsn string, roles ...app.Role) *Server {
 	t.Helper()
+	return StartWith(t, dir, map[string]string{"DSN": dsn}, roles...)
+}
+
+// StartWith is Start with an environment of its own.
+func StartWith(t testing.TB, dir string, environment map[string]string, roles ...app.Role) *Server {
+	t.Helper()
 	project, faults := app.Load(t.Context(), filepath.Join(dir, "banyan.yaml"), func(name string) (string, bool) {
-		return dsn, name == "DSN"
+		value, ok := environment[name]
+		return value, ok
 	})
 	if err := faults.Err(); err != nil {
 		t.Fatalf("the project in %s:\n%v", dir, err)

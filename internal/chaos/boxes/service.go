@@ -30,7 +30,9 @@ type Options struct {
 	// Listen is where it takes calls, Database the path of its file, Broker the AMQP URL.
 	Listen, Database, Broker string
 	// Delay is the longest that it waits, by chance, before it answers a call; it has done what was asked by then.
-	Delay  time.Duration
+	Delay time.Duration
+	// Held is called before each write is answered, which is done by then; nil: nothing is.
+	Held   func(ctx context.Context)
 	Logger *slog.Logger
 }
 
@@ -74,6 +76,35 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 
 // Close closes the database.
 func (s *Service) Close() error { return s.db.Close() }
+
+// Contents gives the things that it has of each box.
+func (s *Service) Contents(ctx context.Context) (map[int64][]string, error) {
+	return Contents(ctx, s.db)
+}
+
+// Contents gives the things of each box in a database, legacy's or the service's, in their order.
+func Contents(ctx context.Context, db *sql.DB) (map[int64][]string, error) {
+	rows, err := db.QueryContext(ctx, "SELECT b.id, COALESCE(t.thing, '') FROM boxes b LEFT JOIN things t ON t.box = b.id ORDER BY b.id, t.seq")
+	if err != nil {
+		return nil, fmt.Errorf("look into the boxes: %w", err)
+	}
+	defer rows.Close()
+	out := map[int64][]string{}
+	for rows.Next() {
+		var id int64
+		var thing string
+		if err := rows.Scan(&id, &thing); err != nil {
+			return nil, fmt.Errorf("look into the boxes: %w", err)
+		}
+		if out[id] == nil {
+			out[id] = []string{}
+		}
+		if thing != "" {
+			out[id] = append(out[id], thing)
+		}
+	}
+	return out, rows.Err()
+}
 
 // Serve takes calls and events until ctx ends.
 func (s *Service) Serve(ctx context.Context) error {
@@ -139,6 +170,9 @@ func (s *Service) handle(_ any, stream grpc.ServerStream) error {
 		request := dynamicpb.NewMessage(s.contract.Message("boxes.v1.PutInRequest"))
 		if err = stream.RecvMsg(request); err == nil {
 			err = s.put(stream.Context(), field(request, "id").Int(), field(request, "thing").String(), reply)
+			if s.options.Held != nil {
+				s.options.Held(stream.Context())
+			}
 		}
 	default:
 		err = status.Errorf(codes.Unimplemented, "there is no method %s", method)
