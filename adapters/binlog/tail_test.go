@@ -38,7 +38,7 @@ func TestTailsHaveAllGTIDsBeforeThem(t *testing.T) {
 			}
 		}
 		for _, at := range append(tails, last) {
-			if !slices.Contains(nexts, at) {
+			if at != first && !slices.Contains(nexts, at) { // where reading begins, nothing ends
 				i := slices.IndexFunc(nexts, func(p change.Position) bool { return p.File == at.File && p.Offset >= at.Offset })
 				t.Errorf("the end %s %s is not where reading comes by: %s %s", at, at.GTIDs, nexts[max(i, 0)], nexts[max(i, 0)].GTIDs)
 			}
