@@ -129,6 +129,10 @@ func zoneLiteral(zone string) (string, error) {
 	return zone, nil
 }
 
+// idleWrite is after how many seconds MariaDB ends a connection that sits in a transaction which has changed something and asks
+// for nothing: a process that is frozen in one would else keep its rows, its writer mark among them. MySQL has no such thing.
+const idleWrite = "10"
+
 // setupStatement sets all of a session in one round trip. The comments are executable ones: each flavour of server knows
 // the isolation level by its own name and skips the other's (MySQL Reference Manual, "Comments"; MariaDB, "Comment Syntax").
 func setupStatement(cfg *mysql.Config, zone string) string {
@@ -138,7 +142,7 @@ func setupStatement(cfg *mysql.Config, zone string) string {
 		b.WriteString(" COLLATE " + cfg.Collation)
 	}
 	b.WriteString(", sql_mode = '" + sqlMode + "', time_zone = '" + zone + "', autocommit = 1")
-	b.WriteString(" /*M!100000 , tx_isolation = 'REPEATABLE-READ' */ /*!50720 , transaction_isolation = 'REPEATABLE-READ' */")
+	b.WriteString(" /*M!100300 , tx_isolation = 'REPEATABLE-READ', idle_write_transaction_timeout = " + idleWrite + " */ /*!50720 , transaction_isolation = 'REPEATABLE-READ' */")
 	for _, name := range slices.Sorted(maps.Keys(cfg.Params)) {
 		b.WriteString(", " + name + " = " + cfg.Params[name])
 	}
