@@ -83,7 +83,7 @@ func newShiftLab(t *testing.T, held func(ctx context.Context), grace string) *sh
 	}
 	for range 2 {
 		b.replicas = append(b.replicas, apptest.StartWith(t, dir, map[string]string{
-			"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "BOXES": b.options.Listen, "BANYAN_GRACE": grace,
+			"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "SERVICE": b.options.Listen, "BANYAN_GRACE": grace,
 			"BANYAN_REST": "127.0.0.1:0", "BANYAN_GRPC": "127.0.0.1:0", "BANYAN_ADMIN": "127.0.0.1:0",
 		}))
 	}

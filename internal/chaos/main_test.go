@@ -23,8 +23,13 @@ func TestMain(m *testing.M) {
 		_, _ = io.Copy(io.Discard, os.Stdin) // ends when the test does, however that was
 		os.Exit(3)
 	}()
-	if len(os.Args) > 1 && os.Args[1] == asService {
-		os.Exit(serveBoxes(os.Args[2:]))
+	if len(os.Args) > 1 {
+		switch os.Args[1] {
+		case asBoxes:
+			os.Exit(serveBoxes(os.Args[2:]))
+		case asOrders:
+			os.Exit(serveOrders(os.Args[2:]))
+		}
 	}
 	os.Exit(cli.Run(context.Background(), os.Args[1:], cli.Process("v0.0.0-chaos")))
 }

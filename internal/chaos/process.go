@@ -27,6 +27,7 @@ type banyan struct {
 	dir       string
 	number    int
 	rest      string
+	grpc      string
 	admin     string
 	env       []string
 	client    *http.Client
@@ -50,7 +51,7 @@ func newBanyan(command []string, dir string, number int, dsn, broker string) (*b
 		}
 	}
 	return &banyan{
-		command: command, dir: dir, number: number, rest: ports[0], admin: ports[2],
+		command: command, dir: dir, number: number, rest: ports[0], grpc: ports[1], admin: ports[2],
 		env: append(os.Environ(),
 			"BANYAN_LEGACY_DSN="+dsn, "BANYAN_BROKER_URL="+broker, "BANYAN_REST="+ports[0], "BANYAN_GRPC="+ports[1], "BANYAN_ADMIN="+ports[2]),
 		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}},

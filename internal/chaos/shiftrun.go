@@ -13,33 +13,53 @@ import (
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
-	"banyan.dev/banyan/internal/chaos/boxes"
 	"banyan.dev/banyan/internal/devstack"
 )
 
 // ShiftOptions say what a shift run is.
 type ShiftOptions struct {
-	// Command is banyan, Service the new service of package boxes, which takes --listen, --db, --broker and --delay.
+	// Command is banyan, Service the new service, which gets what the System says.
 	Command, Service []string
-	Dir              string
-	Seed             uint64
-	Length           time.Duration
+	// System is what is shifted.
+	System System
+	Dir    string
+	Seed   uint64
+	Length time.Duration
 	// Calm leaves the faults out.
 	Calm bool
 	Log  *slog.Logger
 }
 
+// System is a small legacy with one capability, its new service, clients, and what an old application does beside.
+type System interface {
+	// name is the capability's, and that of the legacy's database.
+	name() string
+	// layOut writes the project into a directory. Its config takes the new service's address from SERVICE.
+	layOut(dir string) error
+	// fill makes the legacy's tables.
+	fill(ctx context.Context, r *shiftRun) error
+	// service gives the arguments of the new service.
+	service(r *shiftRun, listen string) ([]string, error)
+	// oldApplication writes to the legacy until ctx ends.
+	oldApplication(ctx context.Context, r *shiftRun)
+	// act has a client do one thing, and notes what it was told.
+	act(ctx context.Context, r *shiftRun, random *rand.Rand, client, n int)
+	// compare says in what the sides differ; nil when they are equal.
+	compare(ctx context.Context, r *shiftRun) error
+	// judge holds what legacy has to what clients were told.
+	judge(ctx context.Context, r *shiftRun) error
+}
+
 const (
-	// mostBoxes are those that clients use; others are the old application's.
-	mostBoxes    = 40
+	stopSignal = syscall.SIGSTOP
+	goOnSignal = syscall.SIGCONT
+
 	shiftClients = 8
-	// otherBox is the first box of the old application.
-	otherBox = 1_000_000
 	// callPatience is how long a client waits for an answer.
 	callPatience = 20 * time.Second
 )
@@ -54,14 +74,13 @@ type shiftRun struct {
 	db       *sql.DB
 	replicas []*banyan
 	service  *child
-	store    string // path of the new service's database
-	judge    *judge
+	at       string // where the new service listens
 	stops    []func(context.Context) error
 }
 
 // RunShifts runs one.
 func RunShifts(ctx context.Context, o ShiftOptions) (_ *ShiftReport, err error) {
-	r := &shiftRun{ShiftOptions: o, report: &ShiftReport{Seed: o.Seed}, random: rand.New(rand.NewPCG(o.Seed, 7)), judge: newJudge()} //nolint:gosec // it chooses faults
+	r := &shiftRun{ShiftOptions: o, report: &ShiftReport{Seed: o.Seed}, random: rand.New(rand.NewPCG(o.Seed, 7))} //nolint:gosec // it chooses faults
 	defer func() {
 		for _, stop := range slices.Backward(r.stops) {
 			err = errors.Join(err, stop(context.WithoutCancel(ctx)))
@@ -89,48 +108,49 @@ func (r *shiftRun) setUp(ctx context.Context) error {
 		return err
 	}
 	r.stops = append(r.stops, r.broker.Stop)
-	if err := boxes.LayOut(r.Dir); err != nil {
+	if err := r.System.layOut(r.Dir); err != nil {
 		return err
 	}
 	root, err := sql.Open("mysql", r.database.DSN(""))
 	if err != nil {
 		return fmt.Errorf("use the database: %w", err)
 	}
-	_, err = root.ExecContext(ctx, "CREATE DATABASE boxes")
+	_, err = root.ExecContext(ctx, "CREATE DATABASE "+r.System.name()+" CHARACTER SET utf8mb4")
 	if err = errors.Join(err, root.Close()); err != nil {
 		return err
 	}
-	if r.db, err = sql.Open("mysql", r.database.DSN("boxes")); err != nil {
+	if r.db, err = sql.Open("mysql", r.database.DSN(r.System.name())); err != nil {
 		return fmt.Errorf("use the database: %w", err)
 	}
 	r.stops = append(r.stops, func(context.Context) error { return r.db.Close() })
-	if err := r.fill(ctx); err != nil {
+	if err := r.System.fill(ctx, r); err != nil {
 		return err
 	}
-	at, err := freeAddress()
+	if r.at, err = freeAddress(); err != nil {
+		return err
+	}
+	for i := range 2 {
+		b, err := newBanyan(r.Command, r.Dir, i, r.database.DSN(r.System.name()), r.broker.URL("/"))
+		if err != nil {
+			return err
+		}
+		b.env = append(b.env, "SERVICE="+r.at)
+		b.client.Timeout = callPatience
+		r.replicas = append(r.replicas, b)
+	}
+	arguments, err := r.System.service(r, r.at)
 	if err != nil {
 		return err
 	}
-	r.store = filepath.Join(r.Dir, "boxes.db")
-	r.service = &child{
-		command: append(slices.Clone(r.Service), "--listen", at, "--db", r.store, "--broker", r.broker.URL("/"), "--delay", "5ms"),
-		log:     filepath.Join(r.Dir, "service.log"), env: os.Environ(),
-	}
+	r.service = &child{command: append(slices.Clone(r.Service), arguments...), log: filepath.Join(r.Dir, "service.log"), env: os.Environ()}
 	if err := r.service.start(); err != nil {
 		return err
 	}
 	r.stops = append(r.stops, func(context.Context) error { r.service.kill(); return nil })
-	for i := range 2 {
-		b, err := newBanyan(r.Command, r.Dir, i, r.database.DSN("boxes"), r.broker.URL("/"))
-		if err != nil {
-			return err
-		}
-		b.env = append(b.env, "BOXES="+at)
-		b.client.Timeout = callPatience
+	for _, b := range r.replicas {
 		if err := b.start(); err != nil {
 			return err
 		}
-		r.replicas = append(r.replicas, b)
 		r.stops = append(r.stops, func(context.Context) error {
 			b.kill()
 			b.client.CloseIdleConnections()
@@ -138,28 +158,6 @@ func (r *shiftRun) setUp(ctx context.Context) error {
 		})
 	}
 	return r.ready(ctx)
-}
-
-// fill makes the legacy's tables and boxes.
-func (r *shiftRun) fill(ctx context.Context) error {
-	schema, err := os.ReadFile(filepath.Join(r.Dir, "schema.sql"))
-	if err != nil {
-		return fmt.Errorf("read the schema: %w", err)
-	}
-	for statement := range strings.SplitSeq(string(schema), ";") {
-		if strings.TrimSpace(statement) == "" {
-			continue
-		}
-		if _, err := r.db.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("make the tables: %w", err)
-		}
-	}
-	for id := 1; id <= mostBoxes; id++ {
-		if _, err := r.db.ExecContext(ctx, "INSERT INTO boxes VALUES (?, ?)", id, 500+id/2); err != nil {
-			return fmt.Errorf("make boxes: %w", err)
-		}
-	}
-	return nil
 }
 
 // ready waits until both replicas serve.
@@ -208,7 +206,7 @@ func (r *shiftRun) command(ctx context.Context, replica int, what string, body m
 	if err != nil {
 		return outcome{}, fmt.Errorf("write a command: %w", err)
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.replicas[replica].admin+"/admin/v1/capabilities/boxes:"+what, strings.NewReader(string(text)))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+r.replicas[replica].admin+"/admin/v1/capabilities/"+r.System.name()+":"+what, strings.NewReader(string(text)))
 	if err != nil {
 		return outcome{}, fmt.Errorf("make a command: %w", err)
 	}
@@ -238,9 +236,14 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	defer cancel()
 	var all sync.WaitGroup
 	for n := range shiftClients {
-		all.Go(func() { r.client(ctx, n) })
+		all.Go(func() {
+			random := rand.New(rand.NewPCG(r.Seed, uint64(100+n))) //nolint:gosec // it chooses what to do
+			for i := 0; ctx.Err() == nil; i++ {
+				r.System.act(ctx, r, random, n, i)
+			}
+		})
 	}
-	all.Go(func() { r.oldApplication(ctx) })
+	all.Go(func() { r.System.oldApplication(ctx, r) })
 	all.Go(func() { r.operate(ctx) })
 	err := r.faults(ctx)
 	all.Wait()
@@ -259,21 +262,6 @@ func (r *shiftRun) operate(ctx context.Context) {
 		r.report.command(what, out, err)
 		r.Log.Debug("command", "what", what, "body", body, "outcome", out, "error", err)
 		sleep(ctx, time.Duration(random.IntN(400))*time.Millisecond)
-	}
-}
-
-// oldApplication writes other boxes behind Banyan's back.
-func (r *shiftRun) oldApplication(ctx context.Context) {
-	for n := 0; ctx.Err() == nil; n++ {
-		box := otherBox + n%50
-		_, err := r.db.ExecContext(ctx, "INSERT IGNORE INTO boxes VALUES (?, ?)", box, 500+n%30)
-		if err == nil {
-			_, err = r.db.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", box, "old-"+strconv.Itoa(n))
-		}
-		if err == nil {
-			r.report.old()
-		}
-		sleep(ctx, 20*time.Millisecond)
 	}
 }
 
@@ -314,6 +302,45 @@ func (r *shiftRun) faults(ctx context.Context) error {
 		if err != nil {
 			return fmt.Errorf("the fault %s: %w", fault, err)
 		}
+	}
+	return nil
+}
+
+// settle rolls back, waits until both sides are equal, and judges.
+func (r *shiftRun) settle(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Minute)
+	defer cancel()
+	if err := r.ready(ctx); err != nil {
+		return err
+	}
+	if err := poll(ctx, 200*time.Millisecond, func() error {
+		out, err := r.command(ctx, 0, "rollback", map[string]any{"reason": "the run is over"})
+		if err == nil && !out.Done {
+			err = errors.New(out.Why)
+		}
+		return err
+	}); err != nil {
+		return fmt.Errorf("the last rollback: %w", err)
+	}
+	if err := poll(ctx, 200*time.Millisecond, func() error {
+		if err := r.idle(ctx); err != nil {
+			return err
+		}
+		return r.System.compare(ctx, r)
+	}); err != nil {
+		return fmt.Errorf("the sides don't become equal: %w", err)
+	}
+	return r.System.judge(ctx, r)
+}
+
+// idle says whether no write is open any more.
+func (r *shiftRun) idle(ctx context.Context) error {
+	var n int
+	if err := r.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM banyan.writes WHERE state = 'open'").Scan(&n); err != nil {
+		return fmt.Errorf("count open writes: %w", err)
+	}
+	if n > 0 {
+		return fmt.Errorf("%d writes are open", n)
 	}
 	return nil
 }

@@ -5,17 +5,23 @@ import (
 	"flag"
 	"log/slog"
 	"os"
+	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"banyan.dev/banyan/examples/shop/orders"
 	"banyan.dev/banyan/internal/chaos"
 	"banyan.dev/banyan/internal/chaos/boxes"
 )
 
-// asService makes this program be the new service.
-const asService = "--be-the-new-service"
+// asBoxes and asOrders make this program be a new service.
+const (
+	asBoxes  = "--be-the-boxes"
+	asOrders = "--be-the-orders"
+)
 
 var calm = flag.Bool("chaos.calm", false, "shift without faults")
 
@@ -42,17 +48,59 @@ func serveBoxes(args []string) int {
 }
 
 // shortShift is the form of the shift run that make test has.
-const shortShift = 20 * time.Second
+const shortShift = 15 * time.Second
+
+// serveOrders is the example's.
+func serveOrders(args []string) int {
+	f := flag.NewFlagSet("orders", flag.ContinueOnError)
+	o := orders.Options{Logger: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	f.StringVar(&o.Listen, "listen", "", "address")
+	f.StringVar(&o.Database, "db", "", "path")
+	f.StringVar(&o.Broker, "broker", "", "URL")
+	facade := f.String("banyan", "", "addresses")
+	taxes := f.String("taxes", "", "file")
+	if err := f.Parse(args); err != nil {
+		return 2
+	}
+	o.Facade = strings.Split(*facade, ",")
+	text, err := os.ReadFile(*taxes)
+	if err == nil {
+		o.Config, err = orders.DefaultConfig()
+	}
+	if err == nil {
+		err = o.Config.AddTaxes(text)
+	}
+	if err == nil {
+		var s *orders.Service
+		if s, err = orders.Open(context.Background(), o); err == nil {
+			err = s.Serve(context.Background())
+		}
+	}
+	if err != nil {
+		o.Logger.Error("the service ended", "cause", err)
+		return 1
+	}
+	return 0
+}
 
 func TestShifts(t *testing.T) {
+	t.Run("boxes", func(t *testing.T) { shift(t, chaos.Boxes(), asBoxes) })
+	t.Run("shop", func(t *testing.T) { shift(t, chaos.Shop(), asOrders) })
+}
+
+func shift(t *testing.T, system chaos.System, service string) {
+	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv(asBanyan, "1")
-	o := chaos.ShiftOptions{Command: []string{self}, Service: []string{self, asService}, Dir: *dir, Seed: *seed, Length: *length, Calm: *calm, Log: slog.New(slog.DiscardHandler)}
-	if o.Dir == "" {
-		o.Dir = t.TempDir()
+	o := chaos.ShiftOptions{Command: []string{self}, Service: []string{self, service}, System: system, Seed: *seed, Length: *length, Calm: *calm, Log: slog.New(slog.DiscardHandler)}
+	if o.Dir = t.TempDir(); *dir != "" {
+		o.Dir = filepath.Join(*dir, filepath.Base(t.Name()))
+		if err := os.MkdirAll(o.Dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
 	}
 	if *length == 0 {
 		if testing.Short() {
