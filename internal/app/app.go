@@ -16,6 +16,7 @@ import (
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/control"
 )
 
 // Options are what an App takes from the program that runs it.
@@ -29,6 +30,25 @@ type Options struct {
 	Ready func(Addresses)
 	// Roles are what this process does; none stands for all.
 	Roles []Role
+	// Replace may put others in the place of parts, to inject faults; nil leaves all as they are.
+	Replace func(*Parts)
+}
+
+// Parts are those on which shifts stand.
+type Parts struct {
+	Flags      strangler.Flags
+	Ledger     strangler.Ledger
+	Membership control.Membership
+	Answers    control.Answers
+	Marker     pool.Marker
+}
+
+// replaced gives parts as Options.Replace leaves them.
+func (a *App) replaced(p Parts) Parts {
+	if a.opts.Replace != nil {
+		a.opts.Replace(&p)
+	}
+	return p
 }
 
 // Role is a part of Banyan that can run in a process of its own.
@@ -89,7 +109,7 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	options := poolOptions(cfg, logger)
 	if marks != nil {
-		options.Marker = marks
+		options.Marker = a.replaced(Parts{Marker: marks}).Marker
 	}
 	conns, err := pool.Open(options)
 	if err != nil {

@@ -24,6 +24,7 @@ import (
 	"github.com/go-sql-driver/mysql"
 	"github.com/google/uuid"
 
+	"banyan.dev/banyan/internal/app"
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/chaos/boxes"
 	"banyan.dev/banyan/internal/devstack"
@@ -41,8 +42,9 @@ type shiftLab struct {
 
 const mostBoxes = 20
 
-// newShiftLab starts all of it. held is boxes.Options.Held, grace how long a rollback waits for open writes.
-func newShiftLab(t *testing.T, held func(ctx context.Context), grace string) *shiftLab {
+// newShiftLab starts all of it. of are options of the new service, grace is how long a rollback waits for open writes, replace
+// has faults for each replica.
+func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*app.Parts)) *shiftLab {
 	t.Helper()
 	server, broker := devstack.Databases(t)[0], devstack.RabbitMQ(t)
 	noLeaks(t)
@@ -56,7 +58,8 @@ func newShiftLab(t *testing.T, held func(ctx context.Context), grace string) *sh
 	if err := boxes.LayOut(dir); err != nil {
 		t.Fatal(err)
 	}
-	b := &shiftLab{options: boxes.Options{Listen: freeAddress(t), Database: filepath.Join(dir, "boxes.db"), Broker: url, Held: held, Logger: slog.New(slog.DiscardHandler)}}
+	of.Listen, of.Database, of.Broker, of.Logger = freeAddress(t), filepath.Join(dir, "boxes.db"), url, slog.New(slog.DiscardHandler)
+	b := &shiftLab{options: of}
 	if b.db, err = sql.Open("mysql", dsn); err != nil {
 		t.Fatal(err)
 	}
@@ -81,11 +84,15 @@ func newShiftLab(t *testing.T, held func(ctx context.Context), grace string) *sh
 			t.Fatal(err)
 		}
 	}
-	for range 2 {
+	for i := range 2 {
+		var options app.Options
+		if i < len(replace) {
+			options.Replace = replace[i]
+		}
 		b.replicas = append(b.replicas, apptest.StartWith(t, dir, map[string]string{
 			"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "SERVICE": b.options.Listen, "BANYAN_GRACE": grace,
 			"BANYAN_REST": "127.0.0.1:0", "BANYAN_GRPC": "127.0.0.1:0", "BANYAN_ADMIN": "127.0.0.1:0",
-		}))
+		}, options))
 	}
 	return b
 }
@@ -227,7 +234,7 @@ func (b *shiftLab) call(ctx context.Context, method string, replica int, path, b
 // One capability goes to a new service and back under load, through two replicas: no client sees an error, each
 // acknowledged write is on both sides, once, and a read sees what was acknowledged before it began.
 func TestACapabilityMovesAndComesBack(t *testing.T) {
-	b := newShiftLab(t, nil, "20s") // healthy sides need no more than they need, on a busy machine too
+	b := newShiftLab(t, boxes.Options{}, "20s") // healthy sides need no more than they need, on a busy machine too
 	ctx, stop := context.WithCancel(t.Context())
 	var clients sync.WaitGroup
 	var acked [mostBoxes + 1]atomic.Int64

@@ -40,6 +40,7 @@ type shifting struct {
 	capabilities []*strangler.Capability
 	entities     map[string]protoreflect.FullName
 	router       *strangler.Router
+	parts        Parts
 
 	agent       *control.Agent
 	coordinator *control.Coordinator
@@ -89,6 +90,7 @@ func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shi
 		return s, fmt.Errorf("OpenFeature: %w", err)
 	}
 	s.client = openfeature.NewClient(domain)
+	s.parts = a.replaced(Parts{Flags: s.client, Ledger: s.writes, Membership: s.control, Answers: s.answers})
 	s.known, s.facts = s.tell()
 	s.operator = control.NewOperator(control.OperatorOptions{Store: s.control, Ledger: s.ledger, Capabilities: s.facts, Timing: s.timing()})
 	return s, nil
@@ -165,7 +167,7 @@ func (s *shifting) makeRouter(unserved []*contract.Operation) *strangler.Router 
 	o := strangler.RouterOptions{Legacy: s.backend, Unserved: unserved, Logger: s.app.opts.Logger}
 	if len(s.capabilities) > 0 {
 		cfg := s.app.project.Config
-		o.Capabilities, o.Flags, o.Waiter, o.Ledger = s.capabilities, s.client, s.provider, s.writes
+		o.Capabilities, o.Flags, o.Waiter, o.Ledger = s.capabilities, s.parts.Flags, s.provider, s.parts.Ledger
 		o.Replica, o.Drained = s.marks.Replica(), s.marks.Drained
 		o.HoldTimeout = 2*cfg.Shift.HoldTimeout + control.Lease // what goes back by itself is not to fail those who wait
 	}
@@ -184,7 +186,7 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 	}
 	var err error
 	s.agent, err = control.NewAgent(control.AgentOptions{
-		Membership: s.control, Flags: s.provider, Settled: s.router.Settled, Rejoin: s.marks.Reregister, Registered: s.marks.Registered,
+		Membership: s.parts.Membership, Flags: s.provider, Settled: s.router.Settled, Rejoin: s.marks.Reregister, Registered: s.marks.Registered,
 		Replica: s.marks.Replica(), Address: admin, Poll: cfg.Shift.Poll, Logger: logger,
 	})
 	if err != nil {
@@ -194,7 +196,7 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 		return fmt.Errorf("join the other replicas: %w", err)
 	}
 	s.coordinator = control.NewCoordinator(control.CoordinatorOptions{
-		Store: s.control, Ledger: s.ledger, Answers: s.answers, Backfill: s, Capabilities: s.known, Timing: s.timing(), Beside: s.beside, Logger: logger,
+		Store: s.control, Ledger: s.ledger, Answers: s.parts.Answers, Backfill: s, Capabilities: s.known, Timing: s.timing(), Beside: s.beside, Logger: logger,
 	})
 
 	ctx = context.WithoutCancel(ctx)
@@ -293,7 +295,7 @@ const sweepEvery = time.Minute
 func (s *shifting) beside(ctx context.Context) {
 	var both sync.WaitGroup
 	sweeper := strangler.NewSweeper(strangler.SweeperOptions{
-		Capabilities: s.capabilities, Ledger: s.writes, Stale: s.ledger.Stale, Age: s.app.project.Config.Shift.SweepAfter, Logger: s.app.opts.Logger,
+		Capabilities: s.capabilities, Ledger: s.parts.Ledger, Stale: s.ledger.Stale, Age: s.app.project.Config.Shift.SweepAfter, Logger: s.app.opts.Logger,
 	})
 	both.Go(func() { sweeper.Run(ctx) })
 	both.Go(func() {

@@ -8,6 +8,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"banyan.dev/banyan/internal/chaos/boxes"
 )
 
 // to brings all boxes to a stage.
@@ -26,7 +28,7 @@ func (b *shiftLab) to(t *testing.T, stage string) {
 func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
 	release := make(chan struct{})
 	hung := make(chan struct{}, 10)
-	b := newShiftLab(t, func(ctx context.Context) {
+	b := newShiftLab(t, boxes.Options{Held: func(ctx context.Context) {
 		select {
 		case hung <- struct{}{}:
 		default:
@@ -35,7 +37,7 @@ func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
 		case <-release:
 		case <-ctx.Done():
 		}
-	}, "300ms")
+	}}, "300ms")
 	b.to(t, "live")
 	answered := make(chan error, 1)
 	go func() { answered <- b.add(t.Context(), 1, 7) }()
@@ -72,7 +74,7 @@ func TestARollbackDoesNotWaitForAHungService(t *testing.T) {
 
 // What can't be had is refused with what to do, and changes nothing; what can't be finished goes back.
 func TestShiftsThatCantBe(t *testing.T) {
-	b := newShiftLab(t, nil, "300ms")
+	b := newShiftLab(t, boxes.Options{}, "300ms")
 	for _, test := range []struct {
 		path string
 		body map[string]any

@@ -40,11 +40,11 @@ type Server struct {
 // stopped when the test ends. roles are what it does, none for all.
 func Start(t testing.TB, dir, dsn string, roles ...app.Role) *Server {
 	t.Helper()
-	return StartWith(t, dir, map[string]string{"DSN": dsn}, roles...)
+	return StartWith(t, dir, map[string]string{"DSN": dsn}, app.Options{Roles: roles})
 }
 
-// StartWith is Start with an environment of its own.
-func StartWith(t testing.TB, dir string, environment map[string]string, roles ...app.Role) *Server {
+// StartWith is Start with an environment of its own, and options besides those that it sets itself.
+func StartWith(t testing.TB, dir string, environment map[string]string, options app.Options) *Server {
 	t.Helper()
 	project, faults := app.Load(t.Context(), filepath.Join(dir, "banyan.yaml"), func(name string) (string, bool) {
 		value, ok := environment[name]
@@ -56,10 +56,9 @@ func StartWith(t testing.TB, dir string, environment map[string]string, roles ..
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{Project: project, logs: &log{}, cancel: cancel, abort: make(chan struct{}), done: make(chan struct{})}
 	ready := make(chan app.Addresses, 1)
-	a := app.New(project, app.Options{
-		Logger:  slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug})),
-		Version: "test", Abort: s.abort, Roles: roles, Ready: func(at app.Addresses) { ready <- at },
-	})
+	options.Logger = slog.New(slog.NewJSONHandler(s.logs, &slog.HandlerOptions{Level: slog.LevelDebug}))
+	options.Version, options.Abort, options.Ready = "test", s.abort, func(at app.Addresses) { ready <- at }
+	a := app.New(project, options)
 	go func() {
 		defer close(s.done)
 		s.err = a.Run(ctx)

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"math/rand/v2"
 	"net"
 	"strconv"
@@ -31,8 +32,12 @@ type Options struct {
 	Listen, Database, Broker string
 	// Delay is the longest that it waits, by chance, before it answers a call; it has done what was asked by then.
 	Delay time.Duration
-	// Held is called before each write is answered, which is done by then; nil: nothing is.
-	Held   func(ctx context.Context)
+	// Begun is called before each write is done, Held before it is answered; nil: nothing is.
+	Begun, Held func(ctx context.Context)
+	// Stubborn goes on with a write whose caller has gone. AnyEpoch takes writes of all epochs, which no service may.
+	Stubborn, AnyEpoch bool
+	// Lag is how long each event takes.
+	Lag    time.Duration
 	Logger *slog.Logger
 }
 
@@ -131,6 +136,7 @@ func field(m protoreflect.Message, name protoreflect.Name) protoreflect.Value {
 }
 
 func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
+	rest(ctx, s.options.Lag)
 	for _, clear := range []string{"DELETE FROM things WHERE box = ?", "DELETE FROM boxes WHERE id = ?"} {
 		if _, err := tx.ExecContext(ctx, clear, e.ID); err != nil {
 			return err
@@ -153,6 +159,19 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 		}
 	}
 	return nil
+}
+
+// rest waits, or until ctx ends.
+func rest(ctx context.Context, d time.Duration) {
+	if d <= 0 {
+		return
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
 }
 
 // handle answers both operations.
@@ -178,10 +197,7 @@ func (s *Service) handle(_ any, stream grpc.ServerStream) error {
 		err = status.Errorf(codes.Unimplemented, "there is no method %s", method)
 	}
 	if s.options.Delay > 0 {
-		select {
-		case <-time.After(rand.N(s.options.Delay)): //nolint:gosec // a chance, not a secret
-		case <-stream.Context().Done():
-		}
+		rest(stream.Context(), rand.N(s.options.Delay)) //nolint:gosec // a chance, not a secret
 	}
 	if err != nil {
 		return err
@@ -193,6 +209,15 @@ func (s *Service) put(ctx context.Context, id int64, thing string, reply *dynami
 	tag, err := consumer.FromContext(ctx)
 	if err != nil {
 		return err
+	}
+	if s.options.Begun != nil {
+		s.options.Begun(ctx)
+	}
+	if s.options.AnyEpoch {
+		tag.Epoch = math.MaxInt64
+	}
+	if s.options.Stubborn {
+		ctx = context.WithoutCancel(ctx)
 	}
 	_, err = s.store.Write(ctx, "boxes", tag, reply, func(tx *sql.Tx) ([]consumer.EntityRef, error) {
 		if _, err := tx.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", id, thing); err != nil {
