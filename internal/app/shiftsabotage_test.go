@@ -188,6 +188,42 @@ func TestStepsOfAShiftAreMissed(t *testing.T) {
 	}
 }
 
+// slowLedger writes back late, by chance.
+type slowLedger struct{ strangler.Ledger }
+
+func (l slowLedger) WriteBack(ctx context.Context, w *strangler.Write, reply []byte, read func(context.Context) (*contract.Payload, error)) error {
+	<-time.After(rand.N(50 * time.Millisecond)) //nolint:gosec // a chance, not a secret
+	return l.Ledger.WriteBack(ctx, w, reply, read)
+}
+
+// Two clients write one box through two replicas at once, and the write-backs come in any order.
+func TestTwoClientsWriteOneEntity(t *testing.T) {
+	const each = 50
+	slow := func(p *app.Parts) { p.Ledger = slowLedger{p.Ledger} }
+	b := newShiftLab(t, boxes.Options{}, "20s", slow, slow)
+	b.to(t, "live")
+	var clients sync.WaitGroup
+	var acked [mostBoxes + 1]atomic.Int64
+	for replica := range 2 {
+		clients.Go(func() {
+			for i := range each {
+				if err := b.add(context.WithoutCancel(t.Context()), replica, 7); err != nil {
+					t.Errorf("write %d through replica %d: %v", i+1, replica, err)
+					return
+				}
+				acked[7].Add(1)
+			}
+		})
+	}
+	clients.Wait()
+	if wrong := b.differ(t, &acked); wrong != "" {
+		t.Error(wrong)
+	}
+	if things, err := b.get(t.Context(), 0, 7); err != nil || things != 2*each {
+		t.Errorf("the box has %d things, %v; want %d", things, err, 2*each)
+	}
+}
+
 // noticed holds what a run has noticed to what there was.
 func (b *shiftLab) noticed(t *testing.T, wrong string, missed bool) {
 	t.Helper()
