@@ -88,6 +88,16 @@ func (r *ShiftReport) command(what string, out outcome, err error) {
 	})
 }
 
+// enough says what is missing before the run says something.
+func (r *ShiftReport) enough() (err error) {
+	r.set(func() {
+		if r.Acked == 0 || r.Shifts == 0 || r.Rollbacks == 0 {
+			err = fmt.Errorf("nothing was shifted under load: %d writes acknowledged, %d shifts, %d rollbacks", r.Acked, r.Shifts, r.Rollbacks)
+		}
+	})
+	return err
+}
+
 // Err says what must not have been.
 func (r *ShiftReport) Err() error {
 	var out []error

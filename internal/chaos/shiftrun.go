@@ -10,7 +10,6 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -62,6 +61,8 @@ const (
 	shiftClients = 8
 	// callPatience is how long a client waits for an answer.
 	callPatience = 20 * time.Second
+	// enoughPatience is how long after its length a run may go on until it has been of use.
+	enoughPatience = 2 * time.Minute
 )
 
 // shiftRun is a capability that is shifted to and fro, between faults, while clients write through two replicas.
@@ -230,9 +231,10 @@ func (r *shiftRun) command(ctx context.Context, replica int, what string, body m
 	return out.outcome, nil
 }
 
-// disturb lets clients, the old application, an operator and faults do what they do, for a while.
+// disturb lets clients, the old application, an operator and faults do what they do, for a while. On a slow machine it goes
+// on without faults until enough has been shifted to say something.
 func (r *shiftRun) disturb(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, r.Length)
+	ctx, cancel := context.WithTimeout(ctx, r.Length+enoughPatience)
 	defer cancel()
 	var all sync.WaitGroup
 	for n := range shiftClients {
@@ -245,7 +247,13 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	}
 	all.Go(func() { r.System.oldApplication(ctx, r) })
 	all.Go(func() { r.operate(ctx) })
-	err := r.faults(ctx)
+	short, end := context.WithTimeout(ctx, r.Length)
+	defer end()
+	err := r.faults(short)
+	if err == nil {
+		err = poll(ctx, 50*time.Millisecond, r.report.enough)
+	}
+	cancel()
 	all.Wait()
 	return err
 }
@@ -352,48 +360,4 @@ func sleep(ctx context.Context, d time.Duration) {
 	case <-ctx.Done():
 	case <-t.C:
 	}
-}
-
-// child is a process that is killed and started again.
-type child struct {
-	command []string
-	env     []string
-	log     string
-
-	running *exec.Cmd
-	ended   chan struct{}
-	input   interface{ Close() error }
-}
-
-func (c *child) start() error {
-	output, err := os.OpenFile(c.log, os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
-	if err != nil {
-		return fmt.Errorf("open a log: %w", err)
-	}
-	defer output.Close()                                //nolint:errcheck // the child writes it
-	cmd := exec.Command(c.command[0], c.command[1:]...) //nolint:gosec,noctx // It is to end in no other way than by kill.
-	cmd.Env, cmd.Stdout, cmd.Stderr = c.env, output, output
-	input, err := cmd.StdinPipe()
-	if err != nil {
-		return fmt.Errorf("start the service: %w", err)
-	}
-	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("start the service: %w", err)
-	}
-	c.running, c.input, c.ended = cmd, input, make(chan struct{})
-	go func(ended chan struct{}) {
-		defer close(ended)
-		_ = cmd.Wait() // killed
-	}(c.ended)
-	return nil
-}
-
-func (c *child) kill() {
-	if c.running == nil {
-		return
-	}
-	_ = c.running.Process.Kill() // it may have ended
-	<-c.ended
-	_ = c.input.Close() // the same
-	c.running = nil
 }

@@ -122,8 +122,5 @@ func shift(t *testing.T, system chaos.System, service string) {
 	if err := report.Err(); err != nil {
 		t.Error(err)
 	}
-	if report.Acked == 0 || report.Shifts == 0 || report.Rollbacks == 0 {
-		t.Error("nothing was shifted under load")
-	}
 	goleak.VerifyNone(t, before)
 }
