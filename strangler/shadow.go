@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
 )
@@ -77,7 +78,7 @@ func refusal(err error) codes.Code {
 // begin has modern asked where there is room.
 func (s *shadow) begin(ctx context.Context, call *Call, legacy answered) {
 	request := wireOf(call.Request)
-	if request == nil {
+	if request == nil || furtherPage(call.Operation, request) {
 		return
 	}
 	select {
@@ -157,5 +158,33 @@ func (s *shadow) difference(ctx context.Context, call *Call, legacy answered) (a
 	if err != nil {
 		return "", fmt.Errorf("modern's reply: %w", err)
 	}
+	sameTokens(a, b)
 	return DiffersAt(a, b), nil
+}
+
+// furtherPage says whether a call asks for another page than the first (AIP-158). Its token is legacy's own, with which
+// modern can't do anything.
+func furtherPage(op *contract.Operation, request []byte) bool {
+	token := tokenField(op.Input, "page_token")
+	if token == nil {
+		return false
+	}
+	m, err := contract.FromWire(op.Input, request).Message()
+	return err == nil && m.Has(token)
+}
+
+// sameTokens takes two tokens of the next page for the same: each side has its own. One beside none is a difference.
+func sameTokens(a, b protoreflect.Message) {
+	x, y := tokenField(a.Descriptor(), "next_page_token"), tokenField(b.Descriptor(), "next_page_token")
+	if x != nil && y != nil && a.Has(x) && b.Has(y) {
+		b.Set(y, a.Get(x))
+	}
+}
+
+func tokenField(of protoreflect.MessageDescriptor, name protoreflect.Name) protoreflect.FieldDescriptor {
+	field := of.Fields().ByName(name)
+	if field == nil || field.Kind() != protoreflect.StringKind || field.Cardinality() == protoreflect.Repeated {
+		return nil
+	}
+	return field
 }

@@ -152,3 +152,39 @@ func TestShadowReadsAreApart(t *testing.T) {
 		}
 	})
 }
+
+// Tokens of pages are each side's own: of two the difference is none, and a page that one of them asks for is not compared.
+func TestShadowReadsOfPages(t *testing.T) {
+	listed := func(next string) []byte { return append([]byte("\x12"), append([]byte{byte(len(next))}, next...)...) }
+	for _, test := range []struct {
+		name, token    string
+		legacy, modern []byte
+		want           strangler.Comparisons
+	}{
+		{"each has its own", "", listed("a"), listed("bb"), strangler.Comparisons{Same: 1}},
+		{"one has none", "", listed("a"), nil, strangler.Comparisons{Different: 1}},
+		{"the other has none", "", nil, listed("a"), strangler.Comparisons{Different: 1}},
+		{"other orders", "", append([]byte("\x0a\x03\x0a\x011"), listed("a")...), listed("bb"), strangler.Comparisons{Different: 1}},
+		{"a further page", "a", listed("b"), nil, strangler.Comparisons{}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				b := newBed(t)
+				b.capability.Modern = replies(test.modern)
+				b.router = strangler.NewRouter(strangler.RouterOptions{
+					Legacy: replies(test.legacy), Capabilities: []*strangler.Capability{b.capability}, Flags: b.switches, Waiter: b.switches,
+					Logger: slog.New(slog.DiscardHandler),
+				})
+				defer b.router.Close()
+				b.all(flags.Shadow)
+				if _, err := b.call(t.Context(), "ListOrders", map[string]string{"customer": "c", "page_token": test.token}); err != nil {
+					t.Fatal(err)
+				}
+				synctest.Wait()
+				if got := b.router.Comparisons("orders"); got != test.want {
+					t.Errorf("counted %+v, want %+v", got, test.want)
+				}
+			})
+		})
+	}
+}

@@ -25,6 +25,7 @@ service Orders {
   rpc DeleteOrder(Ref) returns (Deleted);
   rpc CountOrders(Ref) returns (Counted);
   rpc ImportOrders(Ref) returns (stream Order);
+  rpc ListOrders(Listing) returns (Listed) { option idempotency_level = NO_SIDE_EFFECTS; }
   rpc GetShop(Ref) returns (Order) { option idempotency_level = NO_SIDE_EFFECTS; }
 }
 message Ref { string id = 1; string customer = 2; }
@@ -32,6 +33,8 @@ message Placing { string customer = 1; string line = 2; }
 message Adding { string id = 1; string customer = 2; string line = 3; }
 message Order { string id = 1; repeated string lines = 2; Address to = 3; }
 message Address { string city = 1; }
+message Listing { string customer = 1; string page_token = 2; }
+message Listed { repeated Order orders = 1; string next_page_token = 2; }
 message Deleted {}
 message Counted { int64 n = 1; }
 `
@@ -112,7 +115,7 @@ func orders(modern strangler.Backend) *strangler.Capability {
 		Entity: &strangler.Entity{Message: entity, Get: operation("GetOrder"), ID: entity.Fields().ByName("id"), GetID: ref.Fields().ByName("id")},
 		Routes: map[*contract.Operation]*strangler.Route{},
 	}
-	for _, name := range []string{"GetOrder", "WatchOrders", "PlaceOrder", "AddLine", "DeleteOrder", "CountOrders", "ImportOrders"} {
+	for _, name := range []string{"GetOrder", "WatchOrders", "PlaceOrder", "AddLine", "DeleteOrder", "CountOrders", "ImportOrders", "ListOrders"} {
 		op := operation(name)
 		route := &strangler.Route{Key: byCustomer}
 		if slices.Contains([]string{"AddLine", "DeleteOrder"}, name) {
