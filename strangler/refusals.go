@@ -86,7 +86,7 @@ func heldTooLong(ctx context.Context, cause error) error {
 
 func keyNeeded(call *Call) error {
 	return Fail(codes.FailedPrecondition, ReasonKeyNeeded,
-		"%s changes data without saying whose, which can't be decided while that data is moved step by step; nothing was changed: try again once it has been moved, or change one owner's data at a time", call.Operation.Name)
+		"%s changes data without saying whose, which can't be decided while that data is moved step by step; nothing was changed: if the request has a field for the owner, fill it in; else try again once all has been moved", call.Operation.Name)
 }
 
 func notLive(call *Call, why string) error {

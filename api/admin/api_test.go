@@ -177,6 +177,7 @@ func TestWrongRequestsAreRefusedClearly(t *testing.T) {
 	}{
 		{"GET", "/admin/v1/nothing", "", nil, 404, "NO_SUCH_PATH", "docs/admin.md"},
 		{"GET", "/admin/v1/capabilities/nothing", "", nil, 404, "NO_SUCH_CAPABILITY", "`banyan status` lists them"},
+		{"GET", advance, "", nil, 405, "METHOD_NOT_ALLOWED", "use POST"},
 		{"PUT", advance, "", nil, 405, "METHOD_NOT_ALLOWED", "use POST"},
 		{"POST", "/admin/v1/history", good, nil, 405, "METHOD_NOT_ALLOWED", "use GET"},
 		{"POST", "/admin/v1/history", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, "INVALID_FIELD", "send JSON"},
@@ -194,7 +195,7 @@ func TestWrongRequestsAreRefusedClearly(t *testing.T) {
 		{"POST", advance, `{"stage":"live","percent":101}`, nil, 400, "INVALID_FIELD", "1 to 100"},
 		{"POST", advance, `{"stage":"live","precent":1}`, nil, 400, "MALFORMED_REQUEST", `unknown field "precent"`},
 		{"POST", advance, `{"stage":"live"} {}`, nil, 400, "MALFORMED_REQUEST", "unexpected token {"},
-		{"POST", advance, `{"stage":`, nil, 400, "MALFORMED_REQUEST", "AdvanceRequest in JSON"},
+		{"POST", advance, `{"stage":`, nil, 400, "MALFORMED_REQUEST", "JSON of AdvanceRequest"},
 		{"POST", advance, `{"stage":"live","reason":"a\nb"}`, nil, 400, "INVALID_FIELD", "reason: write printable text"},
 		{"POST", advance, `{"stage":"live","reason":"` + strings.Repeat("ä", 1001) + `"}`, nil, 400, "INVALID_FIELD", "at most 1000"},
 		{"POST", advance, `{"stage":"` + strings.Repeat("x", 70_000) + `"}`, nil, 413, "REQUEST_TOO_LARGE", "65536"},

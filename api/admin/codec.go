@@ -45,7 +45,7 @@ func (codec) Unmarshal(text []byte, v any) error {
 	}
 	if err := protojson.Unmarshal(text, m); err != nil {
 		said := strings.ReplaceAll(err.Error(), "\u00a0", " ") // which protojson puts there at random
-		return fmt.Errorf("the body is not a %s in JSON: %s", m.ProtoReflect().Descriptor().Name(), strings.TrimPrefix(said, "proto: "))
+		return fmt.Errorf("the body is not the JSON of %s: %s", m.ProtoReflect().Descriptor().Name(), strings.TrimPrefix(said, "proto: "))
 	}
 	return nil
 }

@@ -65,6 +65,10 @@ func newAPI(o Options, s *service) (http.Handler, error) {
 			refuse(w, err)
 			return
 		}
+		if r.Method != http.MethodPost && (strings.HasSuffix(r.URL.Path, ":advance") || strings.HasSuffix(r.URL.Path, ":rollback")) {
+			astray(w, r, http.StatusMethodNotAllowed) // the gateway takes it for the name of a capability
+			return
+		}
 		query, err := url.ParseQuery(r.URL.RawQuery)
 		if err != nil {
 			refuse(w, strangler.Fail(codes.InvalidArgument, "INVALID_QUERY", "the query is malformed; percent-encode it as RFC 3986 says"))

@@ -56,7 +56,7 @@ func (c *commander) facts(name string) (Facts, error) {
 		for _, f := range c.o.Capabilities {
 			names = append(names, f.Name)
 		}
-		return Facts{}, strangler.Fail(codes.NotFound, "UNKNOWN_CAPABILITY", "there is no capability %q; there are %v", name, names)
+		return Facts{}, strangler.Fail(codes.NotFound, "NO_SUCH_CAPABILITY", "there is no capability %q; there are %v", name, names)
 	}
 	return c.o.Capabilities[i], nil
 }
@@ -69,7 +69,7 @@ func (c *commander) load(ctx context.Context, name string) (Record, shift.State,
 	}
 	i := slices.IndexFunc(records, func(r Record) bool { return r.Capability == name })
 	if i < 0 {
-		return Record{}, shift.State{}, strangler.Fail(codes.NotFound, "UNKNOWN_CAPABILITY", "the control store has no capability %q: no replica that knows it has been started", name)
+		return Record{}, shift.State{}, strangler.Fail(codes.NotFound, "NO_SUCH_CAPABILITY", "the control store has no capability %q: no replica that knows it has been started", name)
 	}
 	var s shift.State
 	if err := json.Unmarshal(records[i].State, &s); err != nil {
@@ -110,6 +110,9 @@ func (c *commander) target(ctx context.Context, facts Facts, change *Change) (js
 		return nil, refuse("NOT_YET", "complete gives up the way back, and can't be commanded yet: stay at live")
 	case change.Percent < 0 || change.Percent > 100:
 		return nil, strangler.Invalid("percent", "a share is 1 to 100, or 0 for all")
+	}
+	if change.Percent > 0 && change.Percent < 100 && change.Stage == flags.Off {
+		return nil, strangler.Invalid("percent", "no stage lies before off, which the other keys could be at: leave the share out")
 	}
 	if change.Percent == 0 {
 		change.Percent = 100
@@ -209,6 +212,7 @@ func (c *commander) rehearse(ctx context.Context, rules shift.Rules, before, aft
 	forward, backward := rules.Moves(before.To, command.To)
 	switch {
 	case shift.Same(before.To, command.To) || after.Place == shift.Idle:
+		o.To = flags.Describe(after.To)
 		o.Steps = []string{"nothing: it is there already"}
 	case forward:
 		o.Steps = []string{

@@ -51,6 +51,9 @@ func (c *commander) outcome(ctx context.Context, facts Facts, given shift.State,
 			}
 			if !ended {
 				o.Why = "another command came: by " + s.Command.Who
+				if s.Command.Rollback {
+					o.Why = "a rollback came: by " + s.Command.Who
+				}
 				return o, nil
 			}
 			o.Version, o.Done, o.Why, o.To, o.Fenced, o.Voided = s.Last.Version, s.Last.Done, s.Last.Why, s.Last.To, s.Last.Fenced, s.Last.Voided

@@ -50,8 +50,12 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 		return CapabilityStatus{}, fmt.Errorf("read the state of %s: %w", facts.Name, err)
 	}
 	out := CapabilityStatus{
-		Capability: facts.Name, Service: facts.Service, Stage: flags.Describe(s.To), Version: s.Version, Phase: s.Phase, Flag: s.To,
+		Capability: facts.Name, Service: facts.Service, Stage: flags.Describe(s.To), Version: s.Version, Phase: s.Phase,
 		Replicas: replicas, Backfill: string(s.Backfill.State), Backfilled: s.Backfill.Done, Shadow: facts.Compared(), Last: lastWords(s.Last),
+	}
+	var err error
+	if out.Flag, err = json.Marshal(s.Flag); err != nil {
+		return out, fmt.Errorf("write the flag of %s: %w", facts.Name, err)
 	}
 	unfinished, err := c.o.Ledger.Open(ctx, facts.Name, 0, mostOpen)
 	if err != nil {
@@ -73,6 +77,9 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 	out.Blockers = c.blockers(facts, &s, &out)
 	out.RollbackSafe, out.RollbackWhy = safe(&s)
 	out.Next = next(facts.Name, &s, &out, len(facts.NotShared) == 0)
+	if s.Place == shift.Idle && s.Last.Why != "" { // it may be over, so it is no reason not to try again
+		out.Blockers = append(out.Blockers, fmt.Sprintf("the last shift, to %s, went back: %s", s.Last.Wanted, s.Last.Why))
+	}
 	return out, nil
 }
 
@@ -95,7 +102,7 @@ func lastWords(o shift.Outcome) string {
 	case o.Command == "":
 		return ""
 	case !o.Done:
-		return fmt.Sprintf("%s to %s by %s went back: %s", o.From, o.To, o.Who, o.Why)
+		return fmt.Sprintf("%s to %s by %s went back: %s", o.From, o.Wanted, o.Who, o.Why)
 	default:
 		return fmt.Sprintf("%s to %s by %s, done at %s", o.From, o.To, o.Who, o.Ended.UTC().Format("2006-01-02 15:04:05"))
 	}

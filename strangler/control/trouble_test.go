@@ -49,13 +49,20 @@ func TestCommandsComeInBetween(t *testing.T) {
 			}
 			stop := m.coordinator(t, "r")
 			o, err = m.operator().Advance(t.Context(), to(flags.Live, 0))
-			if err != nil || o.Done && n > at || !o.Done && !strings.Contains(o.Why, "another command came: by bob") {
+			if err != nil || o.Done && n > at || !o.Done && !strings.Contains(o.Why, "a rollback came: by bob") {
 				t.Errorf("at %d: got %+v, %v", at, o, err)
 			}
 			pass(time.Second)
 			rolled.Wait()
 			if got := m.stage("orders"); n >= at && got != "shadow" {
 				t.Errorf("at %d: it is %s", at, got)
+			}
+			history, err := m.operator().History(t.Context(), "orders", 100)
+			off := slices.ContainsFunc(history, func(a control.Audit) bool {
+				return a.What == "shift broken off" && a.From == "shadow" && a.To == "live"
+			})
+			if err != nil || off != (!o.Done) {
+				t.Errorf("at %d: done is %t, and the history is %+v, %v", at, o.Done, history, err)
 			}
 			stop()
 		})
@@ -144,6 +151,12 @@ func TestAServiceThatHangs(t *testing.T) {
 		if err != nil || o.Done || !strings.Contains(o.Why, `parked events of the key "k"`) {
 			t.Errorf("got %+v, %v", o, err)
 		}
+		status, err = m.operator().Status(t.Context(), "orders")
+		const why = `the new service has parked events of the key "k": its log says why it can't apply them`
+		if err != nil || status[0].Last != "shadow to live by ann went back: "+why ||
+			!slices.Equal(status[0].Blockers, []string{"the last shift, to live, went back: " + why}) || status[0].Next != "banyan advance orders --to live --percent 10" {
+			t.Errorf("got %+v, %v", status, err)
+		}
 	})
 }
 
@@ -222,7 +235,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		m := newMemory("a")
 		m.run(t)
-		if _, err := m.operator().Rollback(t.Context(), back); strangler.AsError(err).Reason != "UNKNOWN_CAPABILITY" {
+		if _, err := m.operator().Rollback(t.Context(), back); strangler.AsError(err).Reason != "NO_SUCH_CAPABILITY" {
 			t.Errorf("before there is a record: %v", err)
 		}
 		if status, err := m.operator().Status(t.Context(), ""); err != nil || len(status) != 0 {
@@ -242,11 +255,12 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		away := func(f *control.Facts) { f.Healthy = func() (bool, string) { return false, "refused" } }
 		unknown := to(flags.Mirrored, 0)
 		unknown.Capability = "order"
-		refused(codes.NotFound, "UNKNOWN_CAPABILITY", unknown)
+		refused(codes.NotFound, "NO_SUCH_CAPABILITY", unknown)
 		refused(codes.InvalidArgument, "INVALID_FIELD", to("alive", 0))
 		refused(codes.InvalidArgument, "INVALID_FIELD", to(flags.Hold, 0))
 		refused(codes.InvalidArgument, "INVALID_FIELD", to(flags.Mirrored, 101))
 		refused(codes.InvalidArgument, "INVALID_FIELD", to(flags.Mirrored, -1))
+		refused(codes.InvalidArgument, "INVALID_FIELD", to(flags.Off, 25))
 		refused(codes.FailedPrecondition, "NOT_YET", to(flags.Complete, 0))
 		refused(codes.FailedPrecondition, "STAGE_SKIPPED", to(flags.Shadow, 0))
 		refused(codes.FailedPrecondition, "STAGE_SKIPPED", to(flags.Live, 10))
@@ -279,7 +293,7 @@ func TestCommandsThatAreRefused(t *testing.T) {
 		}
 		nothing := back
 		nothing.DryRun = true
-		if o, err = m.operator().Rollback(t.Context(), nothing); err != nil || len(o.Steps) != 1 || !strings.HasPrefix(o.Steps[0], "nothing") {
+		if o, err = m.operator().Rollback(t.Context(), nothing); err != nil || o.To != "shadow" || len(o.Steps) != 1 || !strings.HasPrefix(o.Steps[0], "nothing") {
 			t.Errorf("got %+v, %v", o, err)
 		}
 	})

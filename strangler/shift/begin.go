@@ -111,6 +111,9 @@ func (t *turn) rollback(c Command) error {
 // take makes c the command that is served.
 func (t *turn) take(c Command, what string) {
 	s := &t.State
+	if s.Place != Idle {
+		t.audit("shift broken off", s.Command.Was, t.Describe(s.Command.To), "another command came: by "+c.Who)
+	}
 	s.Command, s.Began, s.Place = c, t.seen.Now, Idle
 	s.Back, s.Hold, s.Held, s.Deadline, s.Why, s.Ask, s.Fenced, s.Voided = false, 0, time.Time{}, time.Time{}, "", Errand{}, nil, 0
 	if what != "" {

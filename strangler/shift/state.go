@@ -84,6 +84,8 @@ type Outcome struct {
 	Version uint64 `json:"version"`
 	From    string `json:"from"`
 	To      string `json:"to"`
+	// Wanted is where the command was to lead, in words.
+	Wanted string `json:"wanted,omitempty"`
 	// Began, Held and Ended are when the command was given, the hold was published (zero without one), and all replicas had
 	// the last version.
 	Began  time.Time `json:"began"`

@@ -102,9 +102,9 @@ func (t *turn) good(a Answer) bool {
 	case a.Error != "":
 		t.back("the new service can't do what a fence asks: " + a.Error)
 	case i >= 0:
-		t.back(fmt.Sprintf("the new service has parked events of the key %q: see there why it can't apply them", a.Parked[i]))
+		t.back(fmt.Sprintf("the new service has parked events of the key %q: its log says why it can't apply them", a.Parked[i]))
 	case a.More:
-		t.back("the new service has parked events of more keys than it can name: see there why it can't apply them")
+		t.back("the new service has parked events of more keys than it can name: its log says why it can't apply them")
 	default:
 		return true
 	}
@@ -201,7 +201,7 @@ func (t *turn) finish() {
 	s := &t.State
 	s.Place, s.Deadline, s.Ask = Idle, time.Time{}, Errand{}
 	s.Last = Outcome{
-		Command: s.Command.ID, Who: s.Command.Who, Done: s.Why == "", Why: s.Why, Version: s.Version, From: s.Command.Was, To: t.Describe(s.To),
+		Command: s.Command.ID, Who: s.Command.Who, Done: s.Why == "", Why: s.Why, Version: s.Version, From: s.Command.Was, To: t.Describe(s.To), Wanted: t.Describe(s.Command.To),
 		Began: s.Began, Held: s.Held, Ended: t.seen.Now, Fenced: s.Fenced, Voided: s.Voided,
 	}
 	switch {
