@@ -72,7 +72,7 @@ func (p *pager) read(req protoreflect.Message) (*page, error) {
 }
 
 func (p *pager) badToken() error {
-	return strangler.Invalid("page_token", "is not a token that this list gave; start again without one")
+	return strangler.Invalid("page_token", "is not a token of this list as it is answered now; start again without one")
 }
 
 // fingerprint tells requests apart whose lists differ: all fields but the page's own.

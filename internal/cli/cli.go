@@ -68,6 +68,11 @@ func Run(ctx context.Context, args []string, sys System) int {
 	root.SetErr(sys.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
+	if errors.As(err, &usage) && cmd.HasSubCommands() {
+		if _, rest, found := root.Find(args); found == nil && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
+			err = noArgs(cmd, rest) // a flag of a misspelt command is not what is wrong
+		}
+	}
 	var faults *fault.Errors
 	switch {
 	case err == nil:
@@ -112,7 +117,7 @@ func noArgs(cmd *cobra.Command, args []string) error {
 		return nil
 	}
 	text := fmt.Sprintf("%q is not a command of %s", args[0], cmd.CommandPath())
-	if cmd.HasParent() {
+	if !cmd.HasSubCommands() {
 		return usageError{fmt.Errorf("%s takes no arguments, but was given %q", cmd.CommandPath(), args[0])}
 	}
 	if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {

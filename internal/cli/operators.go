@@ -20,6 +20,7 @@ import (
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 
+	"banyan.dev/banyan/internal/cli/demo"
 	"banyan.dev/banyan/internal/config"
 	adminv1 "banyan.dev/banyan/proto/banyan/admin/v1"
 )
@@ -28,6 +29,7 @@ import (
 type adminFlags struct {
 	file, admin, output string
 	timeout             time.Duration
+	program             string
 	cmd                 *cobra.Command
 }
 
@@ -53,6 +55,7 @@ func (f *adminFlags) client(sys System) (*adminClient, error) {
 	if err := checkOutput(f.output); err != nil {
 		return nil, err
 	}
+	f.program = sys.Program
 	if f.timeout < time.Millisecond {
 		return nil, usageError{fmt.Errorf("--timeout %s is no time to wait: write a duration such as 30s", f.timeout)}
 	}
@@ -71,10 +74,14 @@ func (f *adminFlags) client(sys System) (*adminClient, error) {
 	return &adminClient{at: at, timeout: f.timeout}, nil
 }
 
-// next is a command to type next: one for the Banyan that was asked.
+// next is a command to type next: one for the Banyan that was asked, by the program as it was called.
 func (f *adminFlags) next(command string) string {
-	if !strings.HasPrefix(command, "banyan ") {
+	rest, ours := strings.CutPrefix(command, "banyan ")
+	switch {
+	case !ours:
 		return command
+	case strings.Contains(f.program, "/"):
+		command = demo.Quote(f.program) + " " + rest
 	}
 	switch {
 	case f.cmd.Flags().Changed("admin"):
@@ -88,24 +95,19 @@ func (f *adminFlags) next(command string) string {
 
 // adminAddress gives where a config lets the admin listener listen. What else is wrong with the config does not matter.
 func adminAddress(file string, lookup config.Lookup) (string, error) {
-	cfg, faults := config.Load(file, lookup)
+	if _, err := os.Stat(file); err != nil {
+		return "", fmt.Errorf("which Banyan is to be asked is not known, since there is no config (%w): name one with -c FILE, or say --admin HOST:PORT or BANYAN_ADMIN", err)
+	}
+	cfg, _ := config.Load(file, lookup)
 	at := string(cfg.Listen.Admin)
 	host, port, err := net.SplitHostPort(at)
 	switch {
-	case !given(file):
-		return "", faults.Err()
 	case err != nil || port == "0":
 		return "", usageError{errors.New("the config lets the system choose the admin listener's port: say --admin HOST:PORT, which the log names")}
 	case host == "" || host == "0.0.0.0" || host == "::":
 		return net.JoinHostPort("127.0.0.1", port), nil
 	}
 	return at, nil
-}
-
-// given says whether a config is there to be read.
-func given(file string) bool {
-	_, err := os.Stat(file)
-	return err == nil
 }
 
 // adminClient asks an admin listener.

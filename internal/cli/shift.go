@@ -12,6 +12,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/internal/cli/demo"
 	adminv1 "banyan.dev/banyan/proto/banyan/admin/v1"
 )
 
@@ -26,8 +27,8 @@ func newAdvance(sys System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "advance CAPABILITY --to STAGE",
 		Short: "Shift a capability's keys to another stage",
-		Long: `Shift a capability's keys to another stage (off, mirrored, shadow, live, complete), or
-with --percent a share of them: the other keys go to, or stay at, the stage before.
+		Long: `Shift a capability's keys to another stage (off, mirrored, shadow, live), or with
+--percent a share of them: the other keys go to, or stay at, the stage before.
 Going back to an earlier stage is a rollback.
 
 It waits for the outcome, and on a terminal says meanwhile what the shift waits for.
@@ -41,9 +42,9 @@ A shift that can't finish in time goes back by itself, and says why.
 		RunE: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case to == "":
-				return usageError{errors.New("--to is missing: name the stage, one of off, mirrored, shadow, live and complete")}
+				return usageError{errors.New("--to is missing: name the stage, one of off, mirrored, shadow and live")}
 			case !flags.Stage(to).Valid():
-				return usageError{fmt.Errorf("--to %s is no stage: it is off, mirrored, shadow, live or complete", to)}
+				return usageError{fmt.Errorf("--to %s is no stage to go to: it is off, mirrored, shadow or live", to)}
 			case cmd.Flags().Changed("percent") && (percent < 1 || percent > 100):
 				return usageError{fmt.Errorf("--percent %d is no share of the keys: it is 1 to 100", percent)}
 			}
@@ -52,6 +53,7 @@ A shift that can't finish in time goes back by itself, and says why.
 				wanted += fmt.Sprintf(" %d%%", percent)
 				again += fmt.Sprintf(" --percent %d", percent)
 			}
+			again += because(reason)
 			o, text, err := f.command(cmd.Context(), sys, "advance", args[0],
 				&adminv1.AdvanceRequest{Stage: to, Percent: percent, Reason: reason, DryRun: dry}, !dry)
 			if err != nil {
@@ -73,7 +75,7 @@ A shift that can't finish in time goes back by itself, and says why.
 	commandFlags(cmd, &reason, &dry)
 	cmd.Flags().StringVar(&to, "to", "", "the `STAGE` to shift to (required)")
 	cmd.Flags().Int32Var(&percent, "percent", 0, "shift only this share `N` of the keys, 1 to 100")
-	stages := []string{string(flags.Off), string(flags.Mirrored), string(flags.Shadow), string(flags.Live), string(flags.Complete)}
+	stages := []string{string(flags.Off), string(flags.Mirrored), string(flags.Shadow), string(flags.Live)}
 	_ = cmd.RegisterFlagCompletionFunc("to", cobra.FixedCompletions(stages, cobra.ShellCompDirectiveNoFileComp)) // the flag exists
 	return cmd
 }
@@ -105,7 +107,7 @@ not acknowledged, and their callers are answered by legacy.
 			}
 			return f.finish(sys, o, text, dry, func(p paint) string {
 				if dry {
-					return dryPage(args[0], o) + "Next: " + f.next("banyan rollback "+args[0]) + "\n"
+					return dryPage(args[0], o) + "Next: " + f.next("banyan rollback "+args[0]+because(reason)) + "\n"
 				}
 				page := rolledBackPage(p, args[0], o, f.next(voids(args[0])))
 				if !o.GetDone() {
@@ -118,6 +120,14 @@ not acknowledged, and their callers are answered by legacy.
 	f.flags(cmd, commandTimeout)
 	commandFlags(cmd, &reason, &dry)
 	return cmd
+}
+
+// because gives the flag of a reason as a shell wants it.
+func because(reason string) string {
+	if reason == "" {
+		return ""
+	}
+	return " --reason " + demo.Quote(reason)
 }
 
 func commandFlags(cmd *cobra.Command, reason *string, dry *bool) {

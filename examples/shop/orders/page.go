@@ -64,7 +64,7 @@ func (d *database) place(print uint64, token string) (place, error) {
 	}
 	b, err := base64.RawURLEncoding.DecodeString(token)
 	if err != nil || len(b) < sealed || !hmac.Equal(b[sealed:], d.seal(b[:sealed])) {
-		return place{}, field("page_token", "is not a token that this list gave; start again without one")
+		return place{}, field("page_token", "is not a token of this list as it is answered now; start again without one")
 	}
 	if binary.BigEndian.Uint64(b) != print {
 		return place{}, field("page_token", "was given for a list with other parameters; send the same ones with every page, or start again without a token")

@@ -15,10 +15,11 @@ The old shop is open, and Banyan serves it.
   REST      http://%s
   gRPC      %s
   admin     http://%s/metrics
+  replica   http://%s, gRPC %s, admin http://%s: the second
   MariaDB   %s
   RabbitMQ  %s
   config    %s
-`, r.REST, r.GRPC, r.Admin, r.LegacyDSN, r.AMQPURL, r.Config)
+`, r.REST, r.GRPC, r.Admin, r.Second, r.GRPCSecond, r.AdminSecond, r.LegacyDSN, r.AMQPURL, r.Config)
 	if readyFile != "" {
 		fmt.Fprintf(w, "  all of it in %s\n", readyFile)
 	}
@@ -34,7 +35,7 @@ The old shop is open, and Banyan serves it.
 	for _, command := range r.shifting() {
 		fmt.Fprintf(w, "  %s\n", command)
 	}
-	fmt.Fprint(w, "\nTo try SQL of your own, edit a copy (the demo writes its files anew at each start), and serve it beside:\n\n")
+	fmt.Fprint(w, "\nTo try SQL of your own, edit a copy (the demo writes its files anew at each start), and serve it beside (a third replica, which takes part in shifts):\n\n")
 	for _, command := range r.copying() {
 		fmt.Fprintf(w, "  %s\n", command)
 	}
@@ -54,7 +55,7 @@ func (r ready) commands() []string {
 
 // watching are commands that show the mirror at work.
 func (r ready) watching() []string {
-	program, file := quote(r.program), quote(r.Config)
+	program, file := Quote(r.program), Quote(r.Config)
 	return []string{
 		program + " events tail -c " + file,
 		program + " events replay -c " + file + " --from 1h orders",
@@ -65,7 +66,7 @@ func (r ready) watching() []string {
 // shifting are commands that move the orders to the new service and back. Each works once the one before is done; the
 // first filling of the new service has to be done before shadow.
 func (r ready) shifting() []string {
-	program, at := quote(r.program), " --admin "+r.Admin
+	program, at := Quote(r.program), " --admin "+r.Admin
 	return []string{
 		program + " advance orders --to mirrored" + at,
 		program + " status orders" + at + "   # until the backfill is done",
@@ -80,18 +81,18 @@ func (r ready) shifting() []string {
 // copying are commands that serve a copy of the demo's files against its database, on other addresses. The second writes
 // the copy's banyan.yaml, and is what to repeat after another start, when the database's address is another.
 func (r ready) copying() []string {
-	project := quote(filepath.Dir(r.Config))
+	project := Quote(filepath.Dir(r.Config))
 	return []string{
 		"cp -r " + project + " myshop",
 		`sed -e '/^log:/d' -e 's/^listen:.*/listen: {rest: "127.0.0.1:8081", grpc: "127.0.0.1:9092", admin: "127.0.0.1:9093"}/' ` +
-			quote(r.Config) + " > myshop/banyan.yaml",
-		quote(r.program) + " serve -c myshop/banyan.yaml",
+			Quote(r.Config) + " > myshop/banyan.yaml",
+		Quote(r.program) + " serve -c myshop/banyan.yaml",
 		"curl -s 'http://127.0.0.1:8081/v2/orders/1'   # in another terminal",
 	}
 }
 
-// quote writes a path for a shell, in quotes only where it needs them.
-func quote(path string) string {
+// Quote writes a word for a shell, in quotes only where it needs them.
+func Quote(path string) string {
 	const plain = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-"
 	if path != "" && strings.Trim(path, plain) == "" {
 		return path

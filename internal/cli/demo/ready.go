@@ -17,8 +17,9 @@ type ready struct {
 	REST  string `json:"rest"`
 	GRPC  string `json:"grpc"`
 	Admin string `json:"admin"`
-	// Second is the second replica's REST, AdminSecond its admin listener.
+	// Second is the second replica's REST, GRPCSecond its gRPC, AdminSecond its admin listener.
 	Second      string `json:"second_rest"`
+	GRPCSecond  string `json:"second_grpc"`
 	AdminSecond string `json:"second_admin"`
 	// Orders is where the new order service takes gRPC.
 	Orders string `json:"orders"`
@@ -33,7 +34,7 @@ type ready struct {
 
 func newReady(at [2]app.Addresses, servers *servers, s *shop, program string) ready {
 	return ready{
-		REST: at[0].REST, GRPC: at[0].GRPC, Admin: at[0].Admin, Second: at[1].REST, AdminSecond: at[1].Admin, Orders: s.service,
+		REST: at[0].REST, GRPC: at[0].GRPC, Admin: at[0].Admin, Second: at[1].REST, GRPCSecond: at[1].GRPC, AdminSecond: at[1].Admin, Orders: s.service,
 		LegacyDSN: s.dsn, AMQPURL: servers.broker.URL(""), Config: s.config, program: program,
 	}
 }
