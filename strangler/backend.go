@@ -41,6 +41,10 @@ type Call struct {
 	Header func(name string) []string
 	// Claims are what is known of the caller (JWT claims); nil when nothing is.
 	Claims map[string]any
+	// Client names the program or party that calls, the same for each of its calls and on every replica: for logs, for
+	// counting callers, and for keeping one client's keys apart from another's. It comes from a claim or a certificate that
+	// has been verified, has at most 128 bytes of printable ASCII, and is empty when nobody knows who calls.
+	Client string
 	// Write names the live write that the call is part of, for the modern side only; zero for all else.
 	Write WriteTag
 }
