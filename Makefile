@@ -13,7 +13,7 @@ DEMO_FLAGS ?=
 
 # What to test, and how. Two packages at a time: many of them run servers of their own.
 PKG ?= ./...
-TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 10m
+TEST_FLAGS ?= -race -p 2 -parallel 4 -timeout 25m
 
 BENCH_FLAGS ?=
 
