@@ -25,6 +25,7 @@ type Backend struct {
 	program  *Program
 	pool     *pool.Pool
 	maxReply int
+	keys     *Keys
 }
 
 // New makes a Backend of a verified program. maxReply bounds a reply, in bytes. The pool stays the caller's.
@@ -51,7 +52,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 		}
 	}
 	for try := 1; ; try++ {
-		reply, err := b.once(ctx, op, call, in, sender)
+		reply, replayed, err := b.once(ctx, op, call, in, sender)
 		switch {
 		case err != nil:
 			if err = again(ctx, err, try, !streamed, op.sticky); err != nil {
@@ -60,6 +61,9 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 		case call.Operation.ServerStreaming:
 			return nil
 		default:
+			if replayed {
+				call.Answer(strangler.ReplayedHeader, "true")
+			}
 			return send(&strangler.Reply{Message: contract.FromWire(op.output, reply)})
 		}
 	}
@@ -78,7 +82,7 @@ func (b *Backend) Put(ctx context.Context, entity *contract.Payload) error {
 		return fmt.Errorf("decoding %s: %w", name, err)
 	}
 	for try := 1; ; try++ {
-		if _, err = b.once(ctx, op, &strangler.Call{}, input{message: msg}, nil); err == nil {
+		if _, _, err = b.once(ctx, op, &strangler.Call{}, input{message: msg}, nil); err == nil {
 			return nil
 		}
 		if err = again(ctx, err, try, true, op.sticky); err != nil {
@@ -113,20 +117,24 @@ func again(ctx context.Context, err error, try int, repeatable, sticky bool) err
 	}
 }
 
-// once runs an operation on a connection of its own, in the isolation that it needs.
-func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, in input, send func(*strangler.Reply) error) (reply []byte, err error) {
+// once runs an operation on a connection of its own, in the isolation that it needs. replayed says that the reply is that of
+// an earlier call with the same idempotency key.
+func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call, in input, send func(*strangler.Reply) error) (reply []byte, replayed bool, err error) {
 	r, err := b.start(op, call, in)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer r.free()
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
-		return nil, err
+		return nil, false, err
 	}
 	defer conn.Release() // rolls back what is open
 	r.conn, r.send = conn, send
 	isolation := op.isolation
+	if call.Idempotency != nil {
+		isolation = write // key, change and reply are one
+	}
 	apart := op.sticky && !b.mixes()
 	if isolation == bare && op.changes && !apart && b.pool.Marks() {
 		isolation = write // a mark and what it marks need a transaction around them
@@ -142,18 +150,34 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 		err = conn.BeginWrite(ctx)
 	}
 	if err != nil {
-		return nil, asError(err)
+		return nil, false, asError(err)
 	}
-	if reply, err = r.answer(ctx); err != nil {
-		return nil, op.uncertain(err, isolation)
+	if reply, replayed, err = b.do(ctx, r); err != nil {
+		return nil, false, op.uncertain(err, isolation)
 	}
-	if isolation == bare {
-		return reply, nil
+	if isolation == bare || replayed {
+		return reply, replayed, nil
 	}
 	if err := conn.Commit(ctx); err != nil {
-		return nil, asError(err)
+		return nil, false, asError(err)
 	}
-	return reply, nil
+	return reply, false, nil
+}
+
+// do runs the statements, unless the call's idempotency key says that they were run before.
+func (b *Backend) do(ctx context.Context, r *run) (reply []byte, replayed bool, err error) {
+	key := r.call.Idempotency
+	if key == nil {
+		reply, err = r.answer(ctx)
+		return reply, false, err
+	}
+	if reply, replayed, err = b.keys.claim(ctx, r.conn, key, string(r.call.Operation.Name), ""); err != nil || replayed {
+		return reply, replayed, err
+	}
+	if reply, err = r.answer(ctx); err != nil {
+		return nil, false, err
+	}
+	return reply, false, b.keys.settle(ctx, r.conn, key, reply)
 }
 
 // answer runs the statements and puts the reply of a unary operation together.

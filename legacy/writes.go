@@ -95,6 +95,15 @@ func (w *Writes) Open(ctx context.Context, write *strangler.Write) error {
 		key = write.Key
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
+		if write.Idempotency != nil {
+			reply, done, err := w.backend.keys.claim(ctx, conn, write.Idempotency, write.Operation, write.ID)
+			switch {
+			case err != nil:
+				return err
+			case done:
+				return &strangler.AlreadyDone{Reply: reply}
+			}
+		}
 		_, err := affect(ctx, conn, "INSERT INTO "+w.writes+" (id, capability, operation, routed_by, entity, epoch, replica, state, request, created_at, changed_at)"+
 			" VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?, NOW(6), NOW(6))",
 			write.ID, write.Capability, write.Operation, key, write.Entity, int64(write.Epoch), w.replica, nonNil(write.Request)) //nolint:gosec // Epochs count from 1.
@@ -278,8 +287,7 @@ func (w *Writes) Find(ctx context.Context, id string) (found *strangler.Write, r
 	defer conn.Release()
 	err = scan(ctx, conn, "SELECT w.capability, w.operation, IFNULL(w.routed_by, ''), w.routed_by IS NOT NULL, w.entity, w.epoch, w.replica, w.state, w.reason, w.request, IFNULL(w.reply, ''),"+
 		" FLOOR(UNIX_TIMESTAMP(w.created_at) * 1000000), FLOOR(UNIX_TIMESTAMP(w.changed_at) * 1000000),"+
-		// What another write-back has brought back of the same entity since may have this write's effect in it.
-		" w.state = 'void' AND w.entity <> '' AND EXISTS (SELECT 1 FROM "+w.writes+" o WHERE o.capability = w.capability AND o.entity = w.entity AND o.state = 'closed' AND o.id <> w.id AND o.changed_at >= w.created_at)"+
+		" "+carriedBy(w.writes)+
 		" FROM "+w.writes+" w WHERE w.id = ?", []driver.Value{id}, func(row []driver.Value) {
 		epoch, _ := strconv.ParseUint(text(row[5]), 10, 64) // it is a number
 		found = &strangler.Write{

@@ -45,8 +45,20 @@ type Call struct {
 	// counting callers, and for keeping one client's keys apart from another's. It comes from a claim or a certificate that
 	// has been verified, has at most 128 bytes of printable ASCII, and is empty when nobody knows who calls.
 	Client string
+	// SetHeader sets a header (metadata) of the answer, by a name in lower case. It counts before the first reply is sent. It
+	// may be nil: see Answer.
+	SetHeader func(name, value string)
+	// Idempotency says that a write is to be done once; nil: it has no key.
+	Idempotency *Idempotency
 	// Write names the live write that the call is part of, for the modern side only; zero for all else.
 	Write WriteTag
+}
+
+// Answer sets a header of the answer, where the caller can get any.
+func (c *Call) Answer(name, value string) {
+	if c.SetHeader != nil {
+		c.SetHeader(name, value)
+	}
 }
 
 // WriteTag is what the modern side is told of a live write.

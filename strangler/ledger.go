@@ -50,6 +50,8 @@ type Write struct {
 	// what modern had done for the void one may have come to legacy with that, so that it must not be done again. Only
 	// Find tells.
 	Carried bool `json:"carried,omitempty"`
+	// Idempotency is the caller's key, which is kept with the write; nil: it has none. Only Open looks at it.
+	Idempotency *Idempotency `json:"-"`
 	// Created and Changed are by the legacy's clock.
 	Created time.Time `json:"created"`
 	Changed time.Time `json:"changed"`
@@ -69,7 +71,8 @@ func (e *DifferError) Error() string { return "legacy can't hold what modern has
 // Ledger keeps live writes in legacy, where they commit with legacy's own rows. Errors are *Error where legacy could not
 // be asked. It is safe for concurrent use.
 type Ledger interface {
-	// Open commits a row of state open, with what w says.
+	// Open commits a row of state open, with what w says. Where w has an idempotency key that was used before, and KeyUse.Judge
+	// doesn't free it, nothing is committed: Open gives an *AlreadyDone with the reply, or Judge's error.
 	Open(ctx context.Context, w *Write) error
 	// WriteBack brings an entity from modern to legacy, in one transaction: it locks the entity (by capability and
 	// w.Entity, which must be set), calls read under that lock, which gives modern's state, puts it, reads it back and

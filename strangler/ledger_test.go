@@ -28,6 +28,8 @@ type ledger struct {
 	rows  map[string]*row
 	order []string
 	locks map[string]chan struct{}
+	// keys are idempotency keys.
+	keys keyTable
 	// barred is the least epoch that rows may still be opened with.
 	barred uint64
 }
@@ -55,6 +57,13 @@ func (l *ledger) Open(ctx context.Context, w *strangler.Write) error {
 	if err := asked(l.onOpen, w); err != nil {
 		return err
 	}
+	if w.Idempotency != nil {
+		unlock, err := l.keys.claim(ctx, l, w.Idempotency)
+		if err != nil {
+			return err
+		}
+		defer unlock()
+	}
 	l.mu.Lock()
 	if w.Epoch < l.barred {
 		l.t.Errorf("a write was opened under version %d when the router had settled before %d", w.Epoch, l.barred)
@@ -62,6 +71,9 @@ func (l *ledger) Open(ctx context.Context, w *strangler.Write) error {
 	l.rows[w.ID] = &row{Write: *w}
 	l.rows[w.ID].Created = time.Now()
 	l.order = append(l.order, w.ID)
+	if w.Idempotency != nil {
+		l.keys.set(w.Idempotency, keyRow{request: w.Idempotency.Request, write: w.ID})
+	}
 	l.mu.Unlock()
 	l.trace.add("open")
 	return asked(l.opened, w)

@@ -46,6 +46,8 @@ type liveWrite struct {
 type result struct {
 	// reply is modern's answer; nil when there is an err, or when again.
 	reply *contract.Payload
+	// replayed says that the reply is that of an earlier call with the same idempotency key.
+	replayed bool
 	// again says that nothing of the write has happened, or will: it is to be decided anew, under a newer version.
 	again bool
 	err   error
@@ -92,7 +94,7 @@ func (l *liveWrite) prepare(epoch uint64) error {
 	}
 	l.row = Write{
 		ID: id.String(), Capability: l.member.Name, Operation: string(l.call.Operation.Name),
-		Key: l.key, Keyed: l.key != "", Entity: entity, Epoch: epoch, Replica: opts.Replica, Request: request, State: WriteOpen,
+		Key: l.key, Keyed: l.key != "", Entity: entity, Epoch: epoch, Replica: opts.Replica, Request: request, State: WriteOpen, Idempotency: l.call.Idempotency,
 	}
 	tagged := *l.call
 	tagged.Write = WriteTag{ID: l.row.ID, Epoch: epoch}
@@ -125,9 +127,12 @@ func (l *liveWrite) end() {
 // committed, the write stays in the tracker until that is over.
 func (l *liveWrite) open(b *begun) *result {
 	err := l.router.opts.Ledger.Open(l.caller, &l.row)
+	var done *AlreadyDone
 	switch {
 	case err == nil:
 		return nil
+	case errors.As(err, &done):
+		return &result{reply: contract.FromWire(l.call.Operation.Output, done.Reply), replayed: true}
 	case reasonOf(err) != commitUnknown:
 		return &result{err: err} // nothing has happened
 	}

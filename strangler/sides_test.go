@@ -48,6 +48,8 @@ type side struct {
 	// about has what live writes were about, places counts orders placed.
 	about  map[string]string
 	places int
+	// keep is told of each write, in its transaction.
+	keep func(call *strangler.Call, reply *contract.Payload)
 }
 
 func newSide(name string, t *trace) *side {
@@ -120,6 +122,9 @@ func (s *side) do(call *strangler.Call) (*contract.Payload, error) {
 	}
 	if call.Write.ID != "" {
 		s.known[call.Write.ID], s.about[call.Write.ID] = reply, id
+	}
+	if s.keep != nil && !call.Operation.Read {
+		s.keep(call, reply)
 	}
 	wire, err := reply.Wire()
 	return contract.FromWire(reply.Descriptor(), wire), err

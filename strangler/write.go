@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 
+	"google.golang.org/grpc/codes"
+
 	"banyan.dev/banyan/contract"
 )
 
@@ -56,11 +58,17 @@ func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string,
 	case writeLegacy:
 		return next{}, r.alone(ctx, r.opts.Legacy, call, send, &b)
 	case writeModern:
+		if call.Idempotency != nil {
+			return next{}, Fail(codes.Unimplemented, ReasonKeyRefused, "%s is done by a new service alone, which can't be kept from doing it twice; call it without %s", call.Operation.Name, IdempotencyKeyHeader)
+		}
 		return next{}, r.alone(ctx, m.Modern, call, send, &b)
 	case writeBoth:
 		done := r.live(ctx, m, call, key, d, &b)
 		if done.again || done.err != nil {
 			return next{again: done.again, beyond: d.Version}, done.err
+		}
+		if done.replayed {
+			call.Answer(ReplayedHeader, "true")
 		}
 		return next{}, send(&Reply{Message: done.reply})
 	default:

@@ -16,7 +16,7 @@ const (
 	keptFor = 24 * time.Hour
 )
 
-// SweepWrites deletes writes that were finished more than 24 hours ago, and fences and announcements that were sent that
+// SweepWrites deletes writes that were finished more than 24 hours ago and that no idempotency key needs, and fences and announcements that were sent that
 // long ago, in small batches, until none is left or ctx ends. It gives how many rows it has deleted.
 func (l *Ledger) SweepWrites(ctx context.Context) (n int, err error) {
 	finished := []any{strangler.WriteClosed, strangler.WriteFailed, strangler.WriteVoid, seconds(keptFor)}
@@ -24,7 +24,7 @@ func (l *Ledger) SweepWrites(ctx context.Context) (n int, err error) {
 		table, condition string
 		args             []any
 	}{
-		{"writes", "state IN (?, ?, ?) AND changed_at < NOW(6) - INTERVAL ? SECOND", finished},
+		{"writes", "state IN (?, ?, ?) AND changed_at < NOW(6) - INTERVAL ? SECOND AND NOT EXISTS (SELECT 1 FROM " + l.options.table("idempotency") + " i WHERE i.write_id = writes.id)", finished},
 		{"fences", "TRUE", nil},
 		{"announcements", "TRUE", nil},
 	} {

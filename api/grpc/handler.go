@@ -118,6 +118,8 @@ func newCall(ctx context.Context, op *contract.Operation, request *frame) *stran
 		Request:   contract.FromWire(op.Input, request.bytes),
 		RequestID: edge.RequestID(given),
 		Header:    header,
+		// A header that can't be set belongs to a call that has ended: nobody reads it.
+		SetHeader: func(name, value string) { _ = grpc.SetHeader(ctx, metadata.Pairs(name, value)) },
 	}
 }
 

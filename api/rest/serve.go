@@ -81,6 +81,7 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 		Request:   contract.FromMessage(request),
 		RequestID: id,
 		Header:    header(r),
+		SetHeader: w.Header().Set,
 	}
 	if rt.op.ServerStreaming {
 		s.stream(ctx, w, rt, call)

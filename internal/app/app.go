@@ -122,6 +122,9 @@ func (a *App) Run(ctx context.Context) error {
 	}
 	defer a.closeLedger(ctx, marks)
 	backend := legacy.New(a.project.Program, conns, int(cfg.Limits.MaxReplyBytes))
+	if a.keepsKeys() {
+		backend.WithKeys(keys(cfg))
+	}
 	m, err := a.openMirror(backend)
 	if err != nil {
 		return err
@@ -190,6 +193,9 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 
 	stop := make(chan struct{})
 	running.Go(func() { followHealth(s, stop) })
+	sweeping, endSweeping := context.WithCancel(context.WithoutCancel(ctx))
+	defer endSweeping()
+	running.Go(func() { a.sweepKeys(sweeping, s.shifting.backend) })
 	s.mirror.start(ctx)
 
 	at := s.addresses()
@@ -208,6 +214,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	}
 	logger.Info("stopping", "in_flight", s.inFlight(), "drain", cfg.Shutdown.Drain.String())
 	close(stop)
+	endSweeping()
 	s.shutdown(context.WithoutCancel(ctx), cfg.Shutdown.Drain, a.opts.Abort)
 	s.shifting.stop()
 	s.mirror.stop() // after the last calls, whose changes it may still send

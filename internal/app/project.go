@@ -180,6 +180,7 @@ func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) (faults fa
 		}
 		faults.Add(p.Config.Pos("legacy.dsn"), fix, "the legacy can't be asked: %v", cause(err))
 	}
+	faults.Append(p.unkept())
 	if apart, err := ownZone(ctx, conns); err == nil && apart != "" {
 		faults.Warn(p.Config.Pos("legacy.time_zone"), "set legacy.time_zone to the zone that the old application writes DATETIME columns in, if that is another",
 			"DATETIME columns are read and written as times of %s, and the server's own zone is %s apart", p.Config.Legacy.TimeZone, apart)

@@ -212,13 +212,16 @@ func (b *banyan) ready(ctx context.Context) error {
 	})
 }
 
-// call makes an HTTP request with a JSON body.
-func (b *banyan) call(ctx context.Context, method, address, body string) (code int, answer string, err error) {
+// call makes an HTTP request with a JSON body. Headers are pairs of name and value.
+func (b *banyan) call(ctx context.Context, method, address, body string, headers ...string) (code int, answer string, err error) {
 	request, err := http.NewRequestWithContext(ctx, method, address, strings.NewReader(body))
 	if err != nil {
 		return 0, "", fmt.Errorf("make a request: %w", err)
 	}
 	request.Header.Set("Content-Type", "application/json")
+	for i := 0; i+1 < len(headers); i += 2 {
+		request.Header.Set(headers[i], headers[i+1])
+	}
 	response, err := b.client.Do(request)
 	if err != nil {
 		return 0, "", fmt.Errorf("call banyan: %w", err)

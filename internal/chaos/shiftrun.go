@@ -82,11 +82,7 @@ type shiftRun struct {
 // RunShifts runs one.
 func RunShifts(ctx context.Context, o ShiftOptions) (_ *ShiftReport, err error) {
 	r := &shiftRun{ShiftOptions: o, report: &ShiftReport{Seed: o.Seed}, random: rand.New(rand.NewPCG(o.Seed, 7))} //nolint:gosec // it chooses faults
-	defer func() {
-		for _, stop := range slices.Backward(r.stops) {
-			err = errors.Join(err, stop(context.WithoutCancel(ctx)))
-		}
-	}()
+	defer func() { err = errors.Join(err, r.end(ctx)) }()
 	if err := r.setUp(ctx); err != nil {
 		return nil, err
 	}
@@ -97,6 +93,14 @@ func RunShifts(ctx context.Context, o ShiftOptions) (_ *ShiftReport, err error) 
 		return r.report, err
 	}
 	return r.report, r.settle(ctx)
+}
+
+// end stops what was started.
+func (r *shiftRun) end(ctx context.Context) (err error) {
+	for _, stop := range slices.Backward(r.stops) {
+		err = errors.Join(err, stop(context.WithoutCancel(ctx)))
+	}
+	return err
 }
 
 func (r *shiftRun) setUp(ctx context.Context) error {

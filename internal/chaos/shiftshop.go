@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"context"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -31,6 +32,7 @@ import (
 type shopSystem struct {
 	*promises
 	articles []string
+	buyers   []int64 // customers who may buy
 
 	mu     sync.Mutex
 	placed []placedOrder
@@ -84,19 +86,31 @@ func (s *shopSystem) fill(ctx context.Context, r *shiftRun) error {
 	if err := execute(ctx, r.db, "UPDATE products_stock SET stock_count = 1000000"); err != nil {
 		return err
 	}
-	rows, err := r.db.QueryContext(ctx, "SELECT products_sku FROM products p JOIN products_stock s ON s.stock_sku = p.products_sku WHERE products_active = 'J' AND products_removed = '0000-00-00 00:00:00'")
-	if err != nil {
+	var err error
+	if s.articles, err = all[string](ctx, r.db, "SELECT products_sku FROM products p JOIN products_stock s ON s.stock_sku = p.products_sku WHERE products_active = 'J' AND products_removed = '0000-00-00 00:00:00'"); err != nil {
 		return fmt.Errorf("look for articles: %w", err)
+	}
+	if s.buyers, err = all[int64](ctx, r.db, "SELECT customers_id FROM customers WHERE customers_locked = 0"); err != nil {
+		return fmt.Errorf("look for customers: %w", err)
+	}
+	return nil
+}
+
+// all gives the one column of a query.
+func all[T any](ctx context.Context, db *sql.DB, query string) (out []T, err error) {
+	rows, err := db.QueryContext(ctx, query)
+	if err != nil {
+		return nil, err
 	}
 	defer rows.Close()
 	for rows.Next() {
-		var sku string
-		if err := rows.Scan(&sku); err != nil {
-			return fmt.Errorf("look for articles: %w", err)
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
 		}
-		s.articles = append(s.articles, sku)
+		out = append(out, v)
 	}
-	return rows.Err()
+	return out, rows.Err()
 }
 
 func (*shopSystem) service(r *shiftRun, listen string) ([]string, error) {

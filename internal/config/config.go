@@ -17,8 +17,10 @@ type Config struct {
 	SQL    []string `yaml:"sql" required:"true" path:"true"`
 	Legacy Legacy   `yaml:"legacy"`
 	Ledger Ledger   `yaml:"ledger"`
-	Broker Broker   `yaml:"broker"`
-	Mirror Mirror   `yaml:"mirror"`
+	// Idempotency says how long repeated writes are known.
+	Idempotency Idempotency `yaml:"idempotency"`
+	Broker      Broker      `yaml:"broker"`
+	Mirror      Mirror      `yaml:"mirror"`
 	// Services are the new implementations, by name.
 	Services map[string]Service `yaml:"services"`
 	// Capabilities are operations that migrate together, by the flag's name.
@@ -70,8 +72,18 @@ type Pool struct {
 
 // Ledger says where Banyan keeps rows of its own in legacy.
 type Ledger struct {
-	// Schema is made at start. It has writer marks, heartbeats and the mirror's position.
+	// Schema is made at start. It has idempotency keys, writer marks, heartbeats and the mirror's position.
 	Schema Name `yaml:"schema" default:"banyan"`
+}
+
+// Idempotency says how clients' Idempotency-Keys are kept.
+type Idempotency struct {
+	// Enabled keeps keys in the ledger. Without it a write that brings a key is refused.
+	Enabled bool `yaml:"enabled" default:"true"`
+	// Keep is how long a key is kept after its write.
+	Keep time.Duration `yaml:"keep" default:"24h"`
+	// MaxReplyBytes is the largest reply that is kept.
+	MaxReplyBytes Size `yaml:"max_reply_bytes" default:"1MiB"`
 }
 
 // Broker says how to reach RabbitMQ.

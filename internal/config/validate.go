@@ -20,6 +20,10 @@ func validate(c *Config, faults *fault.List) {
 	atLeast(v, "legacy.connect_timeout", c.Legacy.ConnectTimeout, time.Millisecond)
 	atLeast(v, "legacy.start_timeout", c.Legacy.StartTimeout, 0)
 
+	atLeast(v, "idempotency.keep", c.Idempotency.Keep, time.Minute)
+	atLeast(v, "idempotency.max_reply_bytes", c.Idempotency.MaxReplyBytes, 1)
+	atMost(v, "idempotency.max_reply_bytes", c.Idempotency.MaxReplyBytes, c.Limits.MaxReplyBytes)
+
 	atLeast(v, "timeouts.default", c.Timeouts.Default, time.Millisecond)
 	atLeast(v, "timeouts.max", c.Timeouts.Max, time.Millisecond)
 	atLeast(v, "timeouts.stream", c.Timeouts.Stream, time.Millisecond)

@@ -1,0 +1,215 @@
+package chaos
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// KeyReport is what came of a key run.
+type KeyReport struct {
+	Writes, Calls, Answered int
+	// Missing have no order though a client was told one; Twice have several. Differ are keys that were answered with
+	// different orders, Refused those that no repetition could bring to an answer.
+	Missing, Twice, Differ, Refused []string
+	Took                            time.Duration
+}
+
+// Err says what must not have been.
+func (r *KeyReport) Err() error {
+	var out []error
+	for what, list := range map[string][]string{"writes are lost": r.Missing, "writes are doubled": r.Twice, "keys were answered differently": r.Differ, "keys have no answer": r.Refused} {
+		if len(list) > 0 {
+			out = append(out, fmt.Errorf("%d %s: %v", len(list), what, list[:min(len(list), 5)]))
+		}
+	}
+	if r.Answered != r.Calls {
+		out = append(out, fmt.Errorf("%d of %d clients were answered", r.Answered, r.Calls))
+	}
+	return errors.Join(out...)
+}
+
+// String tells it for people.
+func (r *KeyReport) String() string {
+	return fmt.Sprintf("key run: %d writes by %d clients, %d answered in %s; %d lost, %d doubled, %d answered differently, %d without an answer",
+		r.Writes, r.Calls, r.Answered, r.Took.Round(time.Millisecond), len(r.Missing), len(r.Twice), len(r.Differ), len(r.Refused))
+}
+
+// keyRun has clients place orders under idempotency keys.
+type keyRun struct {
+	*shiftRun
+	shop     *shopSystem
+	answered atomic.Int64
+
+	mu     sync.Mutex
+	orders map[string]int64 // by key
+	report *KeyReport
+}
+
+// RunKeys has so many orders placed at once, each under a key of its own and half of them by two clients, all of which
+// repeat their call until it is answered, by either replica. Meanwhile the orders shift to the new service, the database is
+// killed, a replica is killed, and the orders are rolled back.
+func RunKeys(ctx context.Context, o ShiftOptions, writes int) (_ *KeyReport, err error) {
+	shop := &shopSystem{promises: newPromises(), cancelled: map[int64]bool{}}
+	o.System = shop
+	r := &keyRun{
+		shiftRun: &shiftRun{ShiftOptions: o, report: &ShiftReport{Seed: o.Seed}, random: rand.New(rand.NewPCG(o.Seed, 7))}, //nolint:gosec // it chooses nothing secret
+		shop:     shop, orders: map[string]int64{}, report: &KeyReport{Writes: writes},
+	}
+	defer func() { err = errors.Join(err, r.end(ctx)) }()
+	if err := r.setUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := r.prepare(ctx); err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	began := time.Now()
+	var clients sync.WaitGroup
+	for n := range writes {
+		for range 1 + n%2 {
+			r.report.Calls++
+			clients.Go(func() { r.client(ctx, fmt.Sprintf("chaos key %d", n), n) })
+		}
+	}
+	err = r.between(ctx)
+	clients.Wait()
+	r.report.Took = time.Since(began)
+	if err != nil {
+		return r.report, err
+	}
+	if err := r.settle(ctx); err != nil {
+		return r.report, err
+	}
+	r.report.Answered = int(r.answered.Load())
+	return r.report, r.count(ctx)
+}
+
+// between is what happens while clients call, each thing at a point of the way.
+func (r *keyRun) between(ctx context.Context) error {
+	whole := context.WithoutCancel(ctx)
+	command := func(what string, body map[string]any) func() error {
+		return func() error {
+			return poll(ctx, 100*time.Millisecond, func() error {
+				out, err := r.command(ctx, 0, what, body)
+				if err == nil && !out.Done {
+					err = errors.New(out.Why)
+				}
+				return err
+			})
+		}
+	}
+	for _, step := range []struct {
+		at float64 // of the clients that are answered
+		do func() error
+	}{
+		{0.05, command("advance", map[string]any{"stage": "live"})},
+		{0.25, func() error { r.database.Kill(); return r.database.Restart(whole) }},
+		{0.45, func() error { r.replicas[1].kill(); return r.replicas[1].start() }},
+		{0.6, command("rollback", map[string]any{})},
+	} {
+		if err := poll(ctx, 2*time.Millisecond, func() error {
+			return enoughAnswers(int(r.answered.Load()), int(step.at*float64(r.report.Calls)))
+		}); err != nil {
+			return err
+		}
+		if r.answered.Load() == int64(r.report.Calls) {
+			return errors.New("the run was over before all had happened")
+		}
+		if err := step.do(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func enoughAnswers(got, want int) error {
+	if got < want {
+		return fmt.Errorf("%d of %d clients are answered", got, want)
+	}
+	return nil
+}
+
+// client repeats one call until it is answered.
+func (r *keyRun) client(ctx context.Context, key string, n int) {
+	body := fmt.Sprintf(`{"customerId": "%d", "shippingMethod": "SHIPPING_METHOD_STANDARD", "comment": %q,
+		"shippingAddress": {"recipient": "A client", "street": "Weg 1", "postalCode": "10115", "city": "Berlin", "countryCode": "DE"}, "lines": [{"sku": %q, "quantity": 1}]}`,
+		r.shop.buyers[n%len(r.shop.buyers)], key, r.shop.articles[n%len(r.shop.articles)])
+	for ctx.Err() == nil {
+		b := r.replicas[rand.IntN(2)] //nolint:gosec // a choice of no weight
+		code, answer, err := b.call(ctx, http.MethodPost, "http://"+b.rest+"/v2/orders:place", body, "Idempotency-Key", key)
+		switch {
+		case err == nil && code == http.StatusOK:
+			r.told(key, answer)
+			r.answered.Add(1)
+			return
+		case err == nil && (code < http.StatusInternalServerError && code != http.StatusTooManyRequests && code != http.StatusConflict):
+			r.mu.Lock()
+			r.report.Refused = append(r.report.Refused, fmt.Sprintf("%s: %d %s", key, code, answer))
+			r.mu.Unlock()
+			return
+		}
+		sleep(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond)) //nolint:gosec // the same
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.report.Refused = append(r.report.Refused, key+" until the end")
+}
+
+// told notes which order a key has made.
+func (r *keyRun) told(key, answer string) {
+	var order struct {
+		ID int64 `json:"id,string"`
+	}
+	err := json.Unmarshal([]byte(answer), &order)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	before, known := r.orders[key]
+	switch {
+	case err != nil || order.ID == 0:
+		r.report.Differ = append(r.report.Differ, key+": "+answer)
+	case known && before != order.ID:
+		r.report.Differ = append(r.report.Differ, fmt.Sprintf("%s: %d and %d", key, before, order.ID))
+	default:
+		r.orders[key] = order.ID
+	}
+}
+
+// count looks for the orders in legacy's table.
+func (r *keyRun) count(ctx context.Context) error {
+	rows, err := r.db.QueryContext(ctx, "SELECT orders_id, orders_comment FROM orders WHERE orders_comment LIKE 'chaos key %'")
+	if err != nil {
+		return fmt.Errorf("look for the clients' orders: %w", err)
+	}
+	defer rows.Close()
+	there := map[string][]int64{}
+	for rows.Next() {
+		var id int64
+		var key string
+		if err := rows.Scan(&id, &key); err != nil {
+			return fmt.Errorf("look for the clients' orders: %w", err)
+		}
+		there[key] = append(there[key], id)
+	}
+	for key, id := range r.orders {
+		switch ids := there[key]; {
+		case len(ids) == 0:
+			r.report.Missing = append(r.report.Missing, key)
+		case ids[0] != id:
+			r.report.Differ = append(r.report.Differ, fmt.Sprintf("%s: told %d, and there is %d", key, id, ids[0]))
+		}
+	}
+	for key, ids := range there {
+		if len(ids) > 1 {
+			r.report.Twice = append(r.report.Twice, fmt.Sprintf("%s × %d", key, len(ids)))
+		}
+	}
+	return rows.Err()
+}
