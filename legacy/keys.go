@@ -17,9 +17,9 @@ import (
 
 // Keys keeps idempotency keys in the ledger's table idempotency, in the transactions of what they stand for.
 type Keys struct {
-	table, writes string // quoted
-	keep          time.Duration
-	maxReply      int
+	table, writes, settled string // quoted
+	keep                   time.Duration
+	maxReply               int
 }
 
 // KeyOptions are what Keys are made of.
@@ -35,7 +35,7 @@ type KeyOptions struct {
 // NewKeys makes Keys.
 func NewKeys(o KeyOptions) *Keys {
 	quoted := "`" + strings.ReplaceAll(o.Schema, "`", "``") + "`."
-	return &Keys{table: quoted + "idempotency", writes: quoted + "writes", keep: o.Keep, maxReply: o.MaxReply}
+	return &Keys{table: quoted + "idempotency", writes: quoted + "writes", settled: quoted + "settled", keep: o.Keep, maxReply: o.MaxReply}
 }
 
 // idOf gives the id of a key's row.
@@ -104,8 +104,8 @@ func (k *Keys) find(ctx context.Context, conn *pool.Conn, id []byte, i *strangle
 	}
 	use.Write = &strangler.Write{ID: writeID}
 	// Locked, so that what is read is what is committed: a snapshot may be older.
-	err = scan(ctx, conn, "SELECT w.state, w.reason, IFNULL(w.reply, ''), "+carriedBy(k.writes)+" FROM "+k.writes+" w WHERE w.id = ? LOCK IN SHARE MODE", []driver.Value{writeID}, func(row []driver.Value) {
-		use.Write.State, use.Write.Reason, use.Write.Carried = strangler.WriteState(text(row[0])), text(row[1]), text(row[3]) == "1"
+	err = scan(ctx, conn, "SELECT w.state, w.reason, IFNULL(w.reply, ''), "+fate(k.writes, k.settled)+" FROM "+k.writes+" w WHERE w.id = ? LOCK IN SHARE MODE", []driver.Value{"", "", writeID}, func(row []driver.Value) {
+		use.Write.State, use.Write.Reason, use.Write.Carried, use.Write.Settled = strangler.WriteState(text(row[0])), text(row[1]), text(row[3]) == "1", text(row[4]) == "1"
 		use.Reply = []byte(text(row[2]))
 	})
 	return use, maybe(err)
@@ -163,10 +163,15 @@ func (b *Backend) sweepSome(ctx context.Context, old string) (n int, more bool, 
 	return int(deleted), len(ids) == sweepAtOnce && deleted > 0, err //nolint:gosec // It is a count.
 }
 
-// carriedBy says in SQL of a row w of writes whether another write-back has brought back of the same entity what this
-// write's effect may be in.
-func carriedBy(writes string) string {
-	return "w.state = 'void' AND w.entity <> '' AND EXISTS (SELECT 1 FROM " + writes + " o WHERE o.capability = w.capability AND o.entity = w.entity AND o.state = 'closed' AND o.id <> w.id AND o.changed_at >= w.created_at)"
+// fate says in SQL of a row w of writes, in two columns, whether another write-back may have brought what was done for a void
+// one to legacy, and whether that is settled. It has two parameters, both the entity where the caller knows it, else "".
+// While neither he nor the row does, any write-back of the same key may have.
+func fate(writes, settled string) string {
+	closed := "SELECT 1 FROM " + writes + " o WHERE o.capability = w.capability AND o.state = 'closed' AND o.id <> w.id AND o.changed_at >= w.created_at AND "
+	return "w.state = 'void' AND IFNULL((SELECT s.carried FROM " + settled + " s WHERE s.id = w.id)," +
+		" IF(w.entity <> '' OR ? <> '', EXISTS (" + closed + "o.entity = IF(w.entity <> '', w.entity, ?))," +
+		" EXISTS (" + closed + "(o.routed_by = w.routed_by OR o.routed_by IS NULL OR w.routed_by IS NULL)))) <> 0," +
+		" EXISTS (SELECT 1 FROM " + settled + " s WHERE s.id = w.id)"
 }
 
 // WithKeys lets the Backend keep idempotency keys.

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/legacy/pool"
@@ -33,7 +35,7 @@ func TestAWriteIsVoidedWhileModernIsAsked(t *testing.T) {
 			if got := b.all(t); got != "" {
 				t.Errorf("legacy has %q", got)
 			}
-			if found, reply, err := b.writes.Find(t.Context(), w.ID); err != nil || found.State != strangler.WriteVoid || found.Reason != "rolled back" || reply != nil {
+			if found, reply, err := b.writes.Find(t.Context(), w.ID, ""); err != nil || found.State != strangler.WriteVoid || found.Reason != "rolled back" || reply != nil {
 				t.Errorf("found %+v, %q, %v", found, reply, err)
 			}
 		})
@@ -146,5 +148,63 @@ func TestWriteBacksLeaveConnections(t *testing.T) {
 	all.Wait()
 	if n := len(asked); n != 0 {
 		t.Errorf("%d more were asked after all", n)
+	}
+}
+
+// What a void write had done may be in legacy: by the write-back of its entity, or, while that is not known, of its key.
+func TestWhetherAVoidWriteWasCarried(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			b := newBoxes(t, server)
+			open := func(entity, key string) *strangler.Write {
+				w := &strangler.Write{ID: uuid.NewString(), Capability: "boxes", Operation: "lab.v1.S.X", Key: key, Keyed: key != "", Entity: entity, Epoch: 7}
+				if err := b.writes.Open(t.Context(), w); err != nil {
+					t.Fatal(err)
+				}
+				return w
+			}
+			old := open("1", "k")
+			b.marks.exec(t, "UPDATE writes SET state = 'closed', changed_at = NOW(6) - INTERVAL 1 SECOND WHERE id = ?", old.ID) // before them all
+			for _, test := range []struct {
+				entity, key  string // of the void one, as its row has them
+				learned      string
+				other, ofKey string // what was written back
+				carried      bool
+			}{
+				{"1", "k", "", "1", "k", true},
+				{"1", "k", "", "2", "k", false},
+				{"", "k", "", "2", "k", true},
+				{"", "k", "", "2", "l", false},
+				{"", "k", "", "2", "", true},
+				{"", "", "", "2", "l", true},
+				{"", "k", "1", "2", "k", false},
+				{"", "k", "2", "2", "k", true},
+				{"1", "k", "2", "2", "k", false},
+			} {
+				w := open(test.entity, test.key)
+				other := open(test.other, test.ofKey)
+				b.marks.exec(t, "UPDATE writes SET state = 'closed', changed_at = NOW(6) WHERE id = ?", other.ID)
+				if found, _, err := b.writes.Find(t.Context(), w.ID, test.learned); err != nil || found.Carried || found.Settled {
+					t.Errorf("%+v: while it is open: %+v, %v", test, found, err)
+				}
+				b.marks.exec(t, "UPDATE writes SET state = 'void' WHERE id = ?", w.ID)
+				if found, _, err := b.writes.Find(t.Context(), w.ID, test.learned); err != nil || found.Carried != test.carried || found.Settled {
+					t.Errorf("%+v: found %+v, %v", test, found, err)
+				}
+				b.marks.exec(t, "INSERT INTO settled (id, carried) VALUES (?, 0)", w.ID)
+				if found, _, err := b.writes.Find(t.Context(), w.ID, test.learned); err != nil || found.Carried || !found.Settled {
+					t.Errorf("%+v: once it is settled: %+v, %v", test, found, err)
+				}
+				b.marks.exec(t, "DELETE FROM writes WHERE id IN (?, ?)", w.ID, other.ID)
+			}
+			// Modern's own word settles it.
+			w := open("1", "k")
+			if err := b.writes.Finish(t.Context(), w.ID, strangler.WriteVoid, "the epoch is over"); err != nil {
+				t.Fatal(err)
+			}
+			if found, _, err := b.writes.Find(t.Context(), w.ID, ""); err != nil || found.Carried || !found.Settled {
+				t.Errorf("found %+v, %v", found, err)
+			}
+		})
 	}
 }

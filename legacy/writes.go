@@ -26,6 +26,7 @@ type Writes struct {
 	replica string
 	writes  string // the tables, quoted
 	locks   string
+	settled string
 	room    *room
 	// entities are those of capabilities, by the capability's name.
 	entities map[string]protoreflect.FullName
@@ -42,7 +43,7 @@ const longestKey = 255
 // messages that capabilities bring back. Write-backs take at most half of the pool's connections.
 func NewWrites(b *Backend, schema, replica string, entities map[string]protoreflect.FullName) *Writes {
 	quoted := "`" + strings.ReplaceAll(schema, "`", "``") + "`."
-	return &Writes{backend: b, replica: replica, writes: quoted + "writes", locks: quoted + "locks", room: newRoom(b.pool.Stats().MaxOpen / 2), entities: entities}
+	return &Writes{backend: b, replica: replica, writes: quoted + "writes", locks: quoted + "locks", settled: quoted + "settled", room: newRoom(b.pool.Stats().MaxOpen / 2), entities: entities}
 }
 
 // transact runs a marked transaction, again where the server broke a deadlock with it.
@@ -274,12 +275,15 @@ func (w *Writes) Finish(ctx context.Context, id string, state strangler.WriteSta
 		if err == nil && matched == 0 {
 			err = strangler.ErrNotOpen
 		}
+		if err == nil && state == strangler.WriteVoid {
+			_, err = affect(ctx, conn, "INSERT INTO "+w.settled+" (id, carried, created_at) VALUES (?, 0, NOW(6)) ON DUPLICATE KEY UPDATE carried = 0", id)
+		}
 		return err
 	})
 }
 
 // Find implements strangler.Ledger.
-func (w *Writes) Find(ctx context.Context, id string) (found *strangler.Write, reply []byte, err error) {
+func (w *Writes) Find(ctx context.Context, id, entity string) (found *strangler.Write, reply []byte, err error) {
 	conn, err := w.backend.pool.Acquire(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -287,13 +291,13 @@ func (w *Writes) Find(ctx context.Context, id string) (found *strangler.Write, r
 	defer conn.Release()
 	err = scan(ctx, conn, "SELECT w.capability, w.operation, IFNULL(w.routed_by, ''), w.routed_by IS NOT NULL, w.entity, w.epoch, w.replica, w.state, w.reason, w.request, IFNULL(w.reply, ''),"+
 		" FLOOR(UNIX_TIMESTAMP(w.created_at) * 1000000), FLOOR(UNIX_TIMESTAMP(w.changed_at) * 1000000),"+
-		" "+carriedBy(w.writes)+
-		" FROM "+w.writes+" w WHERE w.id = ?", []driver.Value{id}, func(row []driver.Value) {
+		" "+fate(w.writes, w.settled)+
+		" FROM "+w.writes+" w WHERE w.id = ?", []driver.Value{entity, entity, id}, func(row []driver.Value) {
 		epoch, _ := strconv.ParseUint(text(row[5]), 10, 64) // it is a number
 		found = &strangler.Write{
 			ID: id, Capability: text(row[0]), Operation: text(row[1]), Key: text(row[2]), Keyed: text(row[3]) == "1", Entity: text(row[4]), Epoch: epoch,
 			Replica: text(row[6]), State: strangler.WriteState(text(row[7])), Reason: text(row[8]), Request: []byte(text(row[9])),
-			Created: time.UnixMicro(number(row[11])), Changed: time.UnixMicro(number(row[12])), Carried: text(row[13]) == "1",
+			Created: time.UnixMicro(number(row[11])), Changed: time.UnixMicro(number(row[12])), Carried: text(row[13]) == "1", Settled: text(row[14]) == "1",
 		}
 		reply = []byte(text(row[10]))
 	})

@@ -36,7 +36,7 @@ type boxes struct {
 func newBoxes(t *testing.T, server *devstack.Server, change ...func(*pool.Options)) *boxes {
 	t.Helper()
 	b := &boxes{marks: newMarks(t, server)}
-	for _, name := range []string{"3_writes", "4_locks"} {
+	for _, name := range []string{"3_writes", "4_locks", "8_settled"} {
 		sql, err := migrations.Files.ReadFile("ledger/" + name + ".up.sql")
 		if err != nil {
 			t.Fatal(err)
@@ -131,7 +131,7 @@ func TestAWriteIsBroughtBackWholeOrNotAtAll(t *testing.T) {
 				if got := b.all(t); got != test.rows {
 					t.Errorf("%s: rows %q, want %q", test.name, got, test.rows)
 				}
-				found, reply, err := b.writes.Find(t.Context(), w.ID)
+				found, reply, err := b.writes.Find(t.Context(), w.ID, "")
 				if err != nil || found.State != test.state || (string(reply) == "reply") != (test.state == strangler.WriteClosed) {
 					t.Errorf("%s: found %+v, %q, %v", test.name, found, reply, err)
 				}
@@ -182,7 +182,7 @@ func TestWritesEndOnce(t *testing.T) {
 			if err := b.writes.Finish(t.Context(), w.ID, strangler.WriteDoubt, "legacy can't"); err != nil {
 				t.Fatal(err)
 			}
-			if found, _, err := b.writes.Find(t.Context(), w.ID); err != nil || found.State != strangler.WriteDoubt || found.Reason != "legacy can't" ||
+			if found, _, err := b.writes.Find(t.Context(), w.ID, ""); err != nil || found.State != strangler.WriteDoubt || found.Reason != "legacy can't" ||
 				found.Key != "k" || !found.Keyed || found.Epoch != 7 || string(found.Request) != "request" || found.Replica != "r" || time.Since(found.Created) > time.Hour {
 				t.Errorf("found %+v, %v", found, err)
 			}
@@ -201,7 +201,7 @@ func TestWritesEndOnce(t *testing.T) {
 			if err := b.writes.WriteBack(t.Context(), voided, nil, read); !errors.Is(err, strangler.ErrNotOpen) {
 				t.Errorf("a voided write is brought back: %v", err)
 			}
-			if found, _, err := b.writes.Find(t.Context(), uuid.NewString()); found != nil || err != nil {
+			if found, _, err := b.writes.Find(t.Context(), uuid.NewString(), ""); found != nil || err != nil {
 				t.Errorf("a write that never was: %v, %v", found, err)
 			}
 			long := &strangler.Write{ID: uuid.NewString(), Capability: "boxes", Key: strings.Repeat("k", 256), Keyed: true}

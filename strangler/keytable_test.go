@@ -55,6 +55,7 @@ func (k *keyTable) claim(ctx context.Context, l *ledger, i *strangler.Idempotenc
 	if row.write != "" {
 		l.mu.Lock()
 		w := l.rows[row.write].Write
+		l.fate(&w, "")
 		use.Write, use.Reply = &w, l.rows[row.write].reply
 		l.mu.Unlock()
 	}

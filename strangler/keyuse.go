@@ -67,6 +67,9 @@ func (u *KeyUse) Judge() (reply []byte, free bool, err error) {
 	case WriteDoubt:
 		return nil, false, inDoubt(w, errors.New(w.Reason))
 	case WriteVoid, "": // the row is gone, which nobody but a person can have done
+		if w.State == WriteVoid && !w.Settled {
+			return nil, false, inProgress() // modern is yet to say what it had done
+		}
 		e := Fail(codes.DataLoss, ReasonOutcomeUnknown, "the change was given up while others changed the same, and may have happened with theirs; read it back, and repeat it with another key only if it is missing. Operators find it as write %s", w.ID)
 		e.Metadata = map[string]string{"write": w.ID}
 		return nil, false, e

@@ -47,9 +47,11 @@ type Write struct {
 	// Reason says why it is failed, void or in doubt.
 	Reason string `json:"reason,omitempty"`
 	// Carried says of a void write that a write-back for another write of its entity has committed since it was opened:
-	// what modern had done for the void one may have come to legacy with that, so that it must not be done again. Only
-	// Find tells.
+	// what modern had done for the void one may have come to legacy with that, so that it must not be done again. While the
+	// entity is not known, any write-back of the same key counts. Only Find tells.
 	Carried bool `json:"carried,omitempty"`
+	// Settled says of a void write that modern has told what it had done for it: Carried won't change any more.
+	Settled bool `json:"settled,omitempty"`
 	// Idempotency is the caller's key, which is kept with the write; nil: it has none. Only Open looks at it.
 	Idempotency *Idempotency `json:"-"`
 	// Created and Changed are by the legacy's clock.
@@ -80,9 +82,10 @@ type Ledger interface {
 	// Failures are ErrNotOpen, a *DifferError, read's own error as it is, or an *Error. After any error nothing has
 	// changed; the commit alone can leave that unknown (reason COMMIT_OUTCOME_UNKNOWN): then Find tells.
 	WriteBack(ctx context.Context, w *Write, reply []byte, read func(ctx context.Context) (*contract.Payload, error)) error
-	// Finish ends an open write without a write-back: failed, void or doubt. A write in doubt can be finished, too. It
-	// gives ErrNotOpen where it was neither.
+	// Finish ends an open write without a write-back: failed, void (by modern's word that nothing of it has happened, nor
+	// will) or doubt. A write in doubt can be finished, too. It gives ErrNotOpen where it was neither.
 	Finish(ctx context.Context, id string, state WriteState, reason string) error
-	// Find gives a write, with its reply where it is closed; nil when there is none.
-	Find(ctx context.Context, id string) (w *Write, reply []byte, err error)
+	// Find gives a write, with its reply where it is closed; nil when there is none. entity is the one that the write is
+	// about, where the caller has learned it since; else "".
+	Find(ctx context.Context, id, entity string) (w *Write, reply []byte, err error)
 }

@@ -122,11 +122,7 @@ func (l *ledger) writeBack(ctx context.Context, w *strangler.Write, reply []byte
 	}
 	l.legacy.put(w.Entity, lines, state != nil)
 	r.State, r.reply, r.Entity = strangler.WriteClosed, slices.Clone(reply), w.Entity
-	for _, other := range l.rows {
-		if other.Entity == w.Entity && other.State == strangler.WriteOpen {
-			other.Carried = true
-		}
-	}
+	r.Changed = time.Now()
 	l.mu.Unlock()
 	l.trace.add("close")
 	return asked(l.writtenBack, w)
@@ -155,12 +151,13 @@ func (l *ledger) Finish(ctx context.Context, id string, state strangler.WriteSta
 		return strangler.ErrNotOpen
 	}
 	r.State, r.Reason = state, reason
+	r.Settled = state == strangler.WriteVoid // by modern's word
 	l.mu.Unlock()
 	l.trace.add("finish %s", state)
 	return asked(l.finished, &strangler.Write{ID: id, State: state, Reason: reason})
 }
 
-func (l *ledger) Find(ctx context.Context, id string) (*strangler.Write, []byte, error) {
+func (l *ledger) Find(ctx context.Context, id, entity string) (*strangler.Write, []byte, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, nil, err
 	}
@@ -174,7 +171,46 @@ func (l *ledger) Find(ctx context.Context, id string) (*strangler.Write, []byte,
 		return nil, nil, nil
 	}
 	w := r.Write
+	l.fate(&w, entity)
 	return &w, r.reply, nil
+}
+
+// fate says whether what was done for a void write may have come to legacy with another, as legacy's SQL does.
+func (l *ledger) fate(w *strangler.Write, entity string) {
+	if w.State != strangler.WriteVoid || w.Settled {
+		return
+	}
+	if w.Entity != "" {
+		entity = w.Entity
+	}
+	w.Carried = l.carriedBy(w, func(o *row) bool {
+		if entity == "" {
+			return o.Key == w.Key || !o.Keyed || !w.Keyed
+		}
+		return o.Entity == entity
+	})
+}
+
+func (l *ledger) carriedBy(w *strangler.Write, may func(o *row) bool) bool {
+	for _, o := range l.rows {
+		if o.ID != w.ID && o.State == strangler.WriteClosed && !o.Changed.Before(w.Created) && may(o) {
+			return true
+		}
+	}
+	return false
+}
+
+// settle keeps what modern says of the void writes that it is asked about, which it can't do any more.
+func (l *ledger) settle(about map[string]string) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for _, r := range l.rows {
+		if r.State != strangler.WriteVoid || r.Settled {
+			continue
+		}
+		entity, committed := about[r.ID]
+		r.Settled, r.Carried = true, committed && l.carriedBy(&r.Write, func(o *row) bool { return o.Entity == entity })
+	}
 }
 
 // void does what a rollback does with open writes; it gives the ids of those that it has voided.

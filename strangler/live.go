@@ -50,7 +50,9 @@ type result struct {
 	replayed bool
 	// again says that nothing of the write has happened, or will: it is to be decided anew, under a newer version.
 	again bool
-	err   error
+	// void is the row, where a rollback has given the write up.
+	void *Write
+	err  error
 }
 
 // errNotOpenAnyMore ends what is under way for a write whose row is not open any more.
@@ -137,7 +139,7 @@ func (l *liveWrite) open(b *begun) *result {
 		return &result{err: err} // nothing has happened
 	}
 	for wait := shortPause; ; wait = min(2*wait, longPause) {
-		end := l.member.steps.look(l.work, l.row.ID)
+		end := l.member.steps.look(l.work, &l.row)
 		switch {
 		case end.state != WriteOpen:
 			concluded := l.conclude(end, nil)
@@ -218,7 +220,7 @@ func (l *liveWrite) refused(why error) result {
 }
 
 func (l *liveWrite) finish(state WriteState, why error) ending {
-	return persist(l.work, func() ending { return l.member.steps.finish(l.work, l.row.ID, state, why) })
+	return persist(l.work, func() ending { return l.member.steps.finish(l.work, &l.row, state, why) })
 }
 
 // interrupted says what became of a write whose steps were cut short: by its row, which is not open any more, or by time.
@@ -226,7 +228,7 @@ func (l *liveWrite) interrupted(why error) result {
 	if !errors.Is(context.Cause(l.going), errNotOpenAnyMore) {
 		return result{err: outcomeUnknown(l.caller, &l.row, why)}
 	}
-	return l.conclude(persist(l.work, func() ending { return l.member.steps.look(l.work, l.row.ID) }), nil)
+	return l.conclude(persist(l.work, func() ending { return l.member.steps.look(l.work, &l.row) }), nil)
 }
 
 // conclude gives the result of an ending. reply is modern's, where it has given one.
@@ -238,8 +240,12 @@ func (l *liveWrite) conclude(end ending, reply *contract.Payload) result {
 		}
 		return result{reply: reply}
 	case WriteVoid:
+		if l.row.Idempotency != nil {
+			return result{again: true} // who decides about its key sees what has become of it
+		}
 		if !end.carried {
-			return result{again: true}
+			row := l.row
+			return result{again: true, void: &row}
 		}
 	case WriteDoubt:
 		l.log("a live write is in doubt: modern has it, and legacy can't take it", end.why)

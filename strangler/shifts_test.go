@@ -192,6 +192,7 @@ func (w *world) coordinate(done <-chan struct{}) {
 		w.publish(version, stagesOf(live, nil, flags.Legacy))
 		if !forward {
 			w.fence(hold, moved)
+			w.settled()
 		}
 		version++
 		if last {
@@ -211,6 +212,14 @@ func (w *world) fence(epoch uint64, moved map[string]bool) {
 	for key := range moved {
 		w.modern.orders[key] = w.legacy.lines(key)
 	}
+}
+
+// settled tells the ledger what modern had done for void writes.
+func (w *world) settled() {
+	w.modern.mu.Lock()
+	about := maps.Clone(w.modern.about)
+	w.modern.mu.Unlock()
+	w.ledger.settle(about)
 }
 
 // void gives up what is open of the moved keys.

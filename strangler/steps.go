@@ -68,7 +68,7 @@ func (s *steps) bring(ctx context.Context, w *Write, reply *contract.Payload) en
 		w.Entity, err = s.capability.Entity.idInReply(reply)
 	}
 	if err != nil {
-		return s.finish(ctx, w.ID, WriteDoubt, err)
+		return s.finish(ctx, w, WriteDoubt, err)
 	}
 	err = s.ledger.WriteBack(ctx, w, wire, func(ctx context.Context) (*contract.Payload, error) { return s.read(ctx, w) })
 	var differ *DifferError
@@ -76,9 +76,9 @@ func (s *steps) bring(ctx context.Context, w *Write, reply *contract.Payload) en
 	case err == nil:
 		return ending{state: WriteClosed, reply: wire}
 	case errors.Is(err, ErrNotOpen), reasonOf(err) == commitUnknown:
-		return s.look(ctx, w.ID)
+		return s.look(ctx, w)
 	case errors.As(err, &differ), untakable(err):
-		return s.finish(ctx, w.ID, WriteDoubt, err)
+		return s.finish(ctx, w, WriteDoubt, err)
 	default:
 		return ending{state: WriteOpen, why: err}
 	}
@@ -130,13 +130,13 @@ func (s *steps) read(ctx context.Context, w *Write) (*contract.Payload, error) {
 }
 
 // finish ends a write without a write-back.
-func (s *steps) finish(ctx context.Context, id string, state WriteState, why error) ending {
-	err := s.ledger.Finish(ctx, id, state, brief(why))
+func (s *steps) finish(ctx context.Context, w *Write, state WriteState, why error) ending {
+	err := s.ledger.Finish(ctx, w.ID, state, brief(why))
 	switch {
 	case err == nil:
 		return ending{state: state, why: why}
 	case errors.Is(err, ErrNotOpen), reasonOf(err) == commitUnknown:
-		return s.look(ctx, id)
+		return s.look(ctx, w)
 	default:
 		return ending{state: WriteOpen, why: err}
 	}
@@ -146,17 +146,17 @@ func (s *steps) finish(ctx context.Context, id string, state WriteState, why err
 var errNoRow = errors.New("the write is not in the ledger")
 
 // look asks the ledger how far a write has come.
-func (s *steps) look(ctx context.Context, id string) ending {
-	w, reply, err := s.ledger.Find(ctx, id)
+func (s *steps) look(ctx context.Context, w *Write) ending {
+	found, reply, err := s.ledger.Find(ctx, w.ID, w.Entity)
 	switch {
 	case err != nil:
 		return ending{state: WriteOpen, why: err}
-	case w == nil:
+	case found == nil:
 		return ending{state: WriteOpen, why: errNoRow}
 	}
-	e := ending{state: w.State, reply: reply, carried: w.Carried}
-	if w.Reason != "" {
-		e.why = errors.New(w.Reason)
+	e := ending{state: found.State, reply: reply, carried: found.Carried}
+	if found.Reason != "" {
+		e.why = errors.New(found.Reason)
 	}
 	return e
 }

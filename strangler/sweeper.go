@@ -185,9 +185,9 @@ func (b *broom) end(ctx context.Context, w *Write) ending {
 	case committed:
 		end = b.steps.bring(ctx, w, reply)
 	case refused:
-		end = b.steps.finish(ctx, w.ID, WriteFailed, why)
+		end = b.steps.finish(ctx, w, WriteFailed, why)
 	case passed:
-		end = b.steps.finish(ctx, w.ID, WriteVoid, why)
+		end = b.steps.finish(ctx, w, WriteVoid, why)
 	default:
 		end = ending{state: WriteOpen, why: why}
 	}

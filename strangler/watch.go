@@ -32,7 +32,7 @@ func (l *liveWrite) watch() {
 // overtaken says whether the row is not open any more. Where the key is legacy's, that is only a matter of time.
 func (l *liveWrite) overtaken(d flags.Decision) bool {
 	for wait := shortPause; ; wait = min(2*wait, longPause) {
-		end := l.member.steps.look(l.going, l.row.ID)
+		end := l.member.steps.look(l.going, &Write{ID: l.row.ID})
 		switch {
 		case end.state != WriteOpen:
 			return true

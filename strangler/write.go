@@ -17,8 +17,12 @@ func (r *Router) write(ctx context.Context, m *member, call *Call, send func(*Re
 	}
 	waits := patience{router: r, member: m}
 	defer waits.stop()
+	var void *Write
 	for {
-		next, err := r.attempt(ctx, m, call, key, send)
+		next, err := r.attempt(ctx, m, call, key, void, send)
+		if next.void != nil {
+			void = next.void
+		}
 		var want *undecided
 		switch {
 		case errors.As(err, &want):
@@ -39,11 +43,13 @@ type next struct {
 	// again: nothing has happened; it is to be decided anew under a version greater than beyond.
 	again  bool
 	beyond uint64
+	// void is the live write that a rollback has given up; nil: none.
+	void *Write
 }
 
 // attempt decides a write once. It is in the tracker from before that until it is done or, at live, in the ledger. An
-// *undecided error says that nothing has happened for want of a decision.
-func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string, send func(*Reply) error) (next, error) {
+// *undecided error says that nothing has happened for want of a decision. void is an earlier attempt that was given up.
+func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string, void *Write, send func(*Reply) error) (next, error) {
 	b := m.begun.enter()
 	defer b.leave()
 	d, err := r.decide(ctx, m.managed, key)
@@ -54,7 +60,13 @@ func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string,
 	if d.Mixed {
 		return next{}, keyNeeded(call)
 	}
-	switch stages[d.Stage].writes {
+	does := stages[d.Stage].writes
+	if does != writeWaits && void != nil {
+		if err := m.cameToNothing(ctx, void); err != nil {
+			return next{}, err
+		}
+	}
+	switch does {
 	case writeLegacy:
 		return next{}, r.alone(ctx, r.opts.Legacy, call, send, &b)
 	case writeModern:
@@ -65,7 +77,7 @@ func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string,
 	case writeBoth:
 		done := r.live(ctx, m, call, key, d, &b)
 		if done.again || done.err != nil {
-			return next{again: done.again, beyond: d.Version}, done.err
+			return next{again: done.again, beyond: d.Version, void: done.void}, done.err
 		}
 		if done.replayed {
 			call.Answer(ReplayedHeader, "true")
@@ -74,6 +86,22 @@ func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string,
 	default:
 		return next{again: true, beyond: d.Version}, nil
 	}
+}
+
+// cameToNothing looks once more whether what modern had done for a void write has come to legacy with another: as long as
+// the keys were held, it could.
+func (m *managed) cameToNothing(ctx context.Context, void *Write) error {
+	end := persist(ctx, func() ending {
+		e := m.steps.look(ctx, void)
+		if errors.Is(e.why, errNoRow) {
+			e.state = WriteDoubt
+		}
+		return e
+	})
+	if end.state == WriteVoid && !end.carried {
+		return nil
+	}
+	return outcomeUnknown(ctx, void, end.why)
 }
 
 // alone has one side do a write. A reply is sent once the write is out of the tracker, so that no slow caller keeps a shift

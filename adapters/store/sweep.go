@@ -25,6 +25,7 @@ func (l *Ledger) SweepWrites(ctx context.Context) (n int, err error) {
 		args             []any
 	}{
 		{"writes", "state IN (?, ?, ?) AND changed_at < NOW(6) - INTERVAL ? SECOND AND NOT EXISTS (SELECT 1 FROM " + l.options.table("idempotency") + " i WHERE i.write_id = writes.id)", finished},
+		{"settled", "NOT EXISTS (SELECT 1 FROM " + l.options.table("writes") + " w WHERE w.id = settled.id)", nil},
 		{"fences", "TRUE", nil},
 		{"announcements", "TRUE", nil},
 	} {

@@ -46,10 +46,19 @@ type keyRun struct {
 	*shiftRun
 	shop     *shopSystem
 	answered atomic.Int64
+	// steps happen meanwhile. Each has begun before clients go on that are much behind its point.
+	steps []keyStep
 
 	mu     sync.Mutex
 	orders map[string]int64 // by key
 	report *KeyReport
+}
+
+// keyStep is something that happens in the middle of a key run.
+type keyStep struct {
+	at    float64 // of the clients that are answered
+	do    func() error
+	begun chan struct{}
 }
 
 // RunKeys has so many orders placed at once, each under a key of its own and half of them by two clients, all of which
@@ -71,15 +80,21 @@ func RunKeys(ctx context.Context, o ShiftOptions, writes int) (_ *KeyReport, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
 	defer cancel()
+	r.plan(ctx)
 	began := time.Now()
 	var clients sync.WaitGroup
 	for n := range writes {
+		r.report.Calls += 1 + n%2
+	}
+	for n := range writes {
 		for range 1 + n%2 {
-			r.report.Calls++
 			clients.Go(func() { r.client(ctx, fmt.Sprintf("chaos key %d", n), n) })
 		}
 	}
 	err = r.between(ctx)
+	if err != nil {
+		cancel()
+	}
 	clients.Wait()
 	r.report.Took = time.Since(began)
 	if err != nil {
@@ -92,8 +107,8 @@ func RunKeys(ctx context.Context, o ShiftOptions, writes int) (_ *KeyReport, err
 	return r.report, r.count(ctx)
 }
 
-// between is what happens while clients call, each thing at a point of the way.
-func (r *keyRun) between(ctx context.Context) error {
+// plan says what happens while clients call.
+func (r *keyRun) plan(ctx context.Context) {
 	whole := context.WithoutCancel(ctx)
 	command := func(what string, body map[string]any) func() error {
 		return func() error {
@@ -106,28 +121,44 @@ func (r *keyRun) between(ctx context.Context) error {
 			})
 		}
 	}
-	for _, step := range []struct {
-		at float64 // of the clients that are answered
-		do func() error
-	}{
-		{0.05, command("advance", map[string]any{"stage": "live"})},
-		{0.25, func() error { r.database.Kill(); return r.database.Restart(whole) }},
-		{0.45, func() error { r.replicas[1].kill(); return r.replicas[1].start() }},
-		{0.6, command("rollback", map[string]any{})},
-	} {
-		if err := poll(ctx, 2*time.Millisecond, func() error {
+	r.steps = []keyStep{
+		{0.05, command("advance", map[string]any{"stage": "live"}), make(chan struct{})},
+		{0.25, func() error { r.database.Kill(); return r.database.Restart(whole) }, make(chan struct{})},
+		{0.45, func() error { r.replicas[1].kill(); return r.replicas[1].start() }, make(chan struct{})},
+		{0.6, command("rollback", map[string]any{}), make(chan struct{})},
+	}
+}
+
+// between does what happens while clients call, each thing at its point of the way.
+func (r *keyRun) between(ctx context.Context) error {
+	for _, step := range r.steps {
+		err := poll(ctx, 2*time.Millisecond, func() error {
 			return enoughAnswers(int(r.answered.Load()), int(step.at*float64(r.report.Calls)))
-		}); err != nil {
-			return err
+		})
+		close(step.begun)
+		if err == nil {
+			err = step.do()
 		}
-		if r.answered.Load() == int64(r.report.Calls) {
-			return errors.New("the run was over before all had happened")
-		}
-		if err := step.do(); err != nil {
+		if err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// wait lets a client go on once what is due has begun.
+func (r *keyRun) wait(ctx context.Context) {
+	const slack = 0.1
+	share := float64(r.answered.Load()) / float64(r.report.Calls)
+	for _, step := range r.steps {
+		if share < step.at+slack {
+			return
+		}
+		select {
+		case <-step.begun:
+		case <-ctx.Done():
+		}
+	}
 }
 
 func enoughAnswers(got, want int) error {
@@ -143,6 +174,7 @@ func (r *keyRun) client(ctx context.Context, key string, n int) {
 		"shippingAddress": {"recipient": "A client", "street": "Weg 1", "postalCode": "10115", "city": "Berlin", "countryCode": "DE"}, "lines": [{"sku": %q, "quantity": 1}]}`,
 		r.shop.buyers[n%len(r.shop.buyers)], key, r.shop.articles[n%len(r.shop.articles)])
 	for ctx.Err() == nil {
+		r.wait(ctx)
 		b := r.replicas[rand.IntN(2)] //nolint:gosec // a choice of no weight
 		code, answer, err := b.call(ctx, http.MethodPost, "http://"+b.rest+"/v2/orders:place", body, "Idempotency-Key", key)
 		switch {

@@ -15,5 +15,6 @@ CREATE TABLE IF NOT EXISTS writes (
   PRIMARY KEY (id),
   KEY unfinished (state, capability, created_at),
   KEY age (created_at),
-  KEY carried (capability, entity, changed_at)
+  KEY carried (capability, entity, changed_at),
+  KEY since (capability, changed_at)
 ) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC

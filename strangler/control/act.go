@@ -24,6 +24,9 @@ func (c *Coordinator) observe(ctx context.Context, at *seat, r *Record, s *shift
 			seen.Answers[id] = shift.Answer(a)
 		}
 	}
+	if err := c.settle(ctx, r.Capability, s, seen.Answers); err != nil {
+		return seen, err
+	}
 	if before, wants := s.WantsOpen(); wants {
 		open, err := c.o.Ledger.Open(ctx, r.Capability, before, mostOpen)
 		if err != nil {
@@ -46,6 +49,19 @@ func (c *Coordinator) observe(ctx context.Context, at *seat, r *Record, s *shift
 		seen.IDs = append(seen.IDs, uuid.NewString())
 	}
 	return seen, nil
+}
+
+// settle keeps what modern has answered of void writes, before the state forgets which they are.
+func (c *Coordinator) settle(ctx context.Context, capability string, s *shift.State, answers map[string]shift.Answer) error {
+	if s.Settling.Over() || len(s.Settling.Entities) > 0 {
+		return nil
+	}
+	for _, id := range s.Settling.Ask.Fences {
+		if a, ok := answers[id]; ok && a.Error == "" {
+			return told("keep what became of void writes", c.o.Ledger.Settle(ctx, capability, s.Settling.Writes, a.Committed))
+		}
+	}
+	return nil
 }
 
 // seenOf gives what replicas say of a capability.

@@ -54,6 +54,18 @@ func (m *memory) Void(ctx context.Context, ids []string, reason string) (voided 
 	return voided, err
 }
 
+func (m *memory) Settle(ctx context.Context, capability string, void []string, committed map[string][]string) error {
+	return m.change(ctx, "settle", func() error {
+		for _, id := range void {
+			if w := m.writes[id]; w.Capability == capability && w.State == strangler.WriteVoid {
+				w.Settled, w.Carried = true, len(committed[id]) > 0
+				m.writes[id] = w
+			}
+		}
+		return nil
+	})
+}
+
 func (m *memory) SendFence(ctx context.Context, f control.FenceRow) error {
 	return m.change(ctx, "send a fence", func() error {
 		m.fences = append(m.fences, f)

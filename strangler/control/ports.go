@@ -141,6 +141,9 @@ type Ledger interface {
 	// Void makes unfinished writes void, those that still are, and waits for write-backs of them that are about to commit.
 	// It gives those that are void now, whoever made them so. After an error some may be; it can be called again.
 	Void(ctx context.Context, ids []string, reason string) (voided []string, err error)
+	// Settle keeps for void writes what the new service has answered of them: committed has the entities of those that it had
+	// done, and it can't do the others any more. It can be called again.
+	Settle(ctx context.Context, capability string, void []string, committed map[string][]string) error
 	// SendFence sends a fence down the mirror's path to a service: a row in the ledger, which the mirror finds in the log.
 	SendFence(ctx context.Context, f FenceRow) error
 	// Announce has the mirror tell a service legacy's state of entities, once it reaches this place in the log. The answer

@@ -163,8 +163,8 @@ func (m *memory) cycle(t *testing.T) {
 	must(t, o, err)
 	m.set(func(m *memory) {
 		for id, w := range m.writes {
-			if w.State != strangler.WriteVoid {
-				t.Errorf("the write %s is %s", id, w.State)
+			if w.State != strangler.WriteVoid || !w.Settled || w.Carried != (id == "w1") {
+				t.Errorf("the write %s is %s, settled %t, carried %t", id, w.State, w.Settled, w.Carried)
 			}
 		}
 		if !slices.ContainsFunc(m.announced, func(a control.Announcement) bool { return slices.Equal(a.IDs, []string{"7"}) }) {
