@@ -268,7 +268,7 @@ func (w *Writes) Finish(ctx context.Context, id string, state strangler.WriteSta
 	}
 	from := "'open', 'doubt'"
 	if state == strangler.WriteDoubt {
-		from = "'open'"
+		from = "'open', 'failed'"
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
 		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = ?, reason = ?, changed_at = NOW(6) WHERE id = ? AND state IN ("+from+")", string(state), reason, id)

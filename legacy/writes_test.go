@@ -177,6 +177,12 @@ func TestWritesEndOnce(t *testing.T) {
 		t.Run(server.Name, func(t *testing.T) {
 			b := newBoxes(t, server)
 			read := func(context.Context) (*contract.Payload, error) { return b.box(t, `{"id":1,"label":"a"}`), nil }
+			refused := b.open(t, "2")
+			for _, state := range []strangler.WriteState{strangler.WriteFailed, strangler.WriteDoubt} { // modern has done it after all
+				if err := b.writes.Finish(t.Context(), refused.ID, state, "why"); err != nil {
+					t.Fatal(err)
+				}
+			}
 			w := b.open(t, "")
 			w.Entity = "1" // known from the reply
 			if err := b.writes.Finish(t.Context(), w.ID, strangler.WriteDoubt, "legacy can't"); err != nil {

@@ -30,6 +30,8 @@ type Entity struct {
 	Get *contract.Operation
 	// ID is the field of Message, GetID that of Get's request.
 	ID, GetID protoreflect.FieldDescriptor
+	// Key gives what an entity is routed by; ok is false where it has none. nil: nobody knows.
+	Key func(entity protoreflect.Message) (key string, ok bool, err error)
 }
 
 // Route is how an operation's calls are routed.
@@ -37,6 +39,9 @@ type Route struct {
 	// Key gives what a call is routed by; an empty key is none. It is nil where an operation has no key: then its reads stay on legacy until the
 	// capability is wholly live, and the capability shifts only whole when it writes.
 	Key KeyFunc
+	// Owner gives the key of the entity that a request names, for routes whose Key takes the request's word; nil: that is
+	// not looked up. NOT_FOUND says that there is no such entity yet.
+	Owner KeyFunc
 	// EntityID gives the id of the entity that a write changes, from its request; nil where only its reply tells, which
 	// then is the entity.
 	EntityID protoreflect.FieldDescriptor

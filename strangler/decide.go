@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/open-feature/go-sdk/openfeature"
+	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/flags"
 )
@@ -96,6 +97,33 @@ func decision(details openfeature.StringEvaluationDetails) (flags.Decision, erro
 		}
 	}
 	return d, nil
+}
+
+// owned refuses a call that names an entity and another owner than the entity's, where that would take it to the wrong
+// side: while keys are on both, and for all live writes, whose rows say whose they are.
+func (r *Router) owned(ctx context.Context, m *member, call *Call, key string, stage flags.Stage) error {
+	if key == "" || m.route.Owner == nil {
+		return nil
+	}
+	if stage != flags.Live || call.Operation.Read {
+		d, err := r.decide(ctx, m.managed, "")
+		switch {
+		case err != nil && call.Operation.Read:
+			return nil // which is answered by legacy, from the next one on
+		case err != nil || !d.Mixed:
+			return err
+		}
+	}
+	owner, ok, err := m.route.Owner(ctx, call)
+	switch {
+	case err != nil && AsError(err).Code == codes.NotFound:
+		return nil
+	case err != nil:
+		return err
+	case ok && owner != key:
+		return keyMismatch(call)
+	}
+	return nil
 }
 
 // key gives what a call is routed by, "" when by nothing.

@@ -35,6 +35,8 @@ type Error struct {
 	RetryAfter time.Duration
 	// Cause is what the log gets.
 	Cause error
+	// Unsent says that nothing of the call has left here: whatever it was to change is unchanged.
+	Unsent bool
 	// Logged says that the log has it already.
 	Logged bool
 }

@@ -83,12 +83,17 @@ func (i *Idempotent) Call(ctx context.Context, call *Call, send func(*Reply) err
 
 // repeat tries until no other process's call with the key is under way.
 func (i *Idempotent) repeat(ctx context.Context, call *Call, send func(*Reply) error) error {
+	var busy error
 	for wait := shortPause; ; wait = min(2*wait, longPause) {
 		err := i.opts.Next.Call(ctx, call, send)
+		if err != nil && busy != nil && ctx.Err() != nil {
+			return busy // whatever that try came to, it is worth repeating
+		}
 		switch reason := reasonOf(err); {
 		case err == nil:
 			return nil
 		case reason == ReasonInProgress && pause(ctx, wait):
+			busy = err
 		case reason == commitUnknown, reason == ReasonOutcomeUnknown:
 			return repeatable(err)
 		default:

@@ -83,7 +83,8 @@ type Ledger interface {
 	// changed; the commit alone can leave that unknown (reason COMMIT_OUTCOME_UNKNOWN): then Find tells.
 	WriteBack(ctx context.Context, w *Write, reply []byte, read func(ctx context.Context) (*contract.Payload, error)) error
 	// Finish ends an open write without a write-back: failed, void (by modern's word that nothing of it has happened, nor
-	// will) or doubt. A write in doubt can be finished, too. It gives ErrNotOpen where it was neither.
+	// will) or doubt. A write in doubt can be finished, too, and one that is failed can be put in doubt. Else it gives
+	// ErrNotOpen.
 	Finish(ctx context.Context, id string, state WriteState, reason string) error
 	// Find gives a write, with its reply where it is closed; nil when there is none. entity is the one that the write is
 	// about, where the caller has learned it since; else "".

@@ -146,7 +146,7 @@ func (l *ledger) Finish(ctx context.Context, id string, state strangler.WriteSta
 	}
 	l.mu.Lock()
 	r := l.rows[id]
-	if r == nil || r.State != strangler.WriteOpen && r.State != strangler.WriteDoubt {
+	if r == nil || r.State != strangler.WriteOpen && r.State != strangler.WriteDoubt && (r.State != strangler.WriteFailed || state != strangler.WriteDoubt) {
 		l.mu.Unlock()
 		return strangler.ErrNotOpen
 	}

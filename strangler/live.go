@@ -156,7 +156,7 @@ func (l *liveWrite) open(b *begun) *result {
 // run has modern do the write, and brings it home.
 func (l *liveWrite) run() result {
 	if l.asking.Err() != nil {
-		return l.neverAsked()
+		return l.neverAsked(AsError(context.DeadlineExceeded).WithCause(errors.New("the caller's time was over before modern was asked")))
 	}
 	unsure := false // whether an earlier try may have happened, or may yet
 	for wait := shortPause; ; wait = min(2*wait, longPause) {
@@ -168,6 +168,14 @@ func (l *liveWrite) run() result {
 			return l.passed(why)
 		case said == refused && !unsure:
 			return l.refused(why)
+		case said == unsent:
+			if !pause(l.asking, wait) {
+				if !unsure {
+					return l.neverAsked(why)
+				}
+				return l.interrupted(why)
+			}
+			continue
 		case said == refused:
 			// What an earlier try does may still come after this refusal. The sweeper asks again when it can't any more.
 			return result{err: outcomeUnknown(l.caller, &l.row, why)}
@@ -179,11 +187,11 @@ func (l *liveWrite) run() result {
 	}
 }
 
-// neverAsked ends a write whose caller's time was over before modern was asked.
-func (l *liveWrite) neverAsked() result {
-	end := l.finish(WriteFailed, errors.New("the caller's time was over before modern was asked"))
+// neverAsked ends a write that modern was not asked for in the caller's time: nothing of it has happened.
+func (l *liveWrite) neverAsked(why *Error) result {
+	end := l.finish(WriteFailed, why)
 	if end.state == WriteFailed || end.state == WriteVoid {
-		return result{err: AsError(context.DeadlineExceeded)}
+		return result{err: why}
 	}
 	return l.conclude(end, nil)
 }

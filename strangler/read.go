@@ -19,6 +19,9 @@ func (r *Router) read(ctx context.Context, m *member, call *Call, send func(*Rep
 		r.undecidedLog.warn("a capability's flag can't be read: its reads are answered by legacy", slog.String("capability", m.Name), slog.Any("error", err))
 		return r.opts.Legacy.Call(ctx, call, send)
 	}
+	if err := r.owned(ctx, m, call, key, d.Stage); err != nil {
+		return err
+	}
 	stage := stages[d.Stage]
 	switch {
 	case stage.reads == readModern, stage.reads == readAsDecided && d.Reads == flags.Modern:

@@ -20,6 +20,8 @@ const (
 	ReasonHeld = "HELD"
 	// ReasonKeyNeeded: a write without a key, while keys are on both sides. Nothing has happened.
 	ReasonKeyNeeded = "KEY_NEEDED"
+	// ReasonKeyMismatch: a request names an entity of another owner than it says. Nothing has happened.
+	ReasonKeyMismatch = "KEY_MISMATCH"
 	// ReasonNotLive: a write whose capability or operation can't be live, but is. Nothing has happened.
 	ReasonNotLive = "NOT_LIVE"
 	// ReasonOutcomeUnknown: a live write that may have happened, or may yet.
@@ -87,6 +89,11 @@ func heldTooLong(ctx context.Context, cause error) error {
 func keyNeeded(call *Call) error {
 	return Fail(codes.FailedPrecondition, ReasonKeyNeeded,
 		"%s changes data without saying whose, which can't be decided while that data is moved step by step; nothing was changed: if the request has a field for the owner, fill it in; else try again once all has been moved", call.Operation.Name)
+}
+
+func keyMismatch(call *Call) error {
+	return Fail(codes.InvalidArgument, ReasonKeyMismatch,
+		"%s names an owner whose this is not; nothing was changed: name the owner of what the request is about", call.Operation.Name)
 }
 
 func notLive(call *Call, why string) error {

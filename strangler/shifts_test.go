@@ -324,11 +324,11 @@ func TestThroughShifts(t *testing.T) {
 }
 
 // stale leaves writes to their own process for a while.
-func (w *world) stale(_ context.Context, _ string, age time.Duration, most int) ([]strangler.Write, error) {
+func (w *world) stale(_ context.Context, _ string, age time.Duration, after strangler.Write, most int) ([]strangler.Write, error) {
 	w.ledger.mu.Lock()
 	defer w.ledger.mu.Unlock()
 	var out []strangler.Write
-	for _, id := range w.ledger.order {
+	for _, id := range w.ledger.order[slices.Index(w.ledger.order, after.ID)+1:] {
 		r := w.ledger.rows[id]
 		if r.State == strangler.WriteOpen && time.Since(r.Created) > age && len(out) < most {
 			out = append(out, r.Write)

@@ -3,6 +3,7 @@ package strangler
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -23,6 +24,7 @@ type verdict uint8
 
 const (
 	unclear   verdict = iota // it may have happened, or may yet
+	unsent                   // nothing of this try has left here
 	committed                // modern has it
 	refused                  // nothing of this try has happened
 	passed                   // nothing has happened in any try, nor will: the epoch is over
@@ -42,6 +44,8 @@ func (s *steps) ask(ctx context.Context, call *Call) (reply *contract.Payload, s
 	}
 	why = AsError(err)
 	switch {
+	case why.Unsent:
+		return nil, unsent, why
 	case epochPassed(why):
 		return nil, passed, why
 	case definite(why):
@@ -76,7 +80,11 @@ func (s *steps) bring(ctx context.Context, w *Write, reply *contract.Payload) en
 	case err == nil:
 		return ending{state: WriteClosed, reply: wire}
 	case errors.Is(err, ErrNotOpen), reasonOf(err) == commitUnknown:
-		return s.look(ctx, w)
+		end := s.look(ctx, w)
+		if end.state == WriteFailed {
+			return s.finish(ctx, w, WriteDoubt, fmt.Errorf("modern has done what it had refused before: %w", end.why))
+		}
+		return end
 	case errors.As(err, &differ), untakable(err):
 		return s.finish(ctx, w, WriteDoubt, err)
 	default:
@@ -126,7 +134,27 @@ func (s *steps) read(ctx context.Context, w *Write) (*contract.Payload, error) {
 	case state == nil:
 		return nil, unread{Fail(codes.Internal, "NO_REPLY", "the new service has answered nothing; tell its operators")}
 	}
-	return state, nil
+	return state, s.sameKey(w, state)
+}
+
+// sameKey holds what a write was routed by to what the entity is routed by. They differ where a request has named another
+// owner: then legacy's own state of the entity may be newer.
+func (s *steps) sameKey(w *Write, state *contract.Payload) error {
+	if s.capability.Entity.Key == nil || !w.Keyed {
+		return nil
+	}
+	m, err := state.Message()
+	if err != nil {
+		return unread{err}
+	}
+	key, ok, err := s.capability.Entity.Key(m)
+	switch {
+	case err != nil:
+		return unread{err}
+	case ok && key != w.Key:
+		return &DifferError{What: "the entity is routed by another key than the write was: check `key` and `keys` of the capability, and whose the entity is"}
+	}
+	return nil
 }
 
 // finish ends a write without a write-back.

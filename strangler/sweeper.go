@@ -23,14 +23,15 @@ type Sweeper struct {
 type SweeperOptions struct {
 	Capabilities []*Capability
 	Ledger       Ledger
-	// Stale gives open writes of a capability that were begun longer ago than age, at most limit, oldest first, with their
+	// Stale gives open writes of a capability that were begun longer ago than age, at most limit, oldest first and behind
+	// after in that order, by creation and id (from the oldest where it is zero), with their
 	// requests. Those of other capabilities that it gives besides are left alone.
-	Stale func(ctx context.Context, capability string, age time.Duration, limit int) ([]Write, error)
+	Stale func(ctx context.Context, capability string, age time.Duration, after Write, limit int) ([]Write, error)
 	// Age is how long a write is left to its own process (default 15 s). It has to be longer than that can go on with it:
 	// RouterOptions' CallTimeout and Grace together.
 	Age time.Duration
-	// Every is the pause between two looks (default 2 s), Most how many writes of a capability are taken at a look
-	// (default 200).
+	// Every is the pause between two looks (default 2 s), Most how many writes of a capability are taken at once (default
+	// 200).
 	Every time.Duration
 	Most  int
 	// CallTimeout is how long modern may take for one write (default 5 s), ReadTimeout for reading its entity (default 2 s).
@@ -90,6 +91,8 @@ type broom struct {
 	logger     *slog.Logger
 	// later has the writes that could not be brought to an end, and when they are tried again.
 	later map[string]later
+	// after is where the next look begins.
+	after Write
 	// stuck says that the last look left something; it is logged once.
 	stuck bool
 }
@@ -98,6 +101,8 @@ type broom struct {
 type later struct {
 	at   time.Time
 	wait time.Duration
+	// unclear is when a try was given up that modern may still be at.
+	unclear time.Time
 }
 
 // mostLater is the longest pause between two tries of one write.
@@ -115,47 +120,86 @@ func (b *broom) run(ctx context.Context) {
 // mostAway is how many writes in a row modern may leave unanswered before the rest waits for the next look.
 const mostAway = 3
 
-// sweep looks once. again says that there may be more to do at once.
+// mostPages is how many times Most one look takes, where those that can't be ended yet stand in front of others.
+const mostPages = 20
+
+// sweep looks once, from where the last look has ended. again says that there may be more to do at once.
 func (b *broom) sweep(ctx context.Context) (again bool) {
-	writes, err := b.opts.Stale(ctx, b.steps.capability.Name, b.opts.Age, b.opts.Most)
-	if err != nil {
-		b.tell(ctx, 0, 1, err)
-		return false
-	}
-	ended, left, away := 0, 0, 0
-	known := make(map[string]later, len(b.later))
-	var last error
-	for i := range writes {
-		w := &writes[i]
-		if w.Capability != b.steps.capability.Name || ctx.Err() != nil {
-			continue
+	l := look{broom: b, known: make(map[string]later, len(b.later))}
+	whole := b.after.ID == ""
+	for range mostPages {
+		writes, err := b.opts.Stale(ctx, b.steps.capability.Name, b.opts.Age, b.after, b.opts.Most)
+		if err != nil {
+			b.tell(ctx, l.ended, l.left+1, err)
+			return false
 		}
-		before, failed := b.later[w.ID]
-		if away >= mostAway || failed && time.Now().Before(before.at) {
-			left++
-			if failed {
-				known[w.ID] = before
+		for i := range writes {
+			l.take(ctx, &writes[i])
+		}
+		if again = len(writes) >= b.opts.Most; !again || l.away >= mostAway || ctx.Err() != nil {
+			b.after = Write{}
+			break
+		}
+		b.after = writes[len(writes)-1]
+		b.after.Request = nil
+	}
+	if !whole || again {
+		for id, before := range b.later { // not all were seen
+			if _, seen := l.known[id]; !seen && !l.gone[id] {
+				l.known[id] = before
 			}
-			continue
 		}
-		end := b.end(ctx, w)
-		if end.state != WriteOpen {
-			ended, away = ended+1, 0
-			continue
-		}
-		left++
-		last = end.why
-		if unreachable(end.why) {
-			away++
-		} else {
-			away = 0
-		}
-		wait := min(max(2*before.wait, b.opts.Every), mostLater)
-		known[w.ID] = later{time.Now().Add(wait), wait}
 	}
-	b.later = known
-	b.tell(ctx, ended, left, last)
-	return ended > 0 && len(writes) >= b.opts.Most
+	b.later = l.known
+	b.tell(ctx, l.ended, l.left, l.last)
+	return again && l.away < mostAway && l.ended > 0
+}
+
+// look is one look at the writes that were left open.
+type look struct {
+	*broom
+	ended, left int
+	// away is how many writes in a row modern has left unanswered.
+	away int
+	last error
+	// known are those to be tried again, gone those that have come to an end.
+	known map[string]later
+	gone  map[string]bool
+}
+
+// take brings one write to an end, if it is its time.
+func (l *look) take(ctx context.Context, w *Write) {
+	if w.Capability != l.steps.capability.Name || ctx.Err() != nil {
+		return
+	}
+	before, failed := l.later[w.ID]
+	if l.away >= mostAway || failed && time.Now().Before(before.at) {
+		l.left++
+		if failed {
+			l.known[w.ID] = before
+		}
+		return
+	}
+	end, unclear := l.end(ctx, w, before.unclear)
+	if end.state != WriteOpen {
+		l.ended, l.away = l.ended+1, 0
+		if failed {
+			if l.gone == nil {
+				l.gone = map[string]bool{}
+			}
+			l.gone[w.ID] = true
+		}
+		return
+	}
+	l.left++
+	l.last = end.why
+	if unreachable(end.why) {
+		l.away++
+	} else {
+		l.away = 0
+	}
+	wait := min(max(2*before.wait, l.opts.Every), mostLater)
+	l.known[w.ID] = later{time.Now().Add(wait), wait, unclear}
 }
 
 // unreachable says whether an error is about the way to a side rather than the write.
@@ -167,11 +211,12 @@ func unreachable(err error) bool {
 	return code == codes.Unavailable || code == codes.DeadlineExceeded
 }
 
-// end takes the steps that are left of one write, once.
-func (b *broom) end(ctx context.Context, w *Write) ending {
+// end takes the steps that are left of one write, once. unclear is when an earlier try was given up that modern may still be
+// at, and then when this one was.
+func (b *broom) end(ctx context.Context, w *Write, unclear time.Time) (ending, time.Time) {
 	op, ok := b.operations[w.Operation]
 	if !ok {
-		return ending{state: WriteOpen, why: Fail(codes.Internal, "UNKNOWN_OPERATION", "the capability has no operation %s (any more): put it back, or end write %s by hand", w.Operation, w.ID)}
+		return ending{state: WriteOpen, why: Fail(codes.Internal, "UNKNOWN_OPERATION", "the capability has no operation %s (any more): put it back, or end write %s by hand", w.Operation, w.ID)}, unclear
 	}
 	asking, answered := context.WithTimeout(ctx, b.opts.CallTimeout)
 	defer answered()
@@ -185,17 +230,22 @@ func (b *broom) end(ctx context.Context, w *Write) ending {
 	case committed:
 		end = b.steps.bring(ctx, w, reply)
 	case refused:
+		if time.Since(unclear) < b.opts.Age {
+			return ending{state: WriteOpen, why: why}, unclear // what that try does may still come after this refusal
+		}
 		end = b.steps.finish(ctx, w, WriteFailed, why)
 	case passed:
 		end = b.steps.finish(ctx, w, WriteVoid, why)
-	default:
+	case unsent:
 		end = ending{state: WriteOpen, why: why}
+	default:
+		end, unclear = ending{state: WriteOpen, why: why}, time.Now()
 	}
 	if end.state == WriteDoubt {
 		b.logger.Error("a live write is in doubt: modern has it, and legacy can't take it", slog.String("write", w.ID),
 			slog.String("operation", w.Operation), slog.String("entity", w.Entity), slog.Any("error", end.why))
 	}
-	return end
+	return end, unclear
 }
 
 // tell logs what has come to an end, and once, that something can't.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -16,12 +17,12 @@ import (
 )
 
 // stale gives open writes of all capabilities, as a ledger without an index would.
-func (l *ledger) stale(context.Context, string, time.Duration, int) ([]strangler.Write, error) {
+func (l *ledger) stale(_ context.Context, _ string, _ time.Duration, after strangler.Write, most int) ([]strangler.Write, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var out []strangler.Write
-	for _, id := range l.order {
-		if w := l.rows[id].Write; w.State == strangler.WriteOpen {
+	for _, id := range l.order[slices.Index(l.order, after.ID)+1:] {
+		if w := l.rows[id].Write; w.State == strangler.WriteOpen && len(out) < most {
 			out = append(out, w)
 		}
 	}
@@ -166,14 +167,14 @@ func TestSweeperWithoutLegacy(t *testing.T) {
 		b.leave("w", "AddLine", map[string]string{"id": "1", "customer": "c", "line": "x"})
 		tries := 0
 		stop := b.sweeping(t, &log, func(o *strangler.SweeperOptions) {
-			o.Stale = func(ctx context.Context, c string, age time.Duration, most int) ([]strangler.Write, error) {
+			o.Stale = func(ctx context.Context, c string, age time.Duration, after strangler.Write, most int) ([]strangler.Write, error) {
 				if tries++; tries < 5 {
 					return nil, errLegacy
 				}
 				if c != "orders" || age != 15*time.Second || most != 200 {
 					t.Errorf("asked for %d of %s of %s", most, age, c)
 				}
-				return b.ledger.stale(ctx, c, age, most)
+				return b.ledger.stale(ctx, c, age, after, most)
 			}
 		})
 		time.Sleep(time.Minute)
@@ -194,15 +195,85 @@ func TestSweeperWorksOff(t *testing.T) {
 		}
 		stop := b.sweeping(t, nil, func(o *strangler.SweeperOptions) {
 			o.Most = 3
-			o.Stale = func(ctx context.Context, c string, age time.Duration, most int) ([]strangler.Write, error) {
-				all, err := b.ledger.stale(ctx, c, age, most)
-				return all[:min(most, len(all))], err
-			}
 		})
 		time.Sleep(time.Second)
 		stop()
 		if got := b.legacy.lines("1"); len(got) != 10 {
 			t.Errorf("legacy has %q", got)
 		}
+	})
+}
+
+// Writes that can't be ended don't keep others from it, however many stand in front.
+func TestSweeperGetsPastWhatItCantEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		const poison = 130 // more pages than one look has
+		for i := range poison {
+			b.leave(fmt.Sprint("p", i), "PlaceOrder", map[string]string{"customer": "c", "line": "poison"})
+		}
+		b.leave("w", "AddLine", map[string]string{"id": "1", "customer": "c", "line": "x"})
+		b.modern.before = onWrites(func(ctx context.Context, call *strangler.Call) error {
+			if call.Operation.Descriptor.Name() == "PlaceOrder" {
+				return strangler.Fail(codes.Internal, "PANIC", "it can't")
+			}
+			return nil
+		})
+		stop := b.sweeping(t, nil, func(o *strangler.SweeperOptions) { o.Most = 5 })
+		time.Sleep(10 * time.Minute)
+		if got := b.legacy.lines("1"); !slices.Equal(got, []string{"x"}) {
+			t.Errorf("legacy has %q", got)
+		}
+		b.modern.mu.Lock()
+		b.modern.before = nil
+		b.modern.mu.Unlock()
+		time.Sleep(10 * time.Minute)
+		stop()
+		for _, w := range b.ledger.writes() {
+			if w.State != strangler.WriteClosed {
+				t.Fatalf("%s is %s", w.ID, w.State)
+			}
+		}
+	})
+}
+
+// A refusal is not believed while an earlier try may still be at it.
+func TestSweeperDoubtsARefusalBehindAnUnclearTry(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBed(t)
+		b.leave("w", "AddLine", map[string]string{"id": "1", "customer": "c", "line": "x"})
+		tries := 0
+		b.modern.before = onWrites(func(ctx context.Context, call *strangler.Call) error {
+			switch tries++; tries {
+			case 1:
+				kept := *call
+				time.AfterFunc(8*time.Second, func() { _, _ = b.modern.do(&kept) }) // it is done behind the sweeper's back
+				return hang(ctx, call)
+			case 2:
+				return strangler.Fail(codes.FailedPrecondition, "LOCKED", "not now")
+			}
+			return nil
+		})
+		stop := b.sweeping(t, nil)
+		time.Sleep(5 * time.Minute)
+		stop()
+		b.wantRows(t, strangler.WriteClosed)
+		b.wantLines(t, b.legacy, "x")
+	})
+}
+
+// What modern has done after all, though it was refused before, waits for a person.
+func TestWhatWasRefusedAndIsDone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := liveBed(t)
+		b.ledger.onWriteBack = func(w *strangler.Write) error { // another process has taken a refusal for the end
+			b.ledger.mu.Lock()
+			defer b.ledger.mu.Unlock()
+			b.ledger.rows[w.ID].State = strangler.WriteFailed
+			return nil
+		}
+		_, err := b.add(t.Context(), "x")
+		wantError(t, err, codes.Internal, strangler.ReasonInDoubt)
+		b.wantRows(t, strangler.WriteDoubt)
 	})
 }

@@ -61,6 +61,11 @@ func (r *Router) attempt(ctx context.Context, m *member, call *Call, key string,
 		return next{}, keyNeeded(call)
 	}
 	does := stages[d.Stage].writes
+	if does != writeWaits {
+		if err := r.owned(ctx, m, call, key, d.Stage); err != nil {
+			return next{}, err
+		}
+	}
 	if does != writeWaits && void != nil {
 		if err := m.cameToNothing(ctx, void); err != nil {
 			return next{}, err

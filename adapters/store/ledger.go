@@ -51,11 +51,17 @@ func (l *Ledger) Open(ctx context.Context, capability string, before uint64, lim
 	return writes, err
 }
 
-// Stale gives open writes that were begun longer ago than age. Fewer than limit are all that there are.
-func (l *Ledger) Stale(ctx context.Context, capability string, age time.Duration, limit int) (writes []strangler.Write, err error) {
+// Stale gives open writes that were begun longer ago than age, behind after, which is zero for the oldest. Fewer than limit
+// are all that there are.
+func (l *Ledger) Stale(ctx context.Context, capability string, age time.Duration, after strangler.Write, limit int) (writes []strangler.Write, err error) {
 	err = l.within(ctx, "read the writes that were left open", func(ctx context.Context) error {
-		query := l.selects("request") + " FORCE INDEX (unfinished) WHERE state = ? AND capability = ? AND created_at < NOW(6) - INTERVAL ? MICROSECOND ORDER BY created_at, id LIMIT ?"
-		writes, err = l.read(ctx, query, strangler.WriteOpen, capability, age.Microseconds(), max(limit, 0))
+		query := l.selects("request") + " FORCE INDEX (unfinished) WHERE state = ? AND capability = ? AND created_at < NOW(6) - INTERVAL ? MICROSECOND"
+		args := []any{strangler.WriteOpen, capability, age.Microseconds()}
+		if after.ID != "" {
+			query += " AND created_at >= ? AND (created_at > ? OR id > ?)"
+			args = append(args, after.Created, after.Created, after.ID)
+		}
+		writes, err = l.read(ctx, query+" ORDER BY created_at, id LIMIT ?", append(args, max(limit, 0))...)
 		return err
 	})
 	return writes, err

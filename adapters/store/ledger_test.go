@@ -87,13 +87,17 @@ func TestWritesAreListed(t *testing.T) {
 		got, err = l.Open(t.Context(), "nothing", 0, 2)
 		want(t, "of no capability", got, err)
 
-		got, err = l.Stale(t.Context(), orders, 7*time.Minute+30*time.Second, 100)
+		got, err = l.Stale(t.Context(), orders, 7*time.Minute+30*time.Second, strangler.Write{}, 100)
 		want(t, "those left open", got, err, 0, 2)
 		if len(got[0].Request) != 3 {
 			t.Error("the sweeper gets no request")
 		}
-		got, err = l.Stale(t.Context(), orders, 0, 1)
+		got, err = l.Stale(t.Context(), orders, 0, strangler.Write{}, 1)
 		want(t, "the oldest one left open", got, err, 0)
+		got, err = l.Stale(t.Context(), orders, 0, got[0], 1)
+		want(t, "the next one left open", got, err, 2)
+		got, err = l.Stale(t.Context(), orders, 0, got[0], 1)
+		want(t, "behind the last one", got, err)
 
 		got, err = l.List(t.Context(), "", "", 0)
 		want(t, "all", got, err, 6, 5, 4, 3, 2, 1, 0)

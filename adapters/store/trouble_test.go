@@ -69,7 +69,7 @@ func looks(c *store.Control, l *store.Ledger) map[string]func(ctx context.Contex
 			return err
 		},
 		"stale": func(ctx context.Context) error {
-			_, err := l.Stale(ctx, "orders", 0, 1)
+			_, err := l.Stale(ctx, "orders", 0, strangler.Write{}, 1)
 			return err
 		},
 		"list": func(ctx context.Context) error {

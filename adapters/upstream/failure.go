@@ -30,6 +30,12 @@ const retryAfter = time.Second
 
 // failure gives gRPC's error as the caller's.
 func (c *conversation) failure(err error) *strangler.Error {
+	e := c.judge(err)
+	e.Unsent = !c.heard.sent.Load()
+	return e
+}
+
+func (c *conversation) judge(err error) *strangler.Error {
 	st := statusOf(err)
 	late := st.Code() == codes.DeadlineExceeded
 	if late {

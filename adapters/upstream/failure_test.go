@@ -22,7 +22,7 @@ func TestNobodyListens(t *testing.T) {
 	for _, name := range []string{"GetOrder", "PlaceOrder", "WatchOrders"} {
 		_, err := ask(within(t, time.Minute), u, newCall(name, "a"))
 		e := want(t, err, codes.Unavailable, upstream.ReasonUnavailable)
-		if e.RetryAfter == 0 || name == "PlaceOrder" && !strings.Contains(e.Message, "nothing was changed") {
+		if e.RetryAfter == 0 || !e.Unsent || name == "PlaceOrder" && !strings.Contains(e.Message, "nothing was changed") {
 			t.Errorf("%s: got %q, retry after %s", name, e.Message, e.RetryAfter)
 		}
 	}
@@ -34,7 +34,9 @@ func TestAHungServiceCostsNoMoreThanTheDeadline(t *testing.T) {
 	u := connect(t, options(s.target))
 	for _, name := range []string{"GetOrder", "PlaceOrder", "WatchOrders"} {
 		_, err := ask(within(t, 50*time.Millisecond), u, newCall(name, "a"))
-		want(t, err, codes.DeadlineExceeded, upstream.ReasonDeadline)
+		if e := want(t, err, codes.DeadlineExceeded, upstream.ReasonDeadline); e.Unsent {
+			t.Errorf("%s has left here", name)
+		}
 	}
 	limit := strangler.Fail(codes.DeadlineExceeded, "TOO_LONG", "ask for less")
 	limited, free := context.WithTimeoutCause(context.Background(), 50*time.Millisecond, limit)

@@ -112,7 +112,7 @@ func (s *shifting) add(bound *capability) error {
 	c := &strangler.Capability{Name: bound.name, Service: bound.service, Modern: s.services[bound.service], Routes: map[*contract.Operation]*strangler.Route{}}
 	var keys *lookup
 	if event := s.app.project.eventOf(bound); event != nil {
-		c.Entity = &strangler.Entity{Message: event.Entity, Get: event.Get, ID: event.ID, GetID: event.GetID}
+		c.Entity = &strangler.Entity{Message: event.Entity, Get: event.Get, ID: event.ID, GetID: event.GetID, Key: bound.key.Of}
 		s.entities[bound.name] = event.Entity.FullName()
 		keys = &lookup{legacy: s.backend, entity: c.Entity, key: bound.key}
 	}
@@ -124,6 +124,9 @@ func (s *shifting) add(bound *capability) error {
 		switch key := bound.keys[op]; {
 		case key != nil:
 			route.Key = requestKey(key)
+			if route.EntityID != nil {
+				route.Owner = keys.by(route.EntityID)
+			}
 		case route.EntityID != nil:
 			route.Key = keys.by(route.EntityID)
 		}

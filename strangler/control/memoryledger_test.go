@@ -106,7 +106,7 @@ func (m *memory) List(_ context.Context, capability string, state strangler.Writ
 	}), nil
 }
 
-func (m *memory) Stale(context.Context, string, time.Duration, int) ([]strangler.Write, error) {
+func (m *memory) Stale(context.Context, string, time.Duration, strangler.Write, int) ([]strangler.Write, error) {
 	return nil, nil
 }
 

@@ -151,8 +151,9 @@ type Ledger interface {
 	Announce(ctx context.Context, a Announcement) error
 	// List gives writes for people, newest first, by state ("" for all) and capability ("" for all).
 	List(ctx context.Context, capability string, state strangler.WriteState, limit int) ([]strangler.Write, error)
-	// Stale gives open writes of a capability that were begun longer ago than age, oldest first, with their requests: the sweeper's work.
-	Stale(ctx context.Context, capability string, age time.Duration, limit int) ([]strangler.Write, error)
+	// Stale gives open writes of a capability that were begun longer ago than age, oldest first and behind after, with their
+	// requests: the sweeper's work.
+	Stale(ctx context.Context, capability string, age time.Duration, after strangler.Write, limit int) ([]strangler.Write, error)
 }
 
 // FenceRow is a fence on its way to the mirror.
