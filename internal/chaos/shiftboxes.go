@@ -98,6 +98,9 @@ func (s *boxSystem) act(ctx context.Context, r *shiftRun, random *rand.Rand, cli
 
 // missing says which things a read should have given and did not; ok is false when there was no answer.
 func missing(before []string, code int, answer string, err error) (what string, ok bool) {
+	if err == nil && code == http.StatusNotFound {
+		return "a box that is there is not found", true
+	}
 	if err != nil || code != http.StatusOK {
 		return "", false
 	}
@@ -115,27 +118,34 @@ func missing(before []string, code int, answer string, err error) (what string, 
 	return "", true
 }
 
+// compare reads every box from both sides, through the contract: from legacy by the facade, after the last rollback, and from
+// the new service itself. Which boxes there are, each side's own table says.
 func (*boxSystem) compare(ctx context.Context, r *shiftRun) error {
 	modern, err := sql.Open("sqlite", "file:"+filepath.Join(r.Dir, "boxes.db")+"?mode=ro&_pragma=busy_timeout(10000)")
 	if err != nil {
 		return fmt.Errorf("look into the new service: %w", err)
 	}
 	defer modern.Close() //nolint:errcheck // it was read only
-	legacy, err := boxes.Contents(ctx, r.db)
-	if err != nil {
-		return err
-	}
-	theirs, err := boxes.Contents(ctx, modern)
-	if err != nil {
-		return err
-	}
-	for box, things := range legacy {
-		if !slices.Equal(things, theirs[box]) {
-			return fmt.Errorf("box %d differs: legacy has %d things, the new service %d", box, len(things), len(theirs[box]))
+	var sides [2]map[int64][]string
+	for i, side := range []struct {
+		db *sql.DB
+		at string
+	}{{r.db, r.replicas[0].grpc}, {modern, r.at}} {
+		ids, err := all[int64](ctx, side.db, "SELECT id FROM boxes")
+		if err != nil {
+			return fmt.Errorf("look for the boxes: %w", err)
+		}
+		if sides[i], err = boxes.Read(ctx, side.at, ids); err != nil {
+			return err
 		}
 	}
-	if len(legacy) != len(theirs) {
-		return fmt.Errorf("legacy has %d boxes, the new service %d", len(legacy), len(theirs))
+	for box, things := range sides[0] {
+		if theirs, ok := sides[1][box]; !ok || !slices.Equal(things, theirs) {
+			return fmt.Errorf("box %d differs: legacy has %d things, the new service %d", box, len(things), len(theirs))
+		}
+	}
+	if len(sides[0]) != len(sides[1]) {
+		return fmt.Errorf("legacy has %d boxes, the new service %d", len(sides[0]), len(sides[1]))
 	}
 	return nil
 }

@@ -18,9 +18,12 @@ type ShiftReport struct {
 	// Stale, Lost and Doubled say what must not be.
 	Stale, Lost, Doubled, Revived []string
 	Faults                        map[string]int
-	Shifts, Rollbacks, Backs      int
-	Voided                        int
-	rollbacks, pauses, writes     []time.Duration
+	// Shifts and Rollbacks have moved keys, Idle are commands that found all as it was to be.
+	Shifts, Rollbacks, Backs, Idle int
+	// Live are writes that the new service has done and that came home.
+	Live                      int
+	Voided                    int
+	rollbacks, pauses, writes []time.Duration
 }
 
 func (r *ShiftReport) set(f func()) {
@@ -73,6 +76,9 @@ func (r *ShiftReport) command(what string, out outcome, err error) {
 		case !out.Done:
 			r.Backs++
 			return
+		case out.Paused == "" || out.Paused == "0s":
+			r.Idle++
+			return
 		case what == "rollback":
 			r.Rollbacks++
 			if took, err := time.ParseDuration(out.Took); err == nil {
@@ -91,8 +97,8 @@ func (r *ShiftReport) command(what string, out outcome, err error) {
 // enough says what is missing before the run says something.
 func (r *ShiftReport) enough() (err error) {
 	r.set(func() {
-		if r.Acked == 0 || r.Shifts == 0 || r.Rollbacks == 0 {
-			err = fmt.Errorf("nothing was shifted under load: %d writes acknowledged, %d shifts, %d rollbacks", r.Acked, r.Shifts, r.Rollbacks)
+		if r.Acked == 0 || r.Shifts == 0 || r.Rollbacks == 0 || r.Live == 0 {
+			err = fmt.Errorf("nothing was shifted under load: %d writes acknowledged, %d of them live, %d shifts, %d rollbacks", r.Acked, r.Live, r.Shifts, r.Rollbacks)
 		}
 	})
 	return err
@@ -118,10 +124,10 @@ func (r *ShiftReport) String() string {
 		sorted := slices.Sorted(slices.Values(of))
 		return sorted[min(len(sorted)*p/100, len(sorted)-1)].Round(time.Millisecond)
 	}
-	return fmt.Sprintf("shift run, seed %d\n  faults %v\n  %d shifts, %d rollbacks, %d gone back by themselves; %d open writes given up\n"+
-		"  writes: %d acknowledged, %d failed or without an answer, %d refused; by the old application %d; reads %d\n"+
+	return fmt.Sprintf("shift run, seed %d\n  faults %v\n  %d shifts, %d rollbacks, %d gone back by themselves, %d commands with nothing to do; %d open writes given up\n"+
+		"  writes: %d acknowledged (%d came home from the new service), %d failed or without an answer, %d refused; by the old application %d; reads %d\n"+
 		"  lost %d, doubled %d, stale reads %d, revived %d\n"+
 		"  write pauses of shifts and rollbacks p50 %s p99 %s; rollbacks until all replicas read legacy p50 %s p99 %s; writes p50 %s p99 %s",
-		r.Seed, r.Faults, r.Shifts, r.Rollbacks, r.Backs, r.Voided, r.Acked, r.Failed, r.Refused, r.Old, r.Reads, len(r.Lost), len(r.Doubled), len(r.Stale), len(r.Revived),
+		r.Seed, r.Faults, r.Shifts, r.Rollbacks, r.Backs, r.Idle, r.Voided, r.Acked, r.Live, r.Failed, r.Refused, r.Old, r.Reads, len(r.Lost), len(r.Doubled), len(r.Stale), len(r.Revived),
 		percentile(r.pauses, 50), percentile(r.pauses, 99), percentile(r.rollbacks, 50), percentile(r.rollbacks, 99), percentile(r.writes, 50), percentile(r.writes, 99))
 }

@@ -255,11 +255,21 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	defer end()
 	err := r.faults(short)
 	if err == nil {
-		err = poll(ctx, 50*time.Millisecond, r.report.enough)
+		err = poll(ctx, 50*time.Millisecond, func() error { return r.enough(ctx) })
 	}
 	cancel()
 	all.Wait()
 	return err
+}
+
+// enough says what is missing before the run says something.
+func (r *shiftRun) enough(ctx context.Context) error {
+	var live int
+	if err := r.db.QueryRowContext(ctx, "SELECT COUNT(*) FROM banyan.writes WHERE state = 'closed'").Scan(&live); err != nil {
+		return fmt.Errorf("count live writes: %w", err)
+	}
+	r.report.set(func() { r.report.Live = live })
+	return r.report.enough()
 }
 
 // operate shifts and rolls back at random.

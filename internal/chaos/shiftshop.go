@@ -38,6 +38,8 @@ type shopSystem struct {
 	placed []placedOrder
 	// cancelled are orders whose cancelling was acknowledged.
 	cancelled map[int64]bool
+	// goods are those on stock and those in orders, by article: their sum stays the same.
+	goods map[string]int64
 }
 
 // placedOrder is one that was acknowledged.
@@ -93,7 +95,28 @@ func (s *shopSystem) fill(ctx context.Context, r *shiftRun) error {
 	if s.buyers, err = all[int64](ctx, r.db, "SELECT customers_id FROM customers WHERE customers_locked = 0"); err != nil {
 		return fmt.Errorf("look for customers: %w", err)
 	}
-	return nil
+	s.goods, err = goods(ctx, r.db)
+	return err
+}
+
+// goods counts, for each article, what is on stock and what was sold.
+func goods(ctx context.Context, db *sql.DB) (map[string]int64, error) {
+	rows, err := db.QueryContext(ctx, "SELECT s.stock_sku, s.stock_count + COALESCE((SELECT SUM(p.positions_quantity) FROM orders_positions p JOIN orders o ON o.orders_id = p.orders_id"+
+		" WHERE p.positions_sku = s.stock_sku AND o.orders_status <> 9), 0) FROM products_stock s")
+	if err != nil {
+		return nil, fmt.Errorf("count the goods: %w", err)
+	}
+	defer rows.Close()
+	out := map[string]int64{}
+	for rows.Next() {
+		var sku string
+		var n int64
+		if err := rows.Scan(&sku, &n); err != nil {
+			return nil, fmt.Errorf("count the goods: %w", err)
+		}
+		out[sku] = n
+	}
+	return out, rows.Err()
 }
 
 // all gives the one column of a query.
@@ -135,7 +158,7 @@ func (*shopSystem) service(r *shiftRun, listen string) ([]string, error) {
 // oldApplication is the old shop, which places orders of its own, and goes on with all that are not the new service's.
 func (*shopSystem) oldApplication(ctx context.Context, r *shiftRun) {
 	for ctx.Err() == nil {
-		if err := oldshop.Run(ctx, r.db, oldshop.Options{Seed: r.Seed, Rate: 10, Done: func(_ oldshop.Action, err error) {
+		if err := oldshop.Run(ctx, r.db, oldshop.Options{Seed: r.Seed, Rate: 10, Without: []oldshop.Action{oldshop.Restock}, Done: func(_ oldshop.Action, err error) {
 			if err == nil {
 				r.report.old()
 			}
@@ -306,5 +329,17 @@ func (s *shopSystem) judge(ctx context.Context, r *shiftRun) error {
 		}
 	}
 	s.promises.judge(r.report, there)
-	return rows.Err()
+	if err := rows.Err(); err != nil {
+		return err
+	}
+	now, err := goods(ctx, r.db)
+	if err != nil {
+		return err
+	}
+	for sku, n := range s.goods {
+		if now[sku] != n {
+			return fmt.Errorf("of article %s %d are on stock or sold, and were %d before: an order has been counted twice, or not at all", sku, now[sku], n)
+		}
+	}
+	return nil
 }

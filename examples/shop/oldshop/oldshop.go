@@ -31,6 +31,8 @@ type Options struct {
 	Rate float64
 	// Actions ends the run after so many; 0 goes on until ctx ends.
 	Actions int
+	// Without are actions that it leaves out.
+	Without []Action
 	// Pause is how long to wait before an action is tried again after the server was gone or busy; by default 500 ms.
 	Pause time.Duration
 	// Log gets failures; by default there is none.
@@ -133,6 +135,9 @@ func (s *shop) do(ctx context.Context, n int) {
 	for {
 		dice := rand.New(rand.NewPCG(s.Seed, uint64(n))) //nolint:gosec // Example data, not secrets.
 		a := draw(dice)
+		if slices.Contains(s.Without, a.name) {
+			return
+		}
 		err := s.attempt(ctx, a, dice)
 		if ctx.Err() != nil {
 			return
