@@ -26,8 +26,8 @@ import (
 // notes is the project of testdata/notes.txtar, running on a database of its own.
 type notes struct {
 	*apptest.Server
-	dsn string
-	db  *sql.DB
+	dir, dsn string
+	db       *sql.DB
 }
 
 // startNotes starts it on server, with changes to its banyan.yaml (old, new, …).
@@ -45,7 +45,7 @@ func startNotes(t *testing.T, server *devstack.Server, changes ...string) *notes
 		text = strings.Replace(text, changes[i], changes[i+1], 1)
 	}
 	dir := apptest.Files(t, text)
-	n := &notes{dsn: server.NewSchema(t)}
+	n := &notes{dir: dir, dsn: server.NewSchema(t)}
 	if n.db, err = sql.Open("mysql", n.dsn); err != nil {
 		t.Fatal(err)
 	}
