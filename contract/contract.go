@@ -42,6 +42,9 @@ type Operation struct {
 	Output     protoreflect.MessageDescriptor
 	// Read says that the operation changes nothing: idempotency_level = NO_SIDE_EFFECTS, or its HTTP rules are GET.
 	Read bool
+	// ValidateOnly is the field of a write's Input by which a caller asks what would happen (AIP-163): `bool validate_only`;
+	// nil when there is none.
+	ValidateOnly protoreflect.FieldDescriptor
 	// ServerStreaming says that a reply is a stream of Output.
 	ServerStreaming bool
 	// Rules are the http rule and its additional bindings, in order; empty when the operation is served over gRPC only.
@@ -60,6 +63,15 @@ type Rule struct {
 	Body string
 	// ResponseBody is "" (the whole reply) or the name of a reply field.
 	ResponseBody string
+}
+
+// Validates says whether a request asks a write only to say what would happen. A request that can't be decoded doesn't.
+func (op *Operation) Validates(request *Payload) bool {
+	if op.ValidateOnly == nil {
+		return false
+	}
+	m, err := request.Message()
+	return err == nil && m.Get(op.ValidateOnly).Bool()
 }
 
 // Operation finds an operation by its full name with dots; nil when there is none.

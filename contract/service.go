@@ -62,6 +62,9 @@ func readOperation(files sources, md protoreflect.MethodDescriptor, faults *faul
 	options, _ := md.Options().(*descriptorpb.MethodOptions)
 	noSideEffects := options.GetIdempotencyLevel() == descriptorpb.MethodOptions_NO_SIDE_EFFECTS
 	op.Read = noSideEffects || gets > 0
+	if fd := op.Input.Fields().ByName("validate_only"); fd != nil && fd.Kind() == protoreflect.BoolKind && !fd.IsList() && !op.Read {
+		op.ValidateOnly = fd
+	}
 	if noSideEffects && len(op.Rules) > 0 && gets == 0 {
 		faults.Warn(files.pos(md, methodOptions, httpOption),
 			"add a GET binding, or remove idempotency_level if it does change something",

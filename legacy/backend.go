@@ -132,8 +132,13 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	defer conn.Release() // rolls back what is open
 	r.conn, r.send = conn, send
 	isolation := op.isolation
-	if call.Idempotency != nil {
-		isolation = write // key, change and reply are one
+	validates := op.changes && call.Operation != nil && call.Operation.Validates(call.Request)
+	if call.Idempotency != nil || validates {
+		isolation = write // key, change and reply are one; or all is undone
+	}
+	if validates && op.sticky {
+		return nil, false, strangler.Fail(codes.Unimplemented, "VALIDATE_ONLY_UNSUPPORTED",
+			"%s changes tables without transactions, which can't be undone; call it without validate_only", call.Operation.Name)
 	}
 	apart := op.sticky && !b.mixes()
 	if isolation == bare && op.changes && !apart && b.pool.Marks() {
@@ -155,7 +160,7 @@ func (b *Backend) once(ctx context.Context, op *operation, call *strangler.Call,
 	if reply, replayed, err = b.do(ctx, r); err != nil {
 		return nil, false, op.uncertain(err, isolation)
 	}
-	if isolation == bare || replayed {
+	if isolation == bare || replayed || validates { // what is open is rolled back
 		return reply, replayed, nil
 	}
 	if err := conn.Commit(ctx); err != nil {

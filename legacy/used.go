@@ -87,6 +87,9 @@ func (b *binder) unused(op *operation) {
 	if op.mask != nil {
 		used["update_mask"] = true
 	}
+	if op.rpc != nil && op.rpc.ValidateOnly != nil {
+		used["validate_only"] = true
+	}
 	op.eachParam(func(p *param) {
 		if p.origin == fromRequest || p.ast.Path[0] != "auth" {
 			used[strings.Join(p.ast.Path, ".")] = true

@@ -53,7 +53,7 @@ func NewIdempotent(opts IdempotentOptions) *Idempotent {
 
 // Call answers a write that has a key once: a repetition gets the stored reply. All else goes on as it is.
 func (i *Idempotent) Call(ctx context.Context, call *Call, send func(*Reply) error) error {
-	if call.Operation.Read || call.Header == nil {
+	if call.Operation.Read || call.Header == nil || call.Operation.Validates(call.Request) {
 		return i.opts.Next.Call(ctx, call, send)
 	}
 	given := call.Header(IdempotencyKeyHeader)

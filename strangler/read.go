@@ -7,7 +7,7 @@ import (
 	"banyan.dev/banyan/flags"
 )
 
-// read has a read answered by the side that the stage says. Without a decision that is legacy, which has every
+// read has a read, or a write that is only validated, answered by the side that the stage says. Without a decision that is legacy, which has every
 // acknowledged write before complete.
 func (r *Router) read(ctx context.Context, m *member, call *Call, send func(*Reply) error) error {
 	key, err := m.key(ctx, call)
@@ -26,7 +26,7 @@ func (r *Router) read(ctx context.Context, m *member, call *Call, send func(*Rep
 	switch {
 	case stage.reads == readModern, stage.reads == readAsDecided && d.Reads == flags.Modern:
 		return m.Modern.Call(ctx, call, send)
-	case stage.compared && !call.Operation.ServerStreaming:
+	case stage.compared && call.Operation.Read && !call.Operation.ServerStreaming:
 		return m.shadow.answer(ctx, r.opts.Legacy, call, send)
 	default:
 		return r.opts.Legacy.Call(ctx, call, send)

@@ -132,7 +132,7 @@ func (r *Router) Call(ctx context.Context, call *Call, send func(*Reply) error) 
 		return r.opts.Legacy.Call(ctx, call, send)
 	case m == nil:
 		return Fail(codes.Unimplemented, "UNSERVED", "%s is declared, but not served here", call.Operation.Name)
-	case call.Operation.Read:
+	case call.Operation.Read, call.Operation.Validates(call.Request):
 		return r.read(ctx, m, call, send)
 	default:
 		return r.write(ctx, m, call, send)

@@ -30,7 +30,7 @@ service Orders {
 }
 message Ref { string id = 1; string customer = 2; }
 message Placing { string customer = 1; string line = 2; }
-message Adding { string id = 1; string customer = 2; string line = 3; }
+message Adding { string id = 1; string customer = 2; string line = 3; bool validate_only = 4; }
 message Order { string id = 1; repeated string lines = 2; Address to = 3; }
 message Address { string city = 1; }
 message Listing { string customer = 1; string page_token = 2; }

@@ -47,13 +47,17 @@ func (a *App) refusesKeys(call *strangler.Call) string {
 // sweepKeysEvery is the time between two looks for keys that have expired.
 const sweepKeysEvery = time.Minute
 
-// unkept notes which writes can't keep keys. The program has to be verified.
+// unkept notes which writes can't keep keys, or undo what they only validate. The program has to be verified.
 func (p *Project) unkept() (faults fault.List) {
-	if !p.keepsKeys() {
+	if p.Contract == nil || p.Program == nil {
 		return faults
 	}
 	for _, op := range p.Contract.Operations() {
-		if !op.Read && p.Program.Sticky(op.Name) {
+		if op.ValidateOnly != nil && p.Program.Sticky(op.Name) {
+			faults.Warn(op.Pos, "let the tables that it changes be InnoDB, or take validate_only out of its request",
+				"%s refuses validate_only, since it changes tables whose engine has no transactions", op.Name)
+		}
+		if p.keepsKeys() && !op.Read && p.Program.Sticky(op.Name) {
 			faults.Note(op.Pos, "let the tables that it changes be InnoDB", "%s refuses an Idempotency-Key, since it changes tables whose engine has no transactions", op.Name)
 		}
 	}
