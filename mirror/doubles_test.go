@@ -18,6 +18,7 @@ type script struct {
 	server  string
 	openErr error
 	behind  error // what Behind gives
+	xa      int   // the transaction before which an undecided one was prepared, counted from 1; 0 for none
 	opened  []change.Position
 }
 
@@ -99,7 +100,13 @@ func (r *reading) Next(ctx context.Context) (change.Event, error) {
 			return tx[step], nil
 		default:
 			r.tx, r.step = r.tx+1, -1
-			return &change.End{Next: r.script.at(r.tx), At: r.script.at(r.tx)}, nil
+			end := &change.End{Next: r.script.at(r.tx), At: r.script.at(r.tx)}
+			r.script.set(func() {
+				if r.script.xa > 0 && r.tx >= r.script.xa {
+					end.Next = r.script.at(r.script.xa - 1)
+				}
+			})
+			return end, nil
 		}
 	}
 }

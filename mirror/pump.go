@@ -24,6 +24,9 @@ type work struct {
 	touched []touched
 	fences  []fence
 	beat    uint64 // 0 for none
+	// begins is where the transaction begins, before a place from which all that is there can be read again: it lies before
+	// begins while a prepared XA transaction is undecided.
+	begins, before change.Position
 	// at is a place behind the transaction. next is where to go on from once all is safe; zero while there is more to come.
 	at, next change.Position
 }
@@ -49,10 +52,13 @@ type pump struct {
 	waiting int           // the size of queue
 	filled  chan struct{} // has room for one
 	emptied chan struct{} // the same
+
+	secured bool // nothing was told since the last secured position
+	late    []lateFence
 }
 
 func newPump(s *session) *pump {
-	return &pump{s: s, filled: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
+	return &pump{s: s, secured: true, filled: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
 }
 
 // put hands work over. It blocks while too much waits.
@@ -134,10 +140,8 @@ func (p *pump) do(ctx context.Context, taken []work) error {
 			return err
 		}
 	}
-	for i := range last.fences {
-		if err := p.fence(ctx, &last.fences[i]); err != nil {
-			return err
-		}
+	if err := p.fences(ctx, &last); err != nil {
+		return err
 	}
 	for _, w := range taken {
 		if w.beat != 0 {
@@ -145,6 +149,9 @@ func (p *pump) do(ctx context.Context, taken []work) error {
 		}
 	}
 	if !last.next.IsZero() {
+		if err := p.lateFences(ctx, last.next); err != nil {
+			return err
+		}
 		p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
 	}
 	return nil
@@ -169,6 +176,7 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 			states[reference{entity, ids[i]}] = state
 		}
 	}
+	p.secured = false
 	for _, t := range part {
 		state := states[t.reference]
 		version := t.at.String()
@@ -190,20 +198,6 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 // eventID gives the id of what a row of a transaction gave rise to.
 func eventID(tx *change.Transaction, v change.Version, of string) string {
 	return tx.ID + ":" + strconv.FormatUint(uint64(v.Row), 10) + ":" + of
-}
-
-func (p *pump) fence(ctx context.Context, f *fence) error {
-	body, err := json.Marshal(f.Fence)
-	if err != nil {
-		return fmt.Errorf("write the fence %s as JSON: %w", f.ID, err)
-	}
-	if err := p.send(ctx, f.tx, &change.Message{
-		ID: eventID(f.tx, f.at, "fence"), Type: protocol.TypeFence, Version: f.at.String(), ReplyTo: f.replyTo, CorrelationID: f.ID, Body: body,
-	}); err != nil {
-		return err
-	}
-	p.s.m.watch.told(0, 1)
-	return nil
 }
 
 func (p *pump) send(ctx context.Context, tx *change.Transaction, m *change.Message) error {

@@ -31,12 +31,13 @@ type serviceEvents struct {
 	writeBack bool                // changes a lock
 	held      map[reference]held
 	fences    []fence
-	beat      uint64 // the last one of the transaction, 0 for none
-	nameless  bool   // it was logged that a row of the transaction has no id
+	beat      uint64     // the last one of the transaction, 0 for none
+	nameless  bool       // it was logged that a row of the transaction has no id
+	last      change.End // of the transaction before it
 }
 
 func newServiceEvents(s *session) *serviceEvents {
-	return &serviceEvents{session: s, pump: newPump(s), held: map[reference]held{}}
+	return &serviceEvents{session: s, pump: newPump(s), held: map[reference]held{}, last: change.End{Next: s.saved, At: s.saved}}
 }
 
 func (s *serviceEvents) run(ctx context.Context) error { return s.pump.run(ctx) }
@@ -136,8 +137,8 @@ func (s *serviceEvents) bound(ctx context.Context) error {
 
 func (s *serviceEvents) end(ctx context.Context, e *change.End) error {
 	s.m.watch.readTo(e.Next)
-	w := work{touched: s.touched(), fences: s.fences, beat: s.beat, next: e.Next, at: e.At}
-	s.tx, s.fences, s.beat = nil, nil, 0
+	w := work{touched: s.touched(), fences: s.fences, beat: s.beat, begins: s.last.At, before: s.last.Next, next: e.Next, at: e.At}
+	s.tx, s.fences, s.beat, s.last = nil, nil, 0, *e
 	return s.pump.put(ctx, w)
 }
 

@@ -23,7 +23,8 @@ type session struct {
 	events  handler
 	sent    uint64
 	marks   marks
-	saved   change.Position // by the saver only, and by finish once that has ended
+	saving  sync.Mutex
+	saved   change.Position // under saving, once it runs
 }
 
 // saveTimeout bounds one save, so that a server that hangs is noticed.
@@ -168,6 +169,8 @@ func (s *session) save(ctx context.Context) error {
 }
 
 func (s *session) saveConfirmed(ctx context.Context) error {
+	s.saving.Lock()
+	defer s.saving.Unlock()
 	at, ok := s.marks.confirmed(s.feed.Confirmed())
 	if !ok || at == s.saved {
 		return nil

@@ -16,14 +16,6 @@ const (
 	announcementsTable = "announcements"
 )
 
-// fence is a fence on its way to the service.
-type fence struct {
-	protocol.Fence
-	replyTo string
-	at      change.Version
-	tx      *change.Transaction
-}
-
 // ledger looks at Banyan's own rows.
 func (s *serviceEvents) ledger(ctx context.Context, r *change.Rows) error {
 	switch r.Table.Name {
