@@ -127,7 +127,7 @@ func (r *runner) events(ctx context.Context, events []protocol.EntityEvent) erro
 }
 
 // one does what an event asks for, in a transaction of its own, or parks it when that fails too often. It gives an error only
-// when ctx ends: while the database fails, it waits.
+// when ctx ends: while the database fails, it waits, since then every event would fail.
 func (r *runner) one(ctx context.Context, e protocol.EntityEvent) error {
 	for failures, attempts := 0, 0; ; failures++ {
 		var done effect
@@ -142,12 +142,14 @@ func (r *runner) one(ctx context.Context, e protocol.EntityEvent) error {
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
-		var store *storeError
-		if !errors.As(err, &store) {
+		if r.Store.blames(err) {
 			attempts++
 		}
 		if attempts >= r.Attempts {
-			key, parking := r.Store.parkFailed(ctx, e, err)
+			key, parked, parking := r.Store.parkFailed(ctx, e, err)
+			if parking == nil && !parked {
+				return nil
+			}
 			if parking == nil {
 				r.Logger.Error("an event can't be applied: it is parked, and all later ones of its key wait behind it",
 					"key", key, "entity", e.Entity, "id", e.ID, "version", e.Version, "error", err)
@@ -171,7 +173,7 @@ func (r *runner) tell(ctx context.Context, e protocol.EntityEvent, done effect) 
 	case done.parked != "":
 		r.Logger.Warn("an event is parked behind others", "key", done.key, "entity", e.Entity, "id", e.ID, "version", e.Version)
 	case done.freed != "":
-		r.Logger.Info("an announcement has made parked events needless", "key", done.freed, "entity", e.Entity, "id", e.ID)
+		r.Logger.Info("an event has made parked ones needless", "key", done.freed, "entity", e.Entity, "id", e.ID)
 		r.retryKey(ctx, done.freed)
 	}
 }

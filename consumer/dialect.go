@@ -1,11 +1,23 @@
 package consumer
 
+import (
+	"errors"
+	"slices"
+	"strings"
+)
+
 // statements are all that the Store asks a database, in one dialect.
 type statements struct {
-	// create makes the tables; each may be run again. version gives the schema's, and lock takes the right to change anything:
-	// it is the first statement of each transaction.
-	create        []string
-	version, lock string
+	// begin begins a transaction that nobody can come in between of, by hand. In it, create makes the tables; each may be run
+	// again. version gives the schema's, and upgrade makes it the next one, from 1 on.
+	begin   string
+	create  []string
+	version string
+	upgrade [][]string
+	// lock takes the right to change anything: it is the first statement of each other transaction.
+	lock string
+	// broken says whether an error is that of a constraint, failing whether the database can't be read or written at present.
+	broken, failing func(error) bool
 
 	entity, putEntity, markLocal                              string
 	epoch, raiseEpoch                                         string
@@ -14,13 +26,14 @@ type statements struct {
 	park, supersede, unpark, countKey, parkedKeys, listParked string
 }
 
-// schemaVersion is that of the tables in create.
-const schemaVersion = 1
+// schemaVersion is that of the tables after all upgrades.
+const schemaVersion = 2
 
 // sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
 // meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
 func sqlite() statements {
 	return statements{
+		begin: `BEGIN IMMEDIATE`,
 		create: []string{
 			`CREATE TABLE IF NOT EXISTS banyan_schema (version INTEGER NOT NULL, turn INTEGER NOT NULL)`,
 			`INSERT INTO banyan_schema (version, turn) SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM banyan_schema)`,
@@ -35,11 +48,16 @@ func sqlite() statements {
 			`CREATE INDEX IF NOT EXISTS banyan_parked_key ON banyan_parked ("key", seq)`,
 		},
 		version: `SELECT version FROM banyan_schema`,
-		lock:    `UPDATE banyan_schema SET turn = turn + 1`,
+		upgrade: [][]string{{
+			`ALTER TABLE banyan_entities ADD COLUMN event TEXT NOT NULL DEFAULT ''`,
+			`UPDATE banyan_schema SET version = 2`,
+		}},
+		lock:   `UPDATE banyan_schema SET turn = turn + 1`,
+		broken: sqliteConstraint, failing: sqliteFailing,
 
-		entity: `SELECT "key", version, local_epoch, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
-		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, deleted) VALUES (?, ?, ?, ?, ?, ?)
-			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
+		entity: `SELECT "key", version, event, local_epoch, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
+		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, deleted) VALUES (?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, event = excluded.event, local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
 		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, deleted) VALUES (?, ?, ?, '', ?, ?)
 			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
 
@@ -62,4 +80,29 @@ func sqlite() statements {
 		parkedKeys:   `SELECT DISTINCT "key" FROM banyan_parked WHERE "key" > ? ORDER BY "key" LIMIT ?`,
 		listParked:   `SELECT seq, "key", event, reason, at FROM banyan_parked WHERE seq > ? ORDER BY seq LIMIT ?`,
 	}
+}
+
+// sqliteCode gives the number of SQLite's Result and Error Codes that a driver's error has, without what extends it.
+func sqliteCode(err error) (code int, ok bool) {
+	var coded interface{ Code() int }
+	if !errors.As(err, &coded) {
+		return 0, false
+	}
+	const primary = 0xff
+	return coded.Code() & primary, true
+}
+
+// sqliteConstraint looks for SQLITE_CONSTRAINT, which drivers tell by number or in words.
+func sqliteConstraint(err error) bool {
+	if code, ok := sqliteCode(err); ok {
+		const constraint = 19
+		return code == constraint
+	}
+	return err != nil && strings.Contains(err.Error(), "constraint failed")
+}
+
+// sqliteFailing looks for SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL and CANTOPEN.
+func sqliteFailing(err error) bool {
+	code, ok := sqliteCode(err)
+	return ok && slices.Contains([]int{5, 6, 7, 8, 9, 10, 11, 13, 14}, code)
 }

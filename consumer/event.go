@@ -23,6 +23,13 @@ type applyError struct{ err error }
 func (e *applyError) Error() string { return e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
+// blames says whether an event is what has failed, rather than the database: Apply did, and not because it could not read or
+// write, or what it has done breaks a constraint that is looked at when the transaction is committed.
+func (s *Store) blames(err error) bool {
+	var applying *applyError
+	return s.ask.broken(err) || errors.As(err, &applying) && !s.ask.failing(err)
+}
+
 // errMalformed is for messages that are none of the protocol's.
 var errMalformed = errors.New("the message can't be read")
 
@@ -66,6 +73,9 @@ func (s *Store) take(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, ap
 	if err != nil || e.Version <= have.version {
 		return effect{}, err
 	}
+	if e.Event != "" && e.Event == have.event && e.Origin != protocol.OriginAnnounce {
+		return s.again(ctx, tx, e, have)
+	}
 	any, err := yes(ctx, tx, s.ask.anyParked)
 	if err != nil {
 		return effect{}, err
@@ -96,15 +106,31 @@ func (s *Store) take(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, ap
 // conflict is why a foreign change is parked.
 const conflict = "conflict: the entity was changed in legacy behind Banyan's back, and the service has written it itself"
 
+// again takes an event that was applied already, and comes from the log of another server now: all that its entity had before
+// it comes again, too, and so will what came behind it. None of that is news; what was parked of it has been done.
+func (s *Store) again(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, have entityRow) (effect, error) {
+	freed, err := s.supersede(ctx, tx, e)
+	if err != nil {
+		return effect{}, err
+	}
+	have.version = e.Version
+	return effect{freed: freed}, s.put(ctx, tx, e, have)
+}
+
 // bring applies an event that nothing is in the way of, and keeps its version.
 func (s *Store) bring(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, have entityRow, apply Apply) error {
-	row := entityRow{key: keyOf(e, have), version: e.Version, deleted: e.Deleted}
+	row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, deleted: e.Deleted}
 	if e.Origin == protocol.OriginWriteBack {
-		row.local = have.local
+		row.local, row.event = have.local, have.event
 	} else if err := guarded(ctx, tx, e, apply); err != nil {
 		return &applyError{err}
 	}
-	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.local, row.deleted)
+	return s.put(ctx, tx, e, row)
+}
+
+// put keeps what is known of an event's entity.
+func (s *Store) put(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, row entityRow) error {
+	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.event, row.local, row.deleted)
 	return err
 }
 

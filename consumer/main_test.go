@@ -158,12 +158,18 @@ func (s *service) run(t testing.TB, url string) (stop func()) {
 
 // event makes an event of version n about a thing of customer key.
 func event(n int, origin protocol.Origin, key, id, body string) protocol.EntityEvent {
-	e := protocol.EntityEvent{Entity: "test.Thing", ID: id, Key: key, Origin: origin, Version: version(n)}
+	e := protocol.EntityEvent{Entity: "test.Thing", ID: id, Key: key, Origin: origin, Version: version(n), Event: fmt.Sprint("0-1-", n)}
 	if e.Deleted = body == ""; !e.Deleted {
 		e.Data = json.RawMessage(strconv.Quote(body))
 	} else {
 		e.Key = ""
 	}
+	return e
+}
+
+// elsewhere gives an event as it comes again from the log of another server, in a later epoch.
+func elsewhere(e protocol.EntityEvent, epoch int) protocol.EntityEvent {
+	e.Version = fmt.Sprintf("%04x", epoch) + e.Version[4:]
 	return e
 }
 

@@ -14,6 +14,7 @@ import (
 // model is what the rules say, in maps.
 type model struct {
 	body, versions map[string]string
+	events         map[string]string // the last that was applied
 	local, broken  map[string]bool
 	parked         map[string][]protocol.EntityEvent
 }
@@ -29,12 +30,14 @@ func (m *model) body1(e protocol.EntityEvent) string {
 func (m *model) bring(e protocol.EntityEvent) bool {
 	switch {
 	case e.Origin == protocol.OriginWriteBack:
+		m.versions[e.ID] = e.Version
+		return true
 	case e.Origin == protocol.OriginForeign && m.local[e.ID], m.broken[e.ID]:
 		return false
 	default:
 		m.body[e.ID], m.local[e.ID] = m.body1(e), false
 	}
-	m.versions[e.ID] = e.Version
+	m.versions[e.ID], m.events[e.ID] = e.Version, e.Event
 	return true
 }
 
@@ -43,19 +46,30 @@ func (m *model) take(e protocol.EntityEvent) {
 	if e.Version <= m.versions[e.ID] {
 		return
 	}
+	was := len(m.parked[key])
+	if e.Event == m.events[e.ID] && e.Origin != protocol.OriginAnnounce {
+		m.supersede(key, e)
+		if m.versions[e.ID] = e.Version; len(m.parked[key]) < was {
+			m.retry(key)
+		}
+		return
+	}
 	if e.Origin != protocol.OriginAnnounce {
 		if len(m.parked[key]) > 0 || !m.bring(e) {
 			m.park(key, e)
 		}
 		return
 	}
-	was := len(m.parked[key])
-	m.parked[key] = slices.DeleteFunc(m.parked[key], func(p protocol.EntityEvent) bool { return p.ID == e.ID && p.Version <= e.Version })
+	m.supersede(key, e)
 	if !m.bring(e) {
 		m.park(key, e)
 	} else if len(m.parked[key]) < was {
 		m.retry(key)
 	}
+}
+
+func (m *model) supersede(key string, e protocol.EntityEvent) {
+	m.parked[key] = slices.DeleteFunc(m.parked[key], func(p protocol.EntityEvent) bool { return p.ID == e.ID && p.Version <= e.Version })
 }
 
 func (m *model) park(key string, e protocol.EntityEvent) {
@@ -82,20 +96,22 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 		s := newService(t, file(t), StoreOptions{})
 		defer s.db.Close()
 		r := s.runner(t)
-		m := &model{body: map[string]string{}, versions: map[string]string{}, local: map[string]bool{}, broken: s.broken, parked: map[string][]protocol.EntityEvent{}}
+		m := &model{body: map[string]string{}, versions: map[string]string{}, events: map[string]string{}, local: map[string]bool{}, broken: s.broken, parked: map[string][]protocol.EntityEvent{}}
 		var sent []protocol.EntityEvent
 		thing := rapid.SampledFrom([]string{"0", "1", "2", "3", "p4"})
 		origin := rapid.SampledFrom([]protocol.Origin{protocol.OriginLegacy, protocol.OriginLegacy, protocol.OriginForeign, protocol.OriginWriteBack, protocol.OriginAnnounce})
+		epoch := 1
 		steps := rapid.IntRange(1, 40).Draw(rt, "steps")
 		for n := 1; n <= steps; n++ {
 			id := thing.Draw(rt, "thing")
-			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "batch", "again", "write", "break", "repair", "retry", "discard"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "batch", "again", "failover", "write", "break", "repair", "retry", "discard"}).Draw(rt, "step") {
 			case "event":
 				body := fmt.Sprint(n)
 				if rapid.IntRange(0, 5).Draw(rt, "deleted") == 0 {
 					body = ""
 				}
 				e := event(n, origin.Draw(rt, "origin"), keyOfThing(id), id, body)
+				e = elsewhere(e, epoch)
 				if m.versions[id] == "" { // the key of what was never seen is unknown
 					e.Key = keyOfThing(id)
 				}
@@ -115,6 +131,19 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 				if err := r.events(t.Context(), again); err != nil {
 					rt.Fatal(err)
 				}
+			case "failover": // what was sent last comes again from another log
+				epoch++
+				from := 0
+				if len(sent) > 0 {
+					from = rapid.IntRange(0, len(sent)-1).Draw(rt, "from")
+				}
+				for i := from; i < len(sent); i++ {
+					sent[i] = elsewhere(sent[i], epoch)
+					m.take(sent[i])
+					if err := r.events(t.Context(), sent[i:i+1]); err != nil {
+						rt.Fatal(err)
+					}
+				}
 			case "write":
 				if err := s.tryWrite(t.Context(), fmt.Sprint(n), 1, keyOfThing(id), id, fmt.Sprint(n)); err != nil {
 					rt.Fatal(err)
@@ -132,7 +161,12 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 					rt.Fatal(err)
 				}
 				for _, e := range m.parked[keyOfThing(id)] {
-					m.versions[e.ID] = max(m.versions[e.ID], e.Version)
+					if e.Version <= m.versions[e.ID] {
+						continue
+					}
+					if m.versions[e.ID] = e.Version; e.Origin != protocol.OriginWriteBack {
+						m.events[e.ID] = e.Event
+					}
 				}
 				m.parked[keyOfThing(id)] = nil
 			}

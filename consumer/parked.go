@@ -41,7 +41,7 @@ func (s *Store) behind(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, 
 	return "", false, nil
 }
 
-// supersede takes an entity's parked events away that an announcement makes needless, and gives the key that they were
+// supersede takes an entity's parked events away that a later one makes needless, and gives the key that they were
 // parked under; empty when there were none.
 func (s *Store) supersede(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) (string, error) {
 	var key, version string
@@ -66,14 +66,14 @@ func (s *Store) park(ctx context.Context, tx *sql.Tx, key string, e protocol.Ent
 	return err
 }
 
-// parkFailed parks an event that could not be applied.
-func (s *Store) parkFailed(ctx context.Context, e protocol.EntityEvent, cause error) (key string, err error) {
+// parkFailed parks an event that could not be applied, unless another process has done that, or more, meanwhile.
+func (s *Store) parkFailed(ctx context.Context, e protocol.EntityEvent, cause error) (key string, parked bool, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {
 		have, err := s.entity(ctx, tx, e.Entity, e.ID)
-		if err != nil {
+		if err != nil || e.Version <= have.version {
 			return err
 		}
-		key = keyOf(e, have)
+		key, parked = keyOf(e, have), true
 		if e.Origin == protocol.OriginAnnounce { // what it supersedes is needless, also while it waits itself
 			was, err := s.supersede(ctx, tx, e)
 			if err != nil {
@@ -85,7 +85,7 @@ func (s *Store) parkFailed(ctx context.Context, e protocol.EntityEvent, cause er
 		}
 		return s.park(ctx, tx, key, e, cause.Error())
 	})
-	return key, err
+	return key, parked && err == nil, err
 }
 
 // mostListed bounds what is read at once.
@@ -165,8 +165,11 @@ func (s *Store) RetryParked(ctx context.Context, key string, apply Apply) (left 
 // person who has looked at both states.
 func (s *Store) DiscardParked(ctx context.Context, key string) error {
 	_, err := s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
-		_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, keyOf(e, have), e.Version, have.local, have.deleted)
-		return err
+		row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, local: have.local, deleted: have.deleted}
+		if e.Origin == protocol.OriginWriteBack {
+			row.event = have.event
+		}
+		return s.put(ctx, tx, e, row)
 	})
 	return err
 }

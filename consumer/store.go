@@ -40,47 +40,67 @@ func NewStore(db *sql.DB, options StoreOptions) *Store {
 	return &Store{db: db, ask: sqlite(), options: options}
 }
 
-// Migrate makes the tables that are missing. It may be called at each start.
+// Migrate makes the tables that are missing, and brings older ones up to date. It may be called at each start, also while other
+// processes of the service run.
 func (s *Store) Migrate(ctx context.Context) error {
-	tx, err := s.db.BeginTx(ctx, nil)
-	if err != nil {
-		return fmt.Errorf("make Banyan's tables: %w", err)
-	}
-	defer tx.Rollback()
-	for _, statement := range s.ask.create {
-		if _, err := tx.ExecContext(ctx, statement); err != nil {
-			return fmt.Errorf("make Banyan's tables: %w", err)
-		}
-	}
-	var version int
-	if err := tx.QueryRowContext(ctx, s.ask.version).Scan(&version); err != nil {
-		return fmt.Errorf("make Banyan's tables: %w", err)
-	}
-	if version != schemaVersion {
-		return fmt.Errorf("Banyan's tables are of version %d, and this service knows version %d: start the newer service", version, schemaVersion)
-	}
-	if err := tx.Commit(); err != nil {
+	if err := s.migrate(ctx); err != nil {
 		return fmt.Errorf("make Banyan's tables: %w", err)
 	}
 	return nil
 }
 
-// storeError is a failure of the database before anything was asked of it that could be an event's fault.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return "the service's database: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
+func (s *Store) migrate(ctx context.Context) (err error) {
+	conn, err := s.db.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	if _, err := conn.ExecContext(ctx, s.ask.begin); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
+			err = errors.Join(err, rollback)
+		}
+	}()
+	run := func(statements []string) error {
+		for _, statement := range statements {
+			if _, err := conn.ExecContext(ctx, statement); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	if err := run(s.ask.create); err != nil {
+		return err
+	}
+	var version int
+	if err := conn.QueryRowContext(ctx, s.ask.version).Scan(&version); err != nil {
+		return err
+	}
+	if version < 1 || version > schemaVersion {
+		return fmt.Errorf("they are of version %d, and this service knows version %d: start the newer service", version, schemaVersion)
+	}
+	for _, statements := range s.ask.upgrade[version-1:] {
+		if err := run(statements); err != nil {
+			return err
+		}
+	}
+	_, err = conn.ExecContext(ctx, "COMMIT")
+	return err
+}
 
 // within runs do in a transaction that has its turn. Transactions of one database run one after another, so what do reads
 // stays true until it is committed.
 func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
-		return &storeError{err}
+		return fmt.Errorf("the service's database: %w", err)
 	}
 	defer tx.Rollback()
 	if _, err := tx.ExecContext(ctx, s.ask.lock); err != nil {
-		return &storeError{err}
+		return fmt.Errorf("the service's database: %w", err)
 	}
 	if err := do(tx); err != nil {
 		return err
@@ -120,13 +140,14 @@ func (s *Store) Sweep(ctx context.Context) (int, error) {
 // entityRow is what is known of an entity; the zero value of one that was never seen.
 type entityRow struct {
 	key, version string
+	event        string        // the id of the last event that was applied
 	local        sql.NullInt64 // the epoch under which the service has written it since legacy told its state
 	deleted      bool
 }
 
 func (s *Store) entity(ctx context.Context, tx *sql.Tx, entity, id string) (entityRow, error) {
 	var row entityRow
-	err := tx.QueryRowContext(ctx, s.ask.entity, entity, id).Scan(&row.key, &row.version, &row.local, &row.deleted)
+	err := tx.QueryRowContext(ctx, s.ask.entity, entity, id).Scan(&row.key, &row.version, &row.event, &row.local, &row.deleted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return entityRow{}, nil
 	}

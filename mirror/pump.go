@@ -162,7 +162,10 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 	states := make(map[reference]EntityState, len(part))
 	ids := map[string][]string{}
 	for _, t := range part {
-		ids[t.entity] = append(ids[t.entity], t.id)
+		if _, again := states[t.reference]; !again {
+			states[t.reference] = EntityState{}
+			ids[t.entity] = append(ids[t.entity], t.id)
+		}
 	}
 	for entity, ids := range ids {
 		read, err := p.s.o.Service.Entities.Read(ctx, at, entity, ids)
@@ -180,13 +183,14 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 	for _, t := range part {
 		state := states[t.reference]
 		version := t.at.String()
+		id := eventID(t.tx, t.at, t.entity+"/"+t.id)
 		body, err := json.Marshal(protocol.EntityEvent{
-			Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Deleted: state.Deleted, Data: state.Data,
+			Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data,
 		})
 		if err != nil {
 			return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
 		}
-		m := &change.Message{ID: eventID(t.tx, t.at, t.entity+"/"+t.id), Type: protocol.TypeEntity, Version: version, Body: body}
+		m := &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body}
 		if err := p.send(ctx, t.tx, m); err != nil {
 			return err
 		}

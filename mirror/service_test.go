@@ -107,7 +107,7 @@ func (b *inbox) told(t *testing.T) (out []string) {
 			continue
 		}
 		var e protocol.EntityEvent
-		if err := json.Unmarshal(m.Body, &e); err != nil || e.Version != m.Version || m.Key != "partition.00" {
+		if err := json.Unmarshal(m.Body, &e); err != nil || e.Version != m.Version || e.Event != m.ID || m.Key != "partition.00" {
 			t.Errorf("the event %s (%v): %v", m.Body, m, err)
 		}
 		if e.Deleted != (e.Data == nil) || e.Deleted == (e.Key == "k"+e.ID) {
@@ -210,7 +210,7 @@ func TestTransactionsThatWaitShareASnapshot(t *testing.T) {
 		l.after(3 * time.Second)
 		want := []string{
 			"foreign 100 at 0:1",
-			"writeback 1 at 200:3", "writeback 2 at 200:4", "legacy 3 at 400:2", "foreign 4 at 600:3",
+			"writeback 1 at 200:3", "writeback 2 at 200:4", "legacy 3 at 400:2", "foreign 4 at 500:1", "writeback 4 at 600:3",
 			"fence f epoch 1 void [] to q at 700:2",
 			"foreign 1 at 800:1",
 		}

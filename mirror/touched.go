@@ -51,18 +51,25 @@ func idText(v *change.Value) (string, error) {
 	}
 }
 
-// merge gives each entity once, with its last version and the weightiest origin, in the order of versions.
+// merge gives each entity once, with its last version and the weightiest origin, in the order of versions. What was written
+// back stays apart from what else was changed: a service that has had a change already knows it again by its id, as long as
+// that is not covered by a later one's.
 func merge(taken []work) []touched {
 	if len(taken) == 1 {
 		return inOrder(taken[0].touched)
 	}
-	byReference := map[reference]touched{}
+	type told struct {
+		reference
+		writtenBack bool
+	}
+	byReference := map[told]touched{}
 	for _, w := range taken {
 		for _, t := range w.touched {
-			if before, again := byReference[t.reference]; again && weight(before.origin) > weight(t.origin) {
+			of := told{t.reference, t.origin == protocol.OriginWriteBack}
+			if before, again := byReference[of]; again && weight(before.origin) > weight(t.origin) {
 				t.origin = before.origin
 			}
-			byReference[t.reference] = t
+			byReference[of] = t
 		}
 	}
 	all := make([]touched, 0, len(byReference))

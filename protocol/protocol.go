@@ -63,6 +63,9 @@ type EntityEvent struct {
 	Key     string `json:"key,omitempty"`
 	Origin  Origin `json:"origin"`
 	Version string `json:"version"`
+	// Event is the message's CloudEvents id. It is the same when the event comes again, also from the log of another server,
+	// where its version is greater than it was.
+	Event string `json:"event,omitempty"`
 	// Deleted says that legacy doesn't have the entity (any more); then there is no Data.
 	Deleted bool `json:"deleted,omitempty"`
 	// Data is the message as the contract has it, in protobuf's JSON.
