@@ -29,6 +29,11 @@ type Reset struct {
 
 	store   *store.Store
 	options store.Options
+	cfg     *config.Config
+	logger  *slog.Logger
+	service string          // whose stream it is, empty for the mirror of rows
+	tail    change.Position // the log's end
+	fresh   bool            // no mirror has run yet
 }
 
 // PlanReset finds out what a reset to a position would do: "now" for the log's end, or FILE:OFFSET. The mirror is that of
@@ -70,16 +75,24 @@ func PlanReset(ctx context.Context, cfg *config.Config, name, to string, logger 
 	}
 	before, err := kept.State(ctx)
 	from := fmt.Sprintf("%s (epoch %d)", before.Position, before.Epoch)
+	fresh := false
 	switch {
 	case err == nil:
 	case change.Stops(err) != nil:
 		from = "an unreadable position" // which is what a reset is for
 	case missing(err):
-		from = "none: no mirror has run yet"
+		from, fresh = "none: no mirror has run yet", true
 	default:
 		return nil, errors.Join(err, kept.Close())
 	}
-	return &Reset{Name: name, From: from, Before: before, To: at, store: kept, options: options}, nil
+	r := &Reset{Name: name, From: from, Before: before, To: at, store: kept, options: options, cfg: cfg, logger: logger, tail: tail, fresh: fresh}
+	if i := slices.IndexFunc(cfg.ServiceNames(), func(s string) bool { return serviceMirror(s) == name }); i >= 0 {
+		r.service = cfg.ServiceNames()[i]
+	}
+	if err := r.guard(ctx); err != nil {
+		return nil, errors.Join(err, kept.Close())
+	}
+	return r, nil
 }
 
 // mirrorNamed looks whether there is a mirror of that name.
@@ -123,6 +136,14 @@ func resetTarget(tail change.Position, to string) (change.Position, error) {
 
 // Do does it. A mirror that leads begins anew.
 func (r *Reset) Do(ctx context.Context) error {
+	// The mirror may have gone on, and keys may have been shifted, since it was planned.
+	now := *r
+	if state, err := r.store.State(ctx); err == nil {
+		now.Before, now.fresh = state, false
+	}
+	if err := now.guard(ctx); err != nil {
+		return err
+	}
 	if err := store.Migrate(ctx, r.options); err != nil {
 		return err
 	}

@@ -32,12 +32,17 @@ import (
 
 // shiftLab is the project of package boxes with its new service, on two replicas.
 type shiftLab struct {
-	db       *sql.DB // legacy
-	options  boxes.Options
-	service  *boxes.Service
-	running  context.CancelFunc
-	ended    sync.WaitGroup
-	replicas []*apptest.Server
+	db      *sql.DB // legacy
+	dsn     string
+	ledger  string // the schema
+	dir     string // of the project
+	options boxes.Options
+	// variables are those that banyan.yaml has of its environment.
+	variables map[string]string
+	service   *boxes.Service
+	running   context.CancelFunc
+	ended     sync.WaitGroup
+	replicas  []*apptest.Server
 }
 
 const mostBoxes = 20
@@ -59,7 +64,7 @@ func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*
 		t.Fatal(err)
 	}
 	of.Listen, of.Database, of.Broker, of.Logger = freeAddress(t), filepath.Join(dir, "boxes.db"), url, slog.New(slog.DiscardHandler)
-	b := &shiftLab{options: of}
+	b := &shiftLab{options: of, dsn: dsn, ledger: ledger, dir: dir}
 	if b.db, err = sql.Open("mysql", dsn); err != nil {
 		t.Fatal(err)
 	}
@@ -84,15 +89,16 @@ func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*
 			t.Fatal(err)
 		}
 	}
+	b.variables = map[string]string{
+		"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "SERVICE": b.options.Listen, "BANYAN_GRACE": grace,
+		"BANYAN_REST": "127.0.0.1:0", "BANYAN_GRPC": "127.0.0.1:0", "BANYAN_ADMIN": "127.0.0.1:0",
+	}
 	for i := range 2 {
 		var options app.Options
 		if i < len(replace) {
 			options.Replace = replace[i]
 		}
-		b.replicas = append(b.replicas, apptest.StartWith(t, dir, map[string]string{
-			"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "SERVICE": b.options.Listen, "BANYAN_GRACE": grace,
-			"BANYAN_REST": "127.0.0.1:0", "BANYAN_GRPC": "127.0.0.1:0", "BANYAN_ADMIN": "127.0.0.1:0",
-		}, options))
+		b.replicas = append(b.replicas, apptest.StartWith(t, dir, b.variables, options))
 	}
 	return b
 }

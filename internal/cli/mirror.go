@@ -38,7 +38,7 @@ binlog that it still had to read is gone, or the legacy was restored from a back
 Changes between the old position and the new one are not sent: every consumer needs
 a fresh copy of the tables, and sees by the epoch in the versions that it does.
 The stream of a service is a mirror, too: --name service.NAME. After its reset, the
-service has to be filled anew.
+service has to be filled anew. It goes back only while no key is at live.
 A mirror that runs begins anew by itself. Without --confirm it only says what it would do.`,
 		Example: "  banyan mirror reset\n  banyan mirror reset --to now --confirm\n  banyan mirror reset --to binlog.000012:4 --confirm\n  banyan mirror reset --name service.orders --confirm",
 		Args:    noArgs,

@@ -2,6 +2,7 @@ package control
 
 import (
 	"encoding/json"
+	"slices"
 	"time"
 
 	"banyan.dev/banyan/flags"
@@ -13,6 +14,21 @@ type Timing struct {
 	// Hold is the longest that writes of moved keys wait on a way forward; Prepare the longest that a service may lag behind
 	// when it begins; Grace how long open writes have to end on a way back.
 	Hold, Prepare, Grace time.Duration
+}
+
+// MayBeModern says whether keys of a capability are modern's, or may soon be: the flag or a shift that is under way leads there.
+// What can't be read may be anything.
+func MayBeModern(r Record) bool {
+	var s shift.State
+	if err := json.Unmarshal(r.State, &s); err != nil {
+		return true
+	}
+	highest := Rules(r.Capability, Timing{}).Highest
+	definitions := []json.RawMessage{r.Flag.From, r.Flag.To}
+	if s.Place != shift.Idle {
+		definitions = append(definitions, s.Command.To)
+	}
+	return slices.ContainsFunc(definitions, func(d json.RawMessage) bool { return highest(d).Rank() > flags.Shadow.Rank() })
 }
 
 // Rules gives what shifts of a capability go by: its definitions are read as package flags reads them.
