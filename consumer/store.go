@@ -54,7 +54,7 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	defer conn.Close()
+	defer conn.Close() //nolint:errcheck // the pool has it back whatever it says
 	if _, err := conn.ExecContext(ctx, s.ask.begin); err != nil {
 		return err
 	}

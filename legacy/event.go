@@ -134,6 +134,21 @@ func (p *Program) Writers(entity protoreflect.FullName) (names []protoreflect.Fu
 	return names
 }
 
+// Putters gives the entities, besides one itself, whose puts write rows of it, in the order of the files. The program has to be
+// verified.
+func (p *Program) Putters(entity protoreflect.FullName) (names []protoreflect.FullName) {
+	event := p.Event(entity)
+	if event == nil {
+		return nil
+	}
+	for _, op := range p.operations() {
+		if op.rpc == nil && op.target != entity && op.writesAny(event.Tables, p.current) {
+			names = append(names, op.target)
+		}
+	}
+	return names
+}
+
 // Sticky says whether an operation changes tables without transactions, which keep what is undone. The program has to be
 // verified.
 func (p *Program) Sticky(name protoreflect.FullName) bool {

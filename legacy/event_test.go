@@ -76,6 +76,9 @@ func TestCanWriteBack(t *testing.T) {
 	if got := fmt.Sprint(l.program.Writers("lab.v1.Box"), l.program.Writers("lab.v1.Jar")); got != "[lab.v1.S.SetBox lab.v1.S.SetBoxes] []" {
 		t.Errorf("writers: %s", got)
 	}
+	if got := fmt.Sprint(l.program.Putters("lab.v1.Box"), l.program.Putters("lab.v1.Jar")); got != "[lab.v1.Logged lab.v1.Crate] []" {
+		t.Errorf("putters: %s", got)
+	}
 	if got := fmt.Sprint(l.program.Sticky("lab.v1.S.Log"), l.program.Sticky("lab.v1.S.SetBox"), l.program.Sticky("lab.v1.S.No")); got != "true false false" {
 		t.Errorf("sticky: %s", got)
 	}

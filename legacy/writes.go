@@ -16,6 +16,7 @@ import (
 
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
 )
 
@@ -129,14 +130,16 @@ func (w *Writes) WriteBack(ctx context.Context, write *strangler.Write, reply []
 		return strangler.Fail(codes.Internal, "NO_ENTITY", "the write %s names no entity", write.ID)
 	}
 	slot := slotOf(write.Capability, write.Entity)
+	entityMark := int64(change.WrittenBack(string(event.Entity.FullName()), write.Entity)) //nolint:gosec // It has 63 bits.
 	leave, err := w.room.enter(ctx, slot)
 	if err != nil {
 		return err
 	}
 	defer leave()
 	return w.transact(ctx, func(conn *pool.Conn) error {
-		// The first change behind the mark: whoever reads the log sees by it what the transaction is.
-		if _, err := affect(ctx, conn, "INSERT INTO "+w.locks+" (slot, n) VALUES (?, 1) ON DUPLICATE KEY UPDATE n = n + 1", slot); err != nil {
+		// The first change behind the mark: whoever reads the log sees by it what the transaction is, and of which entity.
+		lock := "INSERT INTO " + w.locks + " (slot, n) VALUES (?, ?) ON DUPLICATE KEY UPDATE n = ? | ((n & 1) ^ 1)"
+		if _, err := affect(ctx, conn, lock, slot, entityMark, entityMark); err != nil {
 			return err
 		}
 		entity, err := read(ctx)

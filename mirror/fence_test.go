@@ -24,7 +24,7 @@ func TestNothingBeforeAFenceComesAgainInAnotherLog(t *testing.T) {
 		l.log.add(marked(), fenced(change.Insert, "orders", "early", 0, `[]`))
 		l.log.add(marked(), inserted(2, 2))
 		l.log.add(marked(), fenced(change.Insert, "orders", "f", 7, `[]`))
-		l.log.add(marked(), locked(), inserted(3, 1))
+		l.log.add(marked(), locked(1), inserted(3, 1))
 		const moment = time.Millisecond // saves are a second apart
 		l.after(moment)
 		want := []string{"legacy 1 at 0:2", "fence early epoch 0 void [] to q at 100:2", "legacy 2 at 200:2"}

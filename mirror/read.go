@@ -13,6 +13,7 @@ const (
 	writersTable   = "writers"
 	writersReplica = "replica"
 	locksTable     = "locks"
+	locksNumber    = "n"
 	heartbeatTable = "heartbeat"
 	heartbeatName  = "name"
 	heartbeatBeat  = "beat"

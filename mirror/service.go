@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/protocol"
@@ -26,14 +27,15 @@ type serviceEvents struct {
 	*session
 	pump *pump
 
-	tx        *change.Transaction // nil between transactions
-	marked    bool                // begins with a writer mark
-	writeBack bool                // changes a lock
-	held      map[reference]held
-	fences    []fence
-	beat      uint64     // the last one of the transaction, 0 for none
-	nameless  bool       // it was logged that a row of the transaction has no id
-	last      change.End // of the transaction before it
+	tx     *change.Transaction // nil between transactions
+	marked bool                // begins with a writer mark
+	// writtenBack are the numbers of entities that a new service's state is put into, see change.WrittenBack.
+	writtenBack []uint64
+	held        map[reference]held
+	fences      []fence
+	beat        uint64     // the last one of the transaction, 0 for none
+	nameless    bool       // it was logged that a row of the transaction has no id
+	last        change.End // of the transaction before it
 }
 
 func newServiceEvents(s *session) *serviceEvents {
@@ -43,7 +45,7 @@ func newServiceEvents(s *session) *serviceEvents {
 func (s *serviceEvents) run(ctx context.Context) error { return s.pump.run(ctx) }
 
 func (s *serviceEvents) begin(tx change.Transaction) {
-	s.tx, s.marked, s.writeBack, s.nameless = &tx, false, false, false
+	s.tx, s.marked, s.writtenBack, s.nameless = &tx, false, nil, false
 }
 
 func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {
@@ -147,16 +149,9 @@ func (s *serviceEvents) touched() []touched {
 	if len(s.held) == 0 {
 		return nil
 	}
-	origin := protocol.OriginForeign
-	switch {
-	case s.writeBack:
-		origin = protocol.OriginWriteBack
-	case s.marked:
-		origin = protocol.OriginLegacy
-	}
 	all := make([]touched, 0, len(s.held))
 	for ref, h := range s.held {
-		t := touched{ref, origin, s.version(h.row), s.tx}
+		t := touched{ref, s.origin(ref), s.version(h.row), s.tx}
 		if h.announced {
 			t.origin = protocol.OriginAnnounce
 		}
@@ -168,6 +163,19 @@ func (s *serviceEvents) touched() []touched {
 		s.held = map[reference]held{} // a map keeps the size that it had once
 	}
 	return all
+}
+
+// origin says who has changed an entity in the transaction. What a write-back changes of others, such as the stock behind an
+// order, their services have not written themselves.
+func (s *serviceEvents) origin(of reference) protocol.Origin {
+	switch {
+	case !s.marked:
+		return protocol.OriginForeign
+	case len(s.writtenBack) > 0 && slices.Contains(s.writtenBack, change.WrittenBack(of.entity, of.id)):
+		return protocol.OriginWriteBack
+	default:
+		return protocol.OriginLegacy
+	}
 }
 
 func (s *serviceEvents) version(number uint32) change.Version {

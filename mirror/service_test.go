@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -134,7 +135,11 @@ func marked() *change.Rows {
 	return ledgerRows("writers", change.Update, 1, "replica n", str("r1"), big(1))
 }
 
-func locked() *change.Rows { return ledgerRows("locks", change.Insert, 2, "slot n", big(1), big(1)) }
+// locked is the lock of an order that is written back. The number's lowest bit means nothing.
+func locked(id int64) *change.Rows {
+	n := int64(change.WrittenBack("shop.v2.Order", strconv.FormatInt(id, 10))) | id&1
+	return ledgerRows("locks", change.Insert, 2, "slot n", big(1), big(n))
+}
 
 func fenced(op change.Op, service, id string, epoch int64, void string) *change.Rows {
 	return ledgerRows("fences", op, 2, "id service capability epoch reply_to void", str(id), str(service), str("orders"), big(epoch), str("q"), str(void))
@@ -150,18 +155,18 @@ func TestAServiceIsToldEntitiesAndFencesInOrder(t *testing.T) {
 		l.log.add(inserted(1, 1, 2, 1))
 		l.after(time.Millisecond) // what waits together is told once
 		l.log.add(marked(), inserted(2, 2, 3))
-		l.log.add(marked(), locked(), inserted(3, 4))
+		l.log.add(marked(), locked(4), inserted(3, 4, 10)) // the put of 4 changes 10, too
 		l.log.add(marked(), fenced(change.Insert, "orders", "f", 7, `["w"]`))
 		l.log.add(marked(), fenced(change.Insert, "other", "g", 7, `[]`))
 		l.log.add(marked(), fenced(change.Delete, "orders", "f", 7, `[]`))
 		l.log.add(marked(), announced("other", `["9"]`))
 		l.log.add(marked(), announced("orders", `["5","6"]`))
-		l.log.add(locked(), inserted(3, 8)) // a lock without a mark is somebody's own
+		l.log.add(locked(8), inserted(3, 8)) // a lock without a mark is somebody's own
 		l.after(3 * time.Second)
 		want := []string{
 			"foreign 2 at 0:2", "foreign 1 at 0:3",
 			"legacy 2 at 100:2", "legacy 3 at 100:3",
-			"writeback 4 at 200:3",
+			"writeback 4 at 200:3", "legacy 10 at 200:4",
 			"fence f epoch 7 void [w] to q at 300:2",
 			"announce 5 at 700:2", "announce 6 at 700:2",
 			"foreign 8 at 800:3",
@@ -191,12 +196,12 @@ func TestTransactionsThatWaitShareASnapshot(t *testing.T) {
 		e.set(func() { e.gate = gate })
 		l.log.add(inserted(1, 100)) // is being read while the others come
 		l.after(time.Millisecond)
-		l.log.add(marked(), locked(), inserted(3, 1))
-		l.log.add(marked(), locked(), inserted(3, 1, 2))
+		l.log.add(marked(), locked(1), inserted(3, 1))
+		l.log.add(marked(), locked(2), inserted(3, 2, 1))
 		l.log.add(inserted(1, 3))
 		l.log.add(marked(), inserted(2, 3))
 		l.log.add(inserted(1, 4))
-		l.log.add(marked(), locked(), inserted(3, 4))
+		l.log.add(marked(), locked(4), inserted(3, 4))
 		l.log.add(fenced(change.Insert, "orders", "f", 1, `[]`))
 		l.log.add(inserted(1, 1))
 		l.after(3 * time.Second)
@@ -210,7 +215,7 @@ func TestTransactionsThatWaitShareASnapshot(t *testing.T) {
 		l.after(3 * time.Second)
 		want := []string{
 			"foreign 100 at 0:1",
-			"writeback 1 at 200:3", "writeback 2 at 200:4", "legacy 3 at 400:2", "foreign 4 at 500:1", "writeback 4 at 600:3",
+			"writeback 1 at 100:3", "writeback 2 at 200:3", "legacy 1 at 200:4", "legacy 3 at 400:2", "foreign 4 at 500:1", "writeback 4 at 600:3",
 			"fence f epoch 1 void [] to q at 700:2",
 			"foreign 1 at 800:1",
 		}

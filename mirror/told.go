@@ -22,7 +22,11 @@ func (s *serviceEvents) ledger(ctx context.Context, r *change.Rows) error {
 	case writersTable:
 		s.marked = s.marked || isMark(r)
 	case locksTable:
-		s.writeBack = s.marked
+		for _, row := range r.Rows {
+			if n := find(r.Table, row.After, locksNumber); n != nil && s.marked {
+				s.writtenBack = append(s.writtenBack, n.Num&^1)
+			}
+		}
 	case heartbeatTable:
 		if beat, ok := s.beatOf(r); ok {
 			s.beat = beat

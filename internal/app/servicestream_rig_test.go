@@ -85,7 +85,7 @@ func (r *serviceRig) exec(t *testing.T, statements ...string) {
 	}
 }
 
-// banyan runs statements in a transaction with a writer mark, and with a lock behind it when it writes back.
+// banyan runs statements in a transaction with a writer mark, and with a lock behind it when it writes the order 1 back.
 func (r *serviceRig) banyan(t *testing.T, writeBack bool, statements ...string) {
 	t.Helper()
 	tx, err := r.db.BeginTx(t.Context(), nil)
@@ -102,7 +102,8 @@ func (r *serviceRig) banyan(t *testing.T, writeBack bool, statements ...string) 
 		t.Fatal(err)
 	}
 	if writeBack {
-		statements = append([]string{"INSERT INTO " + r.ledger + ".locks (slot, n) VALUES (7, 1) ON DUPLICATE KEY UPDATE n = n + 1"}, statements...)
+		n := change.WrittenBack(orderEntity, "1")
+		statements = append([]string{fmt.Sprintf("INSERT INTO %s.locks (slot, n) VALUES (7, %d) ON DUPLICATE KEY UPDATE n = n + 1", r.ledger, n)}, statements...)
 	}
 	for _, s := range statements {
 		if _, err := tx.ExecContext(t.Context(), s); err != nil {

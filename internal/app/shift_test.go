@@ -51,6 +51,15 @@ const mostBoxes = 20
 // has faults for each replica.
 func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*app.Parts)) *shiftLab {
 	t.Helper()
+	return newEditedShiftLab(t, nil, of, grace, replace...)
+}
+
+// edit changes a file of the project: what is behind a line is put there.
+type edit struct{ file, line, behind string }
+
+// newEditedShiftLab is newShiftLab with a project that is not quite that of package boxes.
+func newEditedShiftLab(t *testing.T, edits []edit, of boxes.Options, grace string, replace ...func(*app.Parts)) *shiftLab {
+	t.Helper()
 	server, broker := devstack.Databases(t)[0], devstack.RabbitMQ(t)
 	noLeaks(t)
 	dsn, url := server.NewSchema(t), broker.NewVHost(t)
@@ -62,6 +71,9 @@ func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*
 	dir := t.TempDir()
 	if err := boxes.LayOut(dir); err != nil {
 		t.Fatal(err)
+	}
+	for _, e := range edits {
+		e.apply(t, dir)
 	}
 	of.Listen, of.Database, of.Broker, of.Logger = freeAddress(t), filepath.Join(dir, "boxes.db"), url, slog.New(slog.DiscardHandler)
 	b := &shiftLab{options: of, dsn: dsn, ledger: ledger, dir: dir}
@@ -101,6 +113,22 @@ func newShiftLab(t *testing.T, of boxes.Options, grace string, replace ...func(*
 		b.replicas = append(b.replicas, apptest.StartWith(t, dir, b.variables, options))
 	}
 	return b
+}
+
+func (e edit) apply(t *testing.T, dir string) {
+	t.Helper()
+	path := filepath.Join(dir, e.file)
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before, after, ok := strings.Cut(string(text), e.line+"\n")
+	if !ok {
+		t.Fatalf("%s has no line %q", e.file, e.line)
+	}
+	if err := os.WriteFile(path, []byte(before+e.line+"\n"+e.behind+"\n"+after), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // freeAddress gives an address that nobody listens on.

@@ -271,13 +271,16 @@ func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
 	return known, facts
 }
 
-// strangers says which operations outside of a capability write its entity. At live such a write would be in legacy only,
-// and its event would take what the new service has written meanwhile back.
+// strangers says which operations outside of a capability write its entity, and which puts of others do. At live such a write
+// would be in legacy only, and its event would take what the new service has written meanwhile back.
 func (p *Project) strangers(c *capability) (out []string) {
 	for _, name := range p.Program.Writers(c.entity.FullName()) {
 		if !slices.ContainsFunc(c.operations, func(op *contract.Operation) bool { return op.Name == name }) {
 			out = append(out, fmt.Sprintf("%s writes rows of %s, too: make it part of the capability, or let it write other tables", name, c.entity.Name()))
 		}
+	}
+	for _, other := range p.Program.Putters(c.entity.FullName()) {
+		out = append(out, fmt.Sprintf("the put of %s writes rows of %s, too: let it write other tables, or make both one entity", other, c.entity.Name()))
 	}
 	return out
 }
