@@ -12,6 +12,7 @@ import (
 // check holds an event against the live schema.
 func (e *Event) check(s *schema, faults *fault.List) {
 	entity := string(e.Entity.Name())
+	e.cascades(s, faults)
 	for i, named := range e.Tables {
 		t := s.table(named.Schema, named.Table)
 		if t == nil {

@@ -26,6 +26,7 @@ type table struct {
 	columns map[string]value.Column
 	uniques [][]string // columns of each unique key without NULLs, the primary key first
 	engine  string
+	keys    []foreignKey // those that change its rows
 
 	transactional bool
 }
@@ -95,7 +96,10 @@ func loadSchema(ctx context.Context, conn *pool.Conn, others []string) (*schema,
 		i := len(t.uniques) - 1
 		t.uniques[i] = append(t.uniques[i], strings.ToLower(text(row[3])))
 	})
-	return s, err
+	if err != nil {
+		return nil, err
+	}
+	return s, s.loadForeignKeys(ctx, conn, in, args)
 }
 
 // schemaColumn describes a table's column as a result's columns are described.
