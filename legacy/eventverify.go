@@ -34,6 +34,11 @@ func (e *Event) check(s *schema, faults *fault.List) {
 			faults.Add(named.pos, fix, "%s.%s is %s, and %s is of type %s: its values can't be told to be ids", named.Table, named.Column, column.Type, e.ID.Name(), e.ID.Kind())
 			continue
 		}
+		if i == 0 {
+			if fix := e.narrow(column); fix != "" {
+				faults.Add(named.pos, fix, "%s.%s is %s, and %s is of type %s: some of its values are no ids", named.Table, named.Column, column.Type, e.ID.Name(), e.ID.Kind())
+			}
+		}
 		if i == 0 && t.engine != "" && !t.unique(strings.ToLower(named.Column)) {
 			faults.Add(named.pos, "name the table that has one row for each "+entity+", by its key", "%s.%s is no unique key: several rows could be one %s", named.Table, named.Column, entity)
 		}
@@ -64,6 +69,29 @@ func (e *Event) unfit(c value.Column) (fix string) {
 	default:
 		return "name a column with a whole number or a text"
 	}
+}
+
+// narrow says what to do where an integer field has no room for a column's positive numbers; "" where it has. BIGINT UNSIGNED in
+// a field of 64 bits is let pass, since no AUTO_INCREMENT comes to where they differ; such an id stops a stream.
+func (e *Event) narrow(c value.Column) (fix string) {
+	var digits, unsigned int64 // decimal digits that always fit
+	switch e.ID.Kind() {
+	case protoreflect.Int32Kind, protoreflect.Sint32Kind, protoreflect.Sfixed32Kind:
+		digits, unsigned = 9, 0
+	case protoreflect.Uint32Kind, protoreflect.Fixed32Kind:
+		digits, unsigned = 9, 1
+	case protoreflect.Int64Kind, protoreflect.Sint64Kind, protoreflect.Sfixed64Kind:
+		digits, unsigned = 18, 1
+	case protoreflect.Uint64Kind, protoreflect.Fixed64Kind:
+		digits, unsigned = 19, 1
+	default:
+		return ""
+	}
+	wide := strings.HasSuffix(c.Type, "BIGINT") && digits < 18 || c.Type == "UNSIGNED INT" && unsigned == 0 || c.Type == "DECIMAL" && c.Precision > digits
+	if wide {
+		return "make the field int64 or uint64, or the column narrower"
+	}
+	return ""
 }
 
 // unique says whether a column alone is a unique key without NULLs.

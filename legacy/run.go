@@ -37,6 +37,7 @@ type run struct {
 	size    int                           // bytes of rows and values kept so far
 	base    int                           // rows that the statement had before the current element of its each=
 	keys    map[*fill]map[string]struct{} // keys of the map entries so far
+	failed  *statement                    // the one that has
 	tooLong bool                          // the reply grew beyond the bound while it was put together
 
 	args []driver.Value
@@ -109,6 +110,7 @@ func (r *run) arg(v driver.Value) {
 func (r *run) statements(ctx context.Context) error {
 	for _, s := range r.op.statements {
 		if err := s.run(ctx, r); err != nil {
+			r.failed = s
 			return err
 		}
 	}

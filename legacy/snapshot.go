@@ -12,7 +12,6 @@ import (
 
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror/change"
-	"banyan.dev/banyan/strangler"
 )
 
 // ErrTooOld says that a snapshot does not contain yet all that the log has before a place: rows are in the log before the
@@ -23,7 +22,7 @@ var ErrTooOld = errors.New("the snapshot is older than the place in the log")
 const snapshotPatience = "0.1"
 
 // Snapshot reads entities by their ids, in order, in one consistent snapshot that contains every transaction before a place
-// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. ErrTooOld comes before the
+// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. What can't be read is an *EntityError. ErrTooOld comes before the
 // first use: try again soon. So does change.ErrServers, where the place is in the log of another server than the pool's.
 func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event, ids []string, use func(id string, m protoreflect.Message) error) error {
 	conn, err := b.pool.Acquire(ctx)
@@ -36,12 +35,8 @@ func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event
 	}
 	for _, id := range ids {
 		m, err := b.get(ctx, conn, event, id)
-		var told *strangler.Error
-		if errors.As(err, &told) && told.Reason == "INVALID_FIELD" {
-			m, err = nil, nil // a text that can't be an id has no entity
-		}
 		if err != nil {
-			return err
+			return &EntityError{ID: id, Err: err}
 		}
 		if err := use(id, m); err != nil {
 			return err
@@ -131,12 +126,7 @@ func (b *Backend) List(ctx context.Context, event *Event, after string, limit in
 		return nil, err
 	}
 	defer conn.Release()
-	quote := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-	root := event.Tables[0]
-	table, column := quote(root.Table), quote(root.Column)
-	if root.Schema != "" {
-		table = quote(root.Schema) + "." + table
-	}
+	table, column := event.root()
 	sql, args := "SELECT "+column+" FROM "+table, []driver.Value(nil)
 	if after != "" || event.GetID.Kind() == protoreflect.StringKind {
 		v, err := idValue(event.GetID, after)

@@ -172,12 +172,15 @@ func (w *Writes) put(ctx context.Context, conn *pool.Conn, event *Event, id stri
 		if want, err = entity.Message(); err != nil {
 			return fmt.Errorf("decode the %s of the service: %w", event.Entity.FullName(), err)
 		}
-		if _, err := w.backend.within(ctx, conn, w.backend.program.puts[event.Entity.FullName()], want); err != nil {
+		if _, _, err := w.backend.within(ctx, conn, w.backend.program.puts[event.Entity.FullName()], want); err != nil {
 			return err
 		}
 	}
 	have, err := w.backend.get(ctx, conn, event, id)
+	var there *ThereError
 	switch {
+	case errors.As(err, &there):
+		return &strangler.DifferError{What: fmt.Sprintf("the %s %s can't be read back: %v", event.Entity.Name(), id, there)}
 	case err != nil:
 		return err
 	case have == nil && want == nil:
@@ -193,32 +196,38 @@ func (w *Writes) put(ctx context.Context, conn *pool.Conn, event *Event, id stri
 	return nil
 }
 
-// within runs an operation on a connection, in the transaction that is open there.
-func (b *Backend) within(ctx context.Context, conn *pool.Conn, op *operation, request protoreflect.Message) ([]byte, error) {
+// within runs an operation on a connection, in the transaction that is open there. failed is the statement that an error is of;
+// nil where it is of none.
+func (b *Backend) within(ctx context.Context, conn *pool.Conn, op *operation, request protoreflect.Message) (reply []byte, failed *statement, err error) {
 	r, err := b.start(op, &strangler.Call{}, input{message: request})
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	defer r.free()
 	r.conn = conn
-	return r.answer(ctx)
+	reply, err = r.answer(ctx)
+	return reply, r.failed, err
 }
 
-// get reads an entity on a connection, in the transaction that is open there; nil where legacy has none.
+// get reads an entity on a connection, in the transaction that is open there; nil where legacy has none. A *ThereError says
+// that it has one, though the Get doesn't find it.
 func (b *Backend) get(ctx context.Context, conn *pool.Conn, event *Event, id string) (protoreflect.Message, error) {
 	request := dynamicpb.NewMessage(event.Get.Input)
 	v, err := idValue(event.GetID, id)
 	if err != nil {
-		return nil, err
+		return nil, event.unlessThere(ctx, conn, id, err)
 	}
 	request.Set(event.GetID, v)
-	wire, err := b.within(ctx, conn, b.program.ops[event.Get.Name], request)
+	wire, failed, err := b.within(ctx, conn, b.program.ops[event.Get.Name], request)
 	if err != nil {
 		var told *strangler.Error
-		if errors.As(err, &told) && told.Code == codes.NotFound {
+		if !errors.As(err, &told) || told.Code != codes.NotFound {
+			return nil, err
+		}
+		if event.tells(failed, b.program.current) {
 			return nil, nil
 		}
-		return nil, err
+		return nil, event.unlessThere(ctx, conn, id, err)
 	}
 	m, err := contract.FromWire(event.Entity, wire).Message()
 	if err != nil {

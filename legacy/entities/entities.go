@@ -7,6 +7,7 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -14,6 +15,7 @@ import (
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/strangler"
 )
 
 // Options say which entities are read, and how.
@@ -82,7 +84,10 @@ const (
 func (e *Entities) Read(ctx context.Context, at change.Position, entity string, ids []string) ([]mirror.EntityState, error) {
 	known, ok := e.options.Entities[protoreflect.FullName(entity)]
 	if !ok {
-		return nil, fmt.Errorf("%s is no entity that is read here", entity)
+		return nil, &change.StopError{
+			What: fmt.Sprintf("%s was announced, and no capability of this config has it", entity),
+			Fix:  "run all processes with the same config; if the entity is gone for good, go on behind the announcement with banyan mirror reset --name service.NAME",
+		}
 	}
 	for wait := firstWait; ; wait = min(2*wait, mostWait) {
 		out := make([]mirror.EntityState, 0, len(ids))
@@ -95,7 +100,7 @@ func (e *Entities) Read(ctx context.Context, at change.Position, entity string, 
 		case err == nil:
 			return out, nil
 		case !errors.Is(err, legacy.ErrTooOld):
-			return nil, err
+			return nil, unreadable(entity, err)
 		}
 		timer := time.NewTimer(wait)
 		select {
@@ -104,6 +109,35 @@ func (e *Entities) Read(ctx context.Context, at change.Position, entity string, 
 			return nil, ctx.Err()
 		case <-timer.C:
 		}
+	}
+}
+
+// unreadable makes a StopError of a failure that does not pass, with the entity that can't be read.
+func unreadable(entity string, err error) error {
+	var of *legacy.EntityError
+	var there *legacy.ThereError
+	if !errors.As(err, &of) || passes(strangler.AsError(of.Err)) {
+		return err
+	}
+	stop := &change.StopError{
+		What: fmt.Sprintf("the %s %s can't be read in legacy", entity, of.ID), Cause: of.Err,
+		Fix: "mend its rows, or let the contract and its SQL say what they have; the stream then goes on by itself",
+	}
+	if errors.As(err, &there) {
+		stop.Fix = "add what its Get misses beside it, or let the first statement of the Get read the entity's first table alone; the stream then goes on by itself"
+	}
+	return stop
+}
+
+// passes says whether a failure may pass by itself.
+func passes(told *strangler.Error) bool {
+	switch told.Code {
+	case codes.Unavailable, codes.DeadlineExceeded, codes.Aborted, codes.Canceled:
+		return true
+	case codes.ResourceExhausted:
+		return told.Reason != "REPLY_TOO_LARGE" && told.Reason != "TOO_MANY_ROWS_AT_ONCE"
+	default:
+		return false
 	}
 }
 

@@ -23,11 +23,17 @@ message Box { int64 id = 1; string owner = 2; int64 n = 3; repeated Thing things
 message Thing { string name = 1; }
 message Owner { string name = 1; int64 boxes = 2; }
 message Huge { uint64 id = 1; string owner = 2; }
+message Kept { int64 id = 1; string owner = 2; string keeper = 3; }
+message GetKeptRequest { int64 id = 1; }
+message Small { int32 id = 1; string owner = 2; }
+message GetSmallRequest { int32 id = 1; }
 message GetHugeRequest { uint64 id = 1; }
 message GetBoxRequest { int64 id = 1; }
 message GetOwnerRequest { string name = 1; }
 service S {
   rpc GetBox(GetBoxRequest) returns (Box) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc GetKept(GetKeptRequest) returns (Kept) { option idempotency_level = NO_SIDE_EFFECTS; }
+  rpc GetSmall(GetSmallRequest) returns (Small) { option idempotency_level = NO_SIDE_EFFECTS; }
   rpc GetHuge(GetHugeRequest) returns (Huge) { option idempotency_level = NO_SIDE_EFFECTS; }
   rpc GetOwner(GetOwnerRequest) returns (Owner) { option idempotency_level = NO_SIDE_EFFECTS; }
 }`
@@ -35,6 +41,8 @@ service S {
 const tables = `CREATE TABLE boxes (id BIGINT PRIMARY KEY, owner VARCHAR(20) NOT NULL, n BIGINT NOT NULL DEFAULT 0, made DATETIME(3) NOT NULL) ENGINE=InnoDB;
 CREATE TABLE things (box INT NOT NULL, name VARCHAR(20) NOT NULL, PRIMARY KEY (box, name)) ENGINE=InnoDB;
 CREATE TABLE owners (name VARCHAR(20) NOT NULL PRIMARY KEY) ENGINE=InnoDB;
+CREATE TABLE smalls (id DECIMAL(9,0) PRIMARY KEY, gone INT NOT NULL) ENGINE=InnoDB;
+INSERT INTO smalls VALUES (1, 0), (2, 1);
 CREATE TABLE huges (id BIGINT UNSIGNED PRIMARY KEY) ENGINE=InnoDB;
 INSERT INTO huges VALUES (1), (9007199254740992), (9007199254740993), (18446744073709551614), (18446744073709551615);
 INSERT INTO boxes VALUES (1, 'ann', 0, '2020-02-29 12:00:00.5'), (2, '', 9007199254740993, '2020-01-01'), (9, 'bob', 0, '2021-01-01');
@@ -44,6 +52,16 @@ INSERT INTO owners VALUES ('ann')`
 const annotations = `-- event: lab.v1.Box id=id on=boxes(id),things(box) via=lab.v1.S.GetBox
 -- event: lab.v1.Owner id=name on=owners(name),boxes(owner) via=lab.v1.S.GetOwner
 -- event: lab.v1.Huge id=id on=huges(id) via=lab.v1.S.GetHuge
+-- event: lab.v1.Kept id=id on=boxes(id) via=lab.v1.S.GetKept
+-- event: lab.v1.Small id=id on=smalls(id) via=lab.v1.S.GetSmall
+-- rpc: lab.v1.S.GetSmall
+-- name: small :one
+SELECT id, 's' AS owner FROM smalls WHERE id = :id AND gone = 0;
+-- rpc: lab.v1.S.GetKept
+-- name: box :one
+SELECT id, owner FROM boxes WHERE id = :id;
+-- name: keeper :one
+SELECT name AS keeper FROM owners WHERE name = :box.owner;
 -- rpc: lab.v1.S.GetHuge
 -- name: huge :one
 SELECT id, 'h' AS owner FROM huges WHERE id = :id;

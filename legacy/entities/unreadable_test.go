@@ -1,0 +1,60 @@
+package entities_test
+
+import (
+	"strings"
+	"testing"
+
+	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/mirror/change"
+)
+
+// What legacy has is never told to be gone, whatever keeps it from being read: that stops the stream, and names it.
+func TestWhatCantBeReadIsNotGone(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			l := newLab(t, server)
+			e := l.open()
+			l.exec(t, "ALTER TABLE boxes MODIFY n BIGINT UNSIGNED NOT NULL; UPDATE boxes SET n = 18446744073709551615 WHERE id = 9;"+
+				"ALTER TABLE smalls MODIFY id BIGINT; INSERT INTO smalls VALUES (3000000000, 0)")
+			at := l.end(t)
+			for _, test := range []struct{ entity, id, what, cause, fix string }{
+				{"lab.v1.Box", "9", "the lab.v1.Box 9 can't be read", "18446744073709551615", "mend its rows"},
+				{"lab.v1.Kept", "9", "the lab.v1.Kept 9 can't be read", "boxes has it", "what its Get misses"},
+				{"lab.v1.Small", "3000000000", "the lab.v1.Small 3000000000 can't be read", "smalls has it", ""},
+			} {
+				states, err := e.Read(t.Context(), at, test.entity, []string{"1", test.id})
+				stop := change.Stops(err)
+				if stop == nil || stop.What != test.what+" in legacy" || !strings.Contains(stop.Cause.Error(), test.cause) || !strings.Contains(stop.Fix, test.fix) {
+					t.Errorf("%s %s: %v, %v", test.entity, test.id, states, err)
+				}
+			}
+			for _, test := range []struct{ entity, id string }{
+				{"lab.v1.Kept", "3"}, {"lab.v1.Small", "4"}, {"lab.v1.Small", "3000000001"}, {"lab.v1.Small", "99999999999999999999"}, {"lab.v1.Small", "1x"}, {"lab.v1.Small", ""},
+				{"lab.v1.Small", "2"}, // its first statement leaves it out: that is how it is deleted
+			} {
+				states, err := e.Read(t.Context(), at, test.entity, []string{test.id})
+				if err != nil {
+					t.Errorf("%s %s: %v", test.entity, test.id, err)
+					continue
+				}
+				compare(t, states, []mirror.EntityState{{ID: test.id, Deleted: true}})
+			}
+			l.exec(t, "INSERT INTO owners VALUES ('bob')")
+			if states, err := e.Read(t.Context(), l.end(t), "lab.v1.Kept", []string{"9"}); err != nil || states[0].Deleted {
+				t.Errorf("once it is mended: %+v, %v", states, err)
+			}
+		})
+	}
+}
+
+// A server that is away may come back: that stops nothing.
+func TestAServerThatIsAwayMayComeBack(t *testing.T) {
+	l := newLab(t, devstack.Databases(t)[0])
+	e := l.open()
+	at := l.end(t)
+	l.pool.Close()
+	if _, err := e.Read(t.Context(), at, "lab.v1.Box", []string{"1"}); err == nil || change.Stops(err) != nil {
+		t.Errorf("it says %v", err)
+	}
+}
