@@ -40,8 +40,9 @@ func (r *runner) declare(conn *amqp.Connection) (*amqp.Channel, error) {
 		arguments["x-delivery-limit"] = -1
 	}
 	if _, err = channel.QueueDeclare(name, true, false, false, false, arguments); differs(err) && drops(conn) {
-		// It was made by an older broker, or without the argument. What it lacks then, a policy has to give.
-		r.Logger.Warn("the queue may drop messages: it was declared without x-delivery-limit -1; set a policy with delivery-limit -1 for it", "queue", name)
+		// It was made by an older broker, or without the argument. It is emptied meanwhile; Banyan sends nothing to it.
+		r.Logger.Error("the queue drops messages that came back 20 times, and Banyan sends nothing to it: it was declared without x-delivery-limit -1; once it is empty, stop the service, delete the queue, and start the service again",
+			"queue", name)
 		if channel, err = conn.Channel(); err != nil {
 			return nil, fmt.Errorf("open a channel: %w", err)
 		}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -88,26 +89,35 @@ func guessed(guess, flags amqp.Table, reason string) bool {
 	return true
 }
 
-// drops says how a queue loses messages, or nothing.
-func drops(arguments amqp.Table) string {
-	number := func(name string) int64 {
-		n, _ := arguments[name].(int64)
-		return n
-	}
+// limits says whether a broker gives its quorum queues a limit of deliveries, unless -1 takes it off: RabbitMQ does from 4 on.
+func limits(conn *amqp.Connection) bool {
+	version, _ := conn.Properties["version"].(string)
+	major, _, _ := strings.Cut(version, ".")
+	n, err := strconv.Atoi(major)
+	return err == nil && n >= 4
+}
+
+// drops says how a queue loses messages, or nothing. limited is what limits says of its broker. A limit of 0 is one, too.
+func drops(arguments amqp.Table, limited bool) string {
+	has := func(name string) bool { return arguments[name] != nil }
+	deliveries, isNumber := arguments["x-delivery-limit"].(int64)
+	unlimited := isNumber && deliveries < 0
 	overflow, _ := arguments[amqp.QueueOverflowArg].(string)
 	refuses := overflow == amqp.QueueOverflowRejectPublish || overflow == amqp.QueueOverflowRejectPublishDLX
 	switch {
 	case arguments["durable"] == false:
 		return "it is gone when RabbitMQ restarts (durable=false)"
-	case (number(amqp.QueueMaxLenArg) > 0 || number(amqp.QueueMaxLenBytesArg) > 0) && !refuses:
+	case (has(amqp.QueueMaxLenArg) || has(amqp.QueueMaxLenBytesArg)) && !refuses:
 		return "it drops messages when it is full (x-max-length without x-overflow: reject-publish)"
-	case number("x-delivery-limit") > 0:
+	case has("x-delivery-limit") && !unlimited:
 		return "it drops messages that came back a few times (x-delivery-limit)"
+	case limited && !unlimited && arguments[amqp.QueueTypeArg] == amqp.QueueTypeQuorum:
+		return "it drops messages that came back 20 times, as quorum queues of this RabbitMQ do without x-delivery-limit: -1"
 	case arguments[amqp.QueueTypeArg] == amqp.QueueTypeStream:
 		return "it is a stream, which gives its messages again and drops the oldest"
 	}
 	for _, name := range []string{amqp.QueueMessageTTLArg, amqp.QueueTTLArg} {
-		if _, ok := arguments[name]; ok {
+		if has(name) {
 			return "it drops messages after a while (" + name + ")"
 		}
 	}
@@ -125,11 +135,15 @@ func (s *ServiceSink) keeps(conn *amqp.Connection) error {
 	if err != nil || arguments == nil {
 		return err
 	}
-	if why := drops(arguments); why != "" {
+	limited, declare := limits(conn), "durable, x-queue-type: quorum, x-single-active-consumer: true"
+	if limited {
+		declare += ", x-delivery-limit: -1"
+	}
+	if why := drops(arguments, limited); why != "" {
 		return &change.StopError{
 			What: fmt.Sprintf("the queue %s of the service %s would lose messages: %s", name, s.service, why),
-			Fix: fmt.Sprintf("stop the service, delete the queue, declare it without that (durable, x-queue-type: quorum, x-single-active-consumer: true), and start the service again: rabbitmqadmin --vhost=%s delete queue name=%s",
-				quote(s.uri.Vhost), quote(name)),
+			Fix: fmt.Sprintf("let the service empty the queue, stop it, delete the queue, declare it without that (%s), and start the service again: rabbitmqadmin --vhost=%s delete queue name=%s",
+				declare, quote(s.uri.Vhost), quote(name)),
 		}
 	}
 	return nil

@@ -30,7 +30,12 @@ func TestWhatCantBeReadIsNotGone(t *testing.T) {
 				}
 			}
 			for _, test := range []struct{ entity, id string }{
-				{"lab.v1.Kept", "3"}, {"lab.v1.Small", "4"}, {"lab.v1.Small", "3000000001"}, {"lab.v1.Small", "99999999999999999999"}, {"lab.v1.Small", "1x"}, {"lab.v1.Small", ""},
+				{"lab.v1.Kept", "3"},
+				{"lab.v1.Small", "4"},
+				{"lab.v1.Small", "3000000001"},
+				{"lab.v1.Small", "99999999999999999999"},
+				{"lab.v1.Small", "1x"},
+				{"lab.v1.Small", ""},
 				{"lab.v1.Small", "2"}, // its first statement leaves it out: that is how it is deleted
 			} {
 				states, err := e.Read(t.Context(), at, test.entity, []string{test.id})
