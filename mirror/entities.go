@@ -12,7 +12,8 @@ type Entities interface {
 	// Of gives the entities that a table's rows are part of; nil for most tables. It does not block.
 	Of(schema, table string) []EntityTable
 	// Read gives the states of entities, in the order of ids, as they are in one snapshot that contains all transactions
-	// before at, a place in the log that is read now. What legacy does not have is Deleted.
+	// before at, a place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives
+	// the first ones only, and at least one: the others are asked for again.
 	Read(ctx context.Context, at change.Position, entity string, ids []string) ([]EntityState, error)
 }
 

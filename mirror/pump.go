@@ -159,6 +159,31 @@ func (p *pump) do(ctx context.Context, taken []work) error {
 
 // entities reads and sends some entities, in their order.
 func (p *pump) entities(ctx context.Context, at change.Position, part []touched) error {
+	for len(part) > 0 {
+		states, err := p.read(ctx, at, part)
+		if err != nil {
+			return err
+		}
+		p.secured = false
+		n := 0
+		for n < len(part) {
+			state, there := states[part[n].reference]
+			if !there {
+				break // they are large, and it is read with those behind it
+			}
+			if err := p.entity(ctx, &part[n], &state); err != nil {
+				return err
+			}
+			n++
+		}
+		p.s.m.watch.told(n, 0)
+		part = part[n:]
+	}
+	return nil
+}
+
+// read gives the states of some entities, of the first one at least.
+func (p *pump) read(ctx context.Context, at change.Position, part []touched) (map[reference]EntityState, error) {
 	states := make(map[reference]EntityState, len(part))
 	ids := map[string][]string{}
 	for _, t := range part {
@@ -167,36 +192,33 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 			ids[t.entity] = append(ids[t.entity], t.id)
 		}
 	}
+	clear(states)
 	for entity, ids := range ids {
 		read, err := p.s.o.Service.Entities.Read(ctx, at, entity, ids)
 		if err != nil {
-			return fmt.Errorf("read %d %s: %w", len(ids), entity, err)
+			return nil, fmt.Errorf("read %d %s: %w", len(ids), entity, err)
 		}
-		if len(read) != len(ids) {
-			return fmt.Errorf("of %d %s, %d were read", len(ids), entity, len(read))
+		if len(read) == 0 || len(read) > len(ids) {
+			return nil, fmt.Errorf("of %d %s, %d were read", len(ids), entity, len(read))
 		}
 		for i, state := range read {
 			states[reference{entity, ids[i]}] = state
 		}
 	}
-	p.secured = false
-	for _, t := range part {
-		state := states[t.reference]
-		version := t.at.String()
-		id := eventID(t.tx, t.at, t.entity+"/"+t.id)
-		body, err := json.Marshal(protocol.EntityEvent{
-			Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data,
-		})
-		if err != nil {
-			return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
-		}
-		m := &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body}
-		if err := p.send(ctx, t.tx, m); err != nil {
-			return err
-		}
+	return states, nil
+}
+
+// entity sends an entity's state.
+func (p *pump) entity(ctx context.Context, t *touched, state *EntityState) error {
+	version := t.at.String()
+	id := eventID(t.tx, t.at, t.entity+"/"+t.id)
+	body, err := json.Marshal(protocol.EntityEvent{
+		Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data,
+	})
+	if err != nil {
+		return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
 	}
-	p.s.m.watch.told(len(part), 0)
-	return nil
+	return p.send(ctx, t.tx, &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body})
 }
 
 // eventID gives the id of what a row of a transaction gave rise to.

@@ -25,6 +25,7 @@ type shopEntities struct {
 	gone  map[string]bool
 	err   error
 	fail  int // the read that fails, counted down; 0 for none
+	most  int // how many a read gives; 0 for all
 }
 
 func (e *shopEntities) Of(schema, table string) []EntityTable {
@@ -54,6 +55,9 @@ func (e *shopEntities) Read(ctx context.Context, at change.Position, entity stri
 		}
 	}
 	var out []EntityState
+	if e.most > 0 {
+		ids = ids[:min(e.most, len(ids))]
+	}
 	for _, id := range ids {
 		state := EntityState{ID: id, Key: "k" + id, Data: []byte(`{"id":"` + id + `"}`)}
 		if e.gone[id] {
@@ -224,6 +228,25 @@ func TestTransactionsThatWaitShareASnapshot(t *testing.T) {
 		}
 		if diff := cmp.Diff([]string{"100 1", "800 4", "900 1"}, e.reads); diff != "" {
 			t.Errorf("reads (- want, + got):\n%s", diff)
+		}
+	})
+}
+
+// Of large entities a read gives the first ones only. What is sent is the same, in the same order.
+func TestLargeEntitiesAreReadAFewAtATime(t *testing.T) {
+	serve(t, func(t *testing.T, l *lab, e *shopEntities) {
+		e.set(func() { e.most = 2 })
+		l.log.add(marked(), locked(3), inserted(3, 5, 4, 3, 2, 1))
+		l.after(2 * time.Second)
+		want := []string{"legacy 5 at 0:3", "legacy 4 at 0:4", "writeback 3 at 0:5", "legacy 2 at 0:6", "legacy 1 at 0:7"}
+		if diff := cmp.Diff(want, l.broker.told(t)); diff != "" {
+			t.Errorf("(- want, + got):\n%s", diff)
+		}
+		if diff := cmp.Diff([]string{"100 5", "100 3", "100 1"}, e.reads); diff != "" {
+			t.Errorf("reads (- want, + got):\n%s", diff)
+		}
+		if s := l.mirror.Status(); s.Entities != 5 || l.saved() != l.log.at(1) {
+			t.Errorf("saved at %s, status %+v", l.saved(), s)
 		}
 	})
 }

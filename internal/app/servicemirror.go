@@ -24,6 +24,7 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 	tables := newScope(cfg)
 	told := entities.New(entities.Options{
 		Backend: backend, Contract: a.project.Contract, Schema: tables.schema, FoldCase: a.project.lower, Entities: a.project.entitiesOf(service),
+		MaxBytes: int(cfg.Mirror.MaxMemory / memoryShare),
 	})
 	reads := func(schema, table string) bool {
 		return schema == tables.ledger || (table == "" && schema == tables.schema) || len(told.Of(schema, table)) > 0

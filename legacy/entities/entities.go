@@ -26,6 +26,8 @@ type Options struct {
 	Schema string
 	// Entities are read, by the full name of the message.
 	Entities map[protoreflect.FullName]Entity
+	// MaxBytes is about how much JSON one Read gives; 0 for no bound.
+	MaxBytes int
 	// FoldCase says that the server's names of schemas and tables are the same in any case.
 	FoldCase bool
 }
@@ -80,6 +82,9 @@ const (
 	mostWait  = 100 * time.Millisecond
 )
 
+// errEnough ends a reading whose entities are large.
+var errEnough = errors.New("enough was read")
+
 // Read implements mirror.Entities.
 func (e *Entities) Read(ctx context.Context, at change.Position, entity string, ids []string) ([]mirror.EntityState, error) {
 	known, ok := e.options.Entities[protoreflect.FullName(entity)]
@@ -90,14 +95,17 @@ func (e *Entities) Read(ctx context.Context, at change.Position, entity string, 
 		}
 	}
 	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		out := make([]mirror.EntityState, 0, len(ids))
+		out, size := make([]mirror.EntityState, 0, len(ids)), 0
 		err := e.options.Backend.Snapshot(ctx, at, known.Event, ids, func(id string, m protoreflect.Message) error {
 			state, err := e.state(known, id, m)
 			out = append(out, state)
+			if size += len(state.Data); err == nil && e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
+				err = errEnough
+			}
 			return err
 		})
 		switch {
-		case err == nil:
+		case err == nil, errors.Is(err, errEnough):
 			return out, nil
 		case !errors.Is(err, legacy.ErrTooOld):
 			return nil, unreadable(entity, err)

@@ -28,7 +28,10 @@ func asNumber(text string, n *uint64) (uint64, error) {
 }
 
 // open makes Entities of all events; owners are keys.
-func (l *lab) open() *entities.Entities {
+func (l *lab) open() *entities.Entities { return l.bounded(0) }
+
+// bounded is open with MaxBytes.
+func (l *lab) bounded(bytes int) *entities.Entities {
 	all := map[protoreflect.FullName]entities.Entity{}
 	for _, event := range l.program.Events() {
 		all[event.Entity.FullName()] = entities.Entity{Event: event, Key: func(m protoreflect.Message) (string, error) {
@@ -42,7 +45,19 @@ func (l *lab) open() *entities.Entities {
 			return "", errors.New("nobody owns it")
 		}}
 	}
-	return entities.New(entities.Options{Backend: l.backend, Contract: l.contract, Schema: "shop", Entities: all})
+	return entities.New(entities.Options{Backend: l.backend, Contract: l.contract, Schema: "shop", Entities: all, MaxBytes: bytes})
+}
+
+// What one reading holds is bounded by bytes, and is one entity at least.
+func TestReadIsBounded(t *testing.T) {
+	l := newLab(t, devstack.Databases(t)[0])
+	at := l.end(t)
+	for bytes, want := range map[int]int{1: 1, 100: 2, 1 << 20: 4} { // the first two have some sixty bytes each
+		got, err := l.bounded(bytes).Read(t.Context(), at, "lab.v1.Box", []string{"9", "1", "9", "3"})
+		if err != nil || len(got) != want || got[0].ID != "9" {
+			t.Errorf("of at most %d bytes, %d were read: %+v, %v", bytes, len(got), got, err)
+		}
+	}
 }
 
 func TestRead(t *testing.T) {

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/type/money"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 	_ "modernc.org/sqlite" // the driver
@@ -181,14 +182,14 @@ func remove(ctx context.Context, tx *sql.Tx, id int64) error {
 	return nil
 }
 
-// nextID takes the next id.
+// nextID takes the next id. That there is none is a refusal: an error that may pass would be tried again for ever.
 func nextID(ctx context.Context, tx *sql.Tx) (int64, error) {
 	var id int64
 	if err := tx.QueryRowContext(ctx, "UPDATE ids SET last = last + 1 RETURNING last").Scan(&id); err != nil {
 		return 0, err
 	}
 	if id > LastID {
-		return 0, fmt.Errorf("there are no ids left: order %d is more than the shop can hold", id)
+		return 0, fail(codes.FailedPrecondition, "NO_IDS_LEFT", "there are no ids left: order %d is more than the shop can hold; nothing was ordered", id)
 	}
 	return id, nil
 }

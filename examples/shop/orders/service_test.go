@@ -206,6 +206,23 @@ func TestIDsGoOnBehindAllThatWereSeen(t *testing.T) {
 	}
 }
 
+// Where no id is left, that is a definite answer: an order whose outcome is open would be tried again for ever.
+func TestWithoutIDsOrdersAreRefused(t *testing.T) {
+	s := open(t, &facade{stock: 5}, filepath.Join(t.TempDir(), "orders.db"))
+	if _, err := s.db.write.ExecContext(t.Context(), "UPDATE ids SET last = ?", LastID-1); err != nil {
+		t.Fatal(err)
+	}
+	if o, err := s.PlaceOrder(live(t, "1", "1"), wish(1)); err != nil || o.GetId() != LastID {
+		t.Fatalf("the last order: %v, %v", o, err)
+	}
+	for range 2 {
+		_, err := s.PlaceOrder(live(t, "2", "1"), wish(1))
+		if status.Code(err) != codes.FailedPrecondition || !strings.Contains(err.Error(), "no ids left") {
+			t.Errorf("without ids: %v", err)
+		}
+	}
+}
+
 func TestEventsAreAppliedOrRefused(t *testing.T) {
 	s := open(t, &facade{}, filepath.Join(t.TempDir(), "orders.db"))
 	o := &shopv2.Order{Id: 5, CustomerId: 7, Comment: "a & b", Lines: []*shopv2.OrderLine{{Sku: "A-1"}, {Sku: "A-1"}}}
