@@ -14,7 +14,8 @@
 //
 // What it promises to Banyan:
 //
-//   - An event is acknowledged only after its transaction is committed. An event that comes again changes nothing.
+//   - An event is acknowledged only after its transaction is committed. An event that comes again changes nothing,
+//     not even when it comes from the log of another server, with a greater version.
 //   - An event that can't be applied is tried again in place, then parked with all later events of its key; those of other keys
 //     go on. Nothing is put back into the queue, because that would reorder it.
 //   - A foreign change of an entity that the service has written itself is a conflict. It is parked, not applied.
