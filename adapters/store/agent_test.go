@@ -82,8 +82,8 @@ func runs(t *testing.T, o store.Options, name string) *process {
 	p := &process{Control: openControl(t, o), writer: w, versions: map[string]uint64{}}
 	t.Cleanup(func() { _ = w.Deregister(context.Background()) })
 	p.agent, err = control.NewAgent(control.AgentOptions{
-		Membership: p, Flags: p, Settled: func(string, uint64) bool { return true },
-		Rejoin: w.Reregister, Registered: w.Registered, Replica: name, Logger: slog.New(slog.DiscardHandler),
+		Membership: p, Flags: p, Capabilities: map[string]string{"orders": "d"}, Settled: func(string, uint64) bool { return true },
+		Rejoin: w.Renew, Registered: w.Registered, Replica: name, Logger: slog.New(slog.DiscardHandler),
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -91,6 +91,43 @@ func TestFencedWritersCantWrite(t *testing.T) {
 	})
 }
 
+// Marks that were made and not taken into use yet let nothing through; once they were taken away, using them doesn't either.
+func TestNewMarksAreGoodOnceTheyAreUsed(t *testing.T) {
+	onEach(t, func(t *testing.T, o store.Options) {
+		l, db := openLedger(t, migrated(t, o)), admin(t, o.DSN)
+		w := writer(t, o, "one", 2)
+		use, err := w.Renew(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if marksOf(t, db, w) {
+			t.Error("it writes before it may")
+		}
+		if use(); !marksOf(t, db, w) {
+			t.Error("it doesn't write, although it may")
+		}
+		if use, err = w.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.FenceWriter(t.Context(), "one"); err != nil {
+			t.Fatal(err)
+		}
+		if use(); marksOf(t, db, w) {
+			t.Error("it writes by marks that were taken away")
+		}
+		if _, err = w.Renew(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Deregister(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var left int
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM `"+o.Schema+"`.writers WHERE replica = 'one' AND token <> REPEAT(X'00', 16)").Scan(&left); err != nil || left > 0 {
+			t.Errorf("%d marks are left that nobody uses, %v", left, err)
+		}
+	})
+}
+
 func TestFencingWaitsForRunningTransactions(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) { fencesBesideTransactions(t, o) })
 }

@@ -16,6 +16,17 @@ func (w *Writer) Register(ctx context.Context) error { return w.Reregister(ctx) 
 // whose Mark was asked for before can't mark any more. Transactions that are begun afterwards can: whatever was decided
 // when the replica could still write has to be over by then.
 func (w *Writer) Reregister(ctx context.Context) error {
+	use, err := w.Renew(ctx)
+	if err != nil {
+		return err
+	}
+	use()
+	return nil
+}
+
+// Renew is Reregister in two steps: transactions are begun by the new marks once use is called. Until then those that are
+// begun find no mark, and abort. Marks that are taken away in between stay so, whenever use is called.
+func (w *Writer) Renew(ctx context.Context) (use func(), err error) {
 	w.registering.Lock()
 	defer w.registering.Unlock()
 	token := w.token.Load()
@@ -23,14 +34,14 @@ func (w *Writer) Reregister(ctx context.Context) error {
 		token = newToken()
 	}
 	if err := w.register(ctx, token[:]); err != nil {
-		return w.options.told(ctx, w.db, "register as a writer", err)
+		return nil, w.options.told(ctx, w.db, "register as a writer", err)
 	}
-	w.token.Store(token)
+	w.made = token
 	w.start()
 	if err := w.sweep(ctx); err != nil {
 		w.options.Logger.Warn("marks of replicas that are long gone could not be swept; they do no harm", "error", err)
 	}
-	return nil
+	return func() { w.token.Store(token) }, nil
 }
 
 // Registered says whether the marks are there: false after they were taken away, and before they were put there.
@@ -129,6 +140,6 @@ func (w *Writer) Deregister(ctx context.Context) error {
 func (w *Writer) deregister(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, w.options.Timeout)
 	defer cancel()
-	_, err := w.db.ExecContext(ctx, "DELETE FROM "+w.options.table("writers")+" WHERE replica = ? AND token = ?", w.replica, w.token.Load()[:])
+	_, err := w.db.ExecContext(ctx, "DELETE FROM "+w.options.table("writers")+" WHERE replica = ? AND token = ?", w.replica, w.made[:])
 	return w.options.told(ctx, w.db, "remove the marks of this writer", err)
 }

@@ -35,6 +35,7 @@ type Writer struct {
 	token atomic.Pointer[[16]byte]
 
 	registering sync.Mutex // held while marks are put there, and taken away
+	made        *[16]byte  // what they were put there with last, in use or not yet
 	mu          sync.Mutex
 	stop        context.CancelFunc // nil before it is registered
 	stopped     chan struct{}

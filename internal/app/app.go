@@ -144,7 +144,7 @@ func (a *App) Run(ctx context.Context) error {
 		return err
 	}
 	if err := shifts.start(ctx, s.adminOn.Addr().String()); err != nil {
-		s.closeListeners()
+		s.abandon(ctx)
 		return stoppedEarly(ctx, err)
 	}
 	return a.serve(ctx, s)

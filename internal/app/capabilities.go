@@ -2,6 +2,9 @@ package app
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
 	"maps"
 	"path"
 	"slices"
@@ -25,6 +28,26 @@ type capability struct {
 	key    *expression.Key
 	// keys are over requests; operations without one take their key from SQL, if there is any.
 	keys map[*contract.Operation]*expression.Key
+	// sources are the expressions as the config has them: of the key by "", of operations' keys by their full names.
+	sources map[protoreflect.FullName]string
+}
+
+// digest is the same for processes that route the capability's calls alike.
+func (c *capability) digest() string {
+	lines := []string{"banyan capability 1", "service " + c.service}
+	if c.entity != nil {
+		lines = append(lines, "entity "+string(c.entity.FullName()))
+	}
+	var parts []string
+	for _, op := range c.operations {
+		parts = append(parts, fmt.Sprintf("operation %s read=%t", op.Name, op.Read))
+	}
+	for of, source := range c.sources {
+		parts = append(parts, fmt.Sprintf("key %s %q", of, strings.TrimSpace(source)))
+	}
+	slices.Sort(parts)
+	sum := sha256.Sum256([]byte(strings.Join(append(lines, parts...), "\n")))
+	return hex.EncodeToString(sum[:16])
 }
 
 // capabilityBinder binds the config's capabilities to the contract.
@@ -65,7 +88,7 @@ func bindCapabilities(cfg *config.Config, c *contract.Contract) ([]*capability, 
 
 func (b *capabilityBinder) capability(name string) *capability {
 	conf, at := b.cfg.Capabilities[name], "capabilities."+name
-	c := &capability{name: name, service: conf.Service, keys: map[*contract.Operation]*expression.Key{}}
+	c := &capability{name: name, service: conf.Service, keys: map[*contract.Operation]*expression.Key{}, sources: map[protoreflect.FullName]string{}}
 	for i, pattern := range conf.Operations {
 		b.take(c, config.Indexed(at+".operations", i), pattern)
 	}
@@ -73,7 +96,7 @@ func (b *capabilityBinder) capability(name string) *capability {
 		if c.entity = b.contract.Message(protoreflect.FullName(conf.Entity)); c.entity == nil {
 			b.faults.Add(b.cfg.Pos(at+".entity"), "write its full name, such as shop.v2.Order", "the contract has no message %s", conf.Entity)
 		} else if conf.Key != "" {
-			c.key = b.expression(at+".key", c.entity, conf.Key)
+			c.key, c.sources[""] = b.expression(at+".key", c.entity, conf.Key), conf.Key
 		}
 	}
 	for _, short := range slices.Sorted(maps.Keys(conf.Keys)) {
@@ -126,7 +149,7 @@ func (b *capabilityBinder) keyOf(c *capability, at, short, src string) {
 		return
 	}
 	if key := b.expression(at, c.operations[i].Input, src); key != nil {
-		c.keys[c.operations[i]] = key
+		c.keys[c.operations[i]], c.sources[c.operations[i].Name] = key, src
 	}
 }
 

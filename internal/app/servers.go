@@ -93,6 +93,16 @@ func (s *servers) closeListeners() {
 	}
 }
 
+// abandon gives up what listen has made, before anything was served.
+func (s *servers) abandon(ctx context.Context) {
+	s.closeListeners()
+	s.operators.Stop()
+	if s.grpc != nil {
+		_ = s.grpc.Shutdown(context.WithoutCancel(ctx)) // there are no calls to wait for
+		s.cancelCalls(nil)
+	}
+}
+
 // inFlight counts the calls that run.
 func (s *servers) inFlight() int {
 	if s.limits == nil {

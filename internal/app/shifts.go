@@ -24,7 +24,8 @@ import (
 	"banyan.dev/banyan/strangler/control"
 )
 
-// shifting is what lets capabilities move, in a process with the facade. Without capabilities it does nothing.
+// shifting is what lets capabilities move, in a process with the facade. Without capabilities of its own a process with writer
+// marks is a replica all the same: shifts that others make have to wait for it, or keep it out. Without marks it does nothing.
 type shifting struct {
 	app      *App
 	backend  *legacy.Backend
@@ -60,7 +61,7 @@ var domains atomic.Uint64
 // openShifting puts it together. Nothing runs yet, and nothing is connected.
 func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shifting, err error) {
 	s = &shifting{app: a, backend: backend, marks: marks, services: map[string]*upstream.Upstream{}, entities: map[string]protoreflect.FullName{}}
-	if len(a.project.capabilities) == 0 {
+	if marks == nil {
 		return s, nil
 	}
 	defer func() {
@@ -71,6 +72,12 @@ func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shi
 	cfg, logger := a.project.Config, a.opts.Logger
 	if s.control, err = store.NewControl(storeOptions(cfg, logger)); err != nil {
 		return s, fmt.Errorf("control store: %w", err)
+	}
+	s.provider = flags.NewProvider(nil)
+	s.parts.Membership = s.control
+	if len(a.project.capabilities) == 0 {
+		s.parts = a.replaced(s.parts)
+		return s, nil
 	}
 	if s.ledger, err = store.NewLedger(storeOptions(cfg, logger)); err != nil {
 		return s, fmt.Errorf("ledger: %w", err)
@@ -84,7 +91,6 @@ func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shi
 		}
 	}
 	s.writes = legacy.NewWrites(backend, cfg.Ledger.Schema.String(), marks.Replica(), s.entities)
-	s.provider = flags.NewProvider(nil)
 	domain := "banyan-" + strconv.FormatUint(domains.Add(1), 10)
 	if err := openfeature.SetNamedProviderAndWait(domain, s.provider); err != nil {
 		return s, fmt.Errorf("OpenFeature: %w", err)
@@ -178,38 +184,49 @@ func (s *shifting) makeRouter(unserved []*contract.Operation) *strangler.Router 
 	return s.router
 }
 
+// strangerPoll is how often a replica without capabilities asks for news: it has none to act on.
+const strangerPoll = time.Second
+
 // start joins the other replicas and waits for flags; then calls may come. admin is where this replica is commanded.
 func (s *shifting) start(ctx context.Context, admin string) error {
-	if len(s.capabilities) == 0 {
+	if s.marks == nil {
 		return nil
 	}
 	cfg, logger := s.app.project.Config, s.app.opts.Logger
 	if err := s.ensure(ctx); err != nil {
 		return err
 	}
+	o := control.AgentOptions{
+		Membership: s.parts.Membership, Flags: s.provider, Capabilities: map[string]string{}, Settled: s.router.Settled,
+		Rejoin: s.marks.Renew, Registered: s.marks.Registered, Replica: s.marks.Replica(), Address: admin, Poll: cfg.Shift.Poll, Logger: logger,
+	}
+	for _, c := range s.known {
+		o.Capabilities[c.Name] = c.Digest
+	}
+	if len(s.known) == 0 {
+		o.Poll = strangerPoll
+	}
 	var err error
-	s.agent, err = control.NewAgent(control.AgentOptions{
-		Membership: s.parts.Membership, Flags: s.provider, Settled: s.router.Settled, Rejoin: s.marks.Reregister, Registered: s.marks.Registered,
-		Replica: s.marks.Replica(), Address: admin, Poll: cfg.Shift.Poll, Logger: logger,
-	})
-	if err != nil {
+	if s.agent, err = control.NewAgent(o); err != nil {
 		return err
 	}
 	if err := s.agent.Start(ctx); err != nil {
 		return fmt.Errorf("join the other replicas: %w", err)
 	}
+	agent, cancelAgent := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancelAgent = cancelAgent
+	s.agentRunning.Go(func() { s.agent.Run(agent) })
+	if len(s.known) == 0 {
+		return nil
+	}
 	s.coordinator = control.NewCoordinator(control.CoordinatorOptions{
 		Store: s.control, Ledger: s.ledger, Answers: s.parts.Answers, Backfill: s, Capabilities: s.known, Timing: s.timing(), Beside: s.beside, Logger: logger,
 	})
 
-	ctx = context.WithoutCancel(ctx)
-	beside, cancel := context.WithCancel(ctx)
+	beside, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel = cancel
 	s.running.Go(func() { s.answers.Run(beside) })
 	s.running.Go(func() { s.coordinator.Run(beside) })
-	agent, cancelAgent := context.WithCancel(ctx)
-	s.cancelAgent = cancelAgent
-	s.agentRunning.Go(func() { s.agent.Run(agent) })
 	return nil
 }
 
@@ -239,7 +256,7 @@ func (s *shifting) timing() control.Timing {
 func (s *shifting) tell() (known []control.Coordinated, facts []control.Facts) {
 	for i, c := range s.capabilities {
 		bound := s.app.project.capabilities[i]
-		one := control.Coordinated{Name: c.Name, Service: c.Service}
+		one := control.Coordinated{Name: c.Name, Service: c.Service, Digest: bound.digest()}
 		f := control.Facts{
 			Healthy:  s.services[c.Service].Healthy,
 			Compared: func() strangler.Comparisons { return s.router.Comparisons(c.Name) },

@@ -69,7 +69,7 @@ func seenOf(replicas []Replica, capability string) []shift.Replica {
 	seen := make([]shift.Replica, 0, len(replicas))
 	for _, r := range replicas {
 		ack := r.Acks[capability]
-		seen = append(seen, shift.Replica{Name: r.Name, Silent: r.Silent, Fenced: r.Fenced, Applied: ack.Applied, Settled: ack.Settled})
+		seen = append(seen, shift.Replica{Name: r.Name, Silent: r.Silent, Fenced: r.Fenced, Applied: ack.Applied, Settled: ack.Settled, Digest: ack.Digest, Lacks: ack.Lacks})
 	}
 	return seen
 }

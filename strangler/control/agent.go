@@ -28,12 +28,16 @@ type Flags interface {
 type AgentOptions struct {
 	Membership Membership
 	Flags      Flags
+	// Capabilities are those of this process, with their digests: see Coordinated. Flags of others aren't taken over, nor
+	// acknowledged; a replica does not join while one of them is past off.
+	Capabilities map[string]string
 	// Settled says whether no write of a capability that was decided under a version less than that is on its way, those
 	// excepted that are open in the ledger. Once it was so, it stays so: newer decisions are made by newer versions.
 	Settled func(capability string, version uint64) bool
 	// Rejoin registers the replica's writer marks anew. It is called before each time that the replica joins, the first
-	// one too, and never while a write is on its way that was decided before. nil: there are no marks.
-	Rejoin func(ctx context.Context) error
+	// one too, and never while a write is on its way that was decided before. The marks may be written with once use is
+	// called, which is when the replica has joined. nil: there are no marks.
+	Rejoin func(ctx context.Context) (use func(), err error)
 	// Registered says whether the writer marks are there. It is asked once in each Renew: marks can be taken away late,
 	// when the replica has joined again already, and then it has to join once more. nil: it isn't asked.
 	Registered func(ctx context.Context) (bool, error)
@@ -80,6 +84,7 @@ type Agent struct {
 	sent    map[string]Ack
 	settled map[string]uint64
 	refused map[string]uint64 // versions of flags that could not be taken over, and were told of
+	lacking map[string]string // the stages of capabilities in the store that this process hasn't
 	listed  bool              // the store has had this replica
 	joined  bool              // it has had a lease
 	failed  int               // times in a row
@@ -97,12 +102,12 @@ func NewAgent(options AgentOptions) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{options: o, settled: map[string]uint64{}, refused: map[string]uint64{}}, nil
+	return &Agent{options: o, settled: map[string]uint64{}, refused: map[string]uint64{}, lacking: map[string]string{}}, nil
 }
 
 // Start joins and gets the first flags. It waits while the store can't be asked: without flags nothing can be decided.
-// Its error is that of ctx, with what was waited for. What can't be taken over of the first flags is told, and its
-// capability has no flag.
+// Its error is that of ctx, with what was waited for, or a *LacksError. What can't be taken over of the first flags is told,
+// and its capability has no flag.
 func (a *Agent) Start(ctx context.Context) error {
 	err := a.join(ctx)
 	if err != nil && a.listed {
@@ -167,6 +172,10 @@ func (a *Agent) take(news News) (stale []string) {
 	known := a.options.Flags.Versions()
 	var fresh []flags.Flag
 	for _, f := range news.Flags {
+		if _, has := a.options.Capabilities[f.Capability]; !has {
+			a.lacks(f)
+			continue
+		}
 		if f.Version >= known[f.Capability] {
 			fresh = append(fresh, f)
 		} else if a.refuses(f) {
@@ -205,13 +214,19 @@ func (a *Agent) refuses(f flags.Flag) bool {
 
 // acks says what is applied and settled now.
 func (a *Agent) acks() map[string]Ack {
-	versions := a.options.Flags.Versions()
-	acks := make(map[string]Ack, len(versions))
-	for capability, version := range versions {
+	acks := make(map[string]Ack, len(a.options.Capabilities)+len(a.lacking))
+	for capability, version := range a.options.Flags.Versions() {
+		digest, has := a.options.Capabilities[capability]
+		if !has {
+			continue // nobody here decides by it
+		}
 		if a.settled[capability] < version && a.options.Settled(capability, version) {
 			a.settled[capability] = version
 		}
-		acks[capability] = Ack{Applied: version, Settled: a.settled[capability]}
+		acks[capability] = Ack{Applied: version, Settled: a.settled[capability], Digest: digest}
+	}
+	for capability := range a.lacking {
+		acks[capability] = Ack{Lacks: true}
 	}
 	return acks
 }

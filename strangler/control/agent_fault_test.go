@@ -139,7 +139,7 @@ func TestAFencedReplicaJoinsAgain(t *testing.T) {
 		}
 		r.write("orders", 0)
 		pass(time.Second)
-		if !kept(s.steps(), "marks", "join one", "read all") || len(s.steps()) != 3 || !r.leased() || s.ack("orders") != (control.Ack{Applied: 3, Settled: 3}) {
+		if !kept(s.steps(), "marks", "join one", "read all") || len(s.steps()) != 3 || !r.leased() || s.ack("orders") != (control.Ack{Applied: 3, Settled: 3, Digest: "d"}) {
 			t.Errorf("got %q, acknowledged %+v", s.steps(), s.ack("orders"))
 		}
 		if strings.Count(r.said(), "was fenced") != 1 {

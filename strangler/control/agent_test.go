@@ -27,7 +27,7 @@ func TestJoiningIsInOrder(t *testing.T) {
 			t.Error("no lease after the start")
 		}
 		pass(30 * time.Millisecond)
-		if got := s.ack("orders"); got != (control.Ack{Applied: 3, Settled: 3}) {
+		if got := s.ack("orders"); got != (control.Ack{Applied: 3, Settled: 3, Digest: "d"}) {
 			t.Errorf("acknowledged %+v", got)
 		}
 		if st := a.Status(); !st.Leased || st.Silent > 30*time.Millisecond || st.Change != 1 || st.Replica != "one" || st.Trouble != "" {
@@ -51,13 +51,13 @@ func TestNewsAreAcknowledgedAtOnce(t *testing.T) {
 		r.write("orders", 1) // begun under version 1, and it takes a while
 		s.publish("orders", 2)
 		pass(25 * time.Millisecond)
-		if got := s.ack("orders"); got != (control.Ack{Applied: 2, Settled: 1}) {
+		if got := s.ack("orders"); got != (control.Ack{Applied: 2, Settled: 1, Digest: "d"}) {
 			t.Errorf("acknowledged %+v while a write is on its way", got)
 		}
 		pass(400 * time.Millisecond)
 		r.write("orders", 0)
 		pass(25 * time.Millisecond)
-		if got := s.ack("orders"); got != (control.Ack{Applied: 2, Settled: 2}) {
+		if got := s.ack("orders"); got != (control.Ack{Applied: 2, Settled: 2, Digest: "d"}) {
 			t.Errorf("acknowledged %+v", got)
 		}
 

@@ -132,7 +132,17 @@ func (c *commander) target(ctx context.Context, facts Facts, change *Change) (js
 		return nil, refuse("CANT_BE_SHARED", "%s shifts only whole: %s", facts.Name, facts.NotShared[0])
 	}
 	to := flags.Share(change.Stage, change.Percent)
-	if forward, _ := rules.Moves(s.To, to); forward {
+	forward, _ := rules.Moves(s.To, to)
+	if forward || rules.Highest(to).Rank() > highest.Rank() {
+		replicas, err := c.o.Store.Replicas(ctx)
+		if err != nil {
+			return nil, away(err)
+		}
+		if odd := differ(replicas, facts.Name); odd != "" {
+			return nil, refuse("REPLICAS_DIFFER", "%s can't go to %s without %s", facts.Name, change.Stage, odd)
+		}
+	}
+	if forward {
 		doubt, err := c.o.Ledger.List(ctx, facts.Name, strangler.WriteDoubt, 1)
 		if err != nil {
 			return nil, away(err)

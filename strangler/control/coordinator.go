@@ -20,6 +20,9 @@ type Coordinated struct {
 	Name string
 	// Service is the name of the new service, Entity the full name of its message; empty when there is none.
 	Service, Entity string
+	// Digest is of the operations, the keys, the entity and the service that this process's config gives it. Replicas whose
+	// digests differ route calls differently.
+	Digest string
 }
 
 // CoordinatorOptions are what a Coordinator is made of.
@@ -50,8 +53,13 @@ const (
 	tidyEvery  = 10 * time.Second
 	// chunks is how many announcements a fence of the first filling stands behind.
 	chunks = 5
-	// failurePause is waited after a failure.
+	// failurePause is waited after a failure, turnPause after the seat was given up: the others wait for it already.
 	failurePause = 500 * time.Millisecond
+	turnPause    = time.Second
+	// seatPatience is how long this process tries to move something on that it can't before it gives up the seat; twice as
+	// long each further time, up to mostPatience, since then the others can't, either.
+	seatPatience = 3 * time.Second
+	mostPatience = time.Minute
 )
 
 // Coordinator moves shifts on, while it is this process's turn. What it does can be done again by any other, from what is
@@ -59,6 +67,9 @@ const (
 type Coordinator struct {
 	o     CoordinatorOptions
 	seats map[string]*seat
+	made  time.Time
+	// strange is since when a capability has had something under way that this process doesn't have. It is round's.
+	strange map[string]time.Time
 }
 
 // seat is a capability's, so that one whose step takes long holds no other up.
@@ -69,6 +80,8 @@ type seat struct {
 	taken atomic.Bool
 	// told is the last failure that was logged. It is the step's.
 	told string
+	// failing is since when its steps have failed, in nanoseconds since the coordinator was made; 0: the last one has not.
+	failing atomic.Int64
 }
 
 // NewCoordinator makes one. Run lets it work.
@@ -79,7 +92,7 @@ func NewCoordinator(o CoordinatorOptions) *Coordinator {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c := &Coordinator{o: o, seats: map[string]*seat{}}
+	c := &Coordinator{o: o, seats: map[string]*seat{}, made: time.Now(), strange: map[string]time.Time{}}
 	for _, one := range o.Capabilities {
 		c.seats[one.Name] = &seat{Coordinated: one, rules: Rules(one.Name, o.Timing)}
 	}
@@ -111,24 +124,35 @@ func record(s shift.State, revision uint64) (Record, error) {
 
 // Run leads when it is this process's turn, until ctx ends.
 func (c *Coordinator) Run(ctx context.Context) {
+	patience := seatPatience
 	for ctx.Err() == nil {
 		leadership, err := c.o.Store.Lead(ctx)
+		began := time.Now()
 		if err == nil {
-			err = c.lead(ctx, leadership)
+			err = c.lead(ctx, leadership, patience)
 			err = errors.Join(err, leadership.Close())
 		}
 		if ctx.Err() != nil {
 			return
 		}
-		if err != nil {
-			c.o.Logger.Warn("shifts are not moved on at present", "cause", err)
+		wait := failurePause
+		if errors.Is(err, errTurn) {
+			wait = turnPause
+			if time.Since(began) < 2*patience {
+				patience = min(2*patience, mostPatience)
+			} else {
+				patience = seatPatience
+			}
 		}
-		pause(ctx, failurePause)
+		if err != nil {
+			c.o.Logger.Warn("this process doesn't move shifts on at present", "cause", err)
+		}
+		pause(ctx, wait)
 	}
 }
 
-// lead works until leadership is lost or something fails.
-func (c *Coordinator) lead(ctx context.Context, leadership Leadership) error {
+// lead works until leadership is lost, something fails, or a capability can't be moved on for as long as patience.
+func (c *Coordinator) lead(ctx context.Context, leadership Leadership, patience time.Duration) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var beside sync.WaitGroup
@@ -146,6 +170,10 @@ func (c *Coordinator) lead(ctx context.Context, leadership Leadership) error {
 	}
 	beside.Go(func() { c.tidy(ctx) })
 	c.o.Logger.Info("this process moves shifts on")
+	clear(c.strange)
+	for _, at := range c.seats {
+		at.failing.Store(0)
+	}
 	moved := make(chan struct{}, 1)
 	look := time.NewTimer(0)
 	defer look.Stop()
@@ -158,6 +186,9 @@ func (c *Coordinator) lead(ctx context.Context, leadership Leadership) error {
 		case <-c.o.Answers.Arrived():
 		}
 		busy, err := c.round(ctx, &beside, moved)
+		if err == nil {
+			err = c.turn(patience)
+		}
 		if err != nil && ctx.Err() == nil {
 			return err
 		}
@@ -179,12 +210,16 @@ func (c *Coordinator) round(ctx context.Context, steps *sync.WaitGroup, moved ch
 	for i := range records {
 		r := &records[i]
 		at := c.seats[r.Capability]
-		if at == nil {
-			continue
-		}
 		var s shift.State
 		unread := json.Unmarshal(r.State, &s)
 		if unread == nil && !s.Busy() {
+			delete(c.strange, r.Capability)
+			continue
+		}
+		if at == nil {
+			if _, known := c.strange[r.Capability]; !known {
+				c.strange[r.Capability] = time.Now()
+			}
 			continue
 		}
 		busy = true
@@ -218,6 +253,9 @@ func (c *Coordinator) tell(at *seat, err error) {
 	text := ""
 	if err != nil {
 		text = err.Error()
+		at.failing.CompareAndSwap(0, max(int64(time.Since(c.made)), 1))
+	} else {
+		at.failing.Store(0)
 	}
 	if text != at.told && text != "" {
 		c.o.Logger.Warn("a shift can't be moved on; it is tried again", "capability", at.Name, "cause", err)

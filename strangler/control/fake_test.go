@@ -101,11 +101,12 @@ func (s *fakeStore) Leave(ctx context.Context, _ string) error {
 }
 
 // publish saves a flag.
-func (s *fakeStore) publish(capability string, version uint64) {
+func (s *fakeStore) publish(capability string, version uint64, stage ...flags.Stage) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.change++
-	s.flags[capability] = flags.Flag{Capability: capability, Version: version}
+	definition := flags.Uniform(append(stage, flags.Off)[0])
+	s.flags[capability] = flags.Flag{Capability: capability, Version: version, From: definition, To: definition}
 	s.changed[capability] = s.change
 }
 
@@ -166,6 +167,7 @@ type replica struct {
 	bad      map[uint64]bool
 	writing  map[string]uint64 // the lowest version that a write was decided under
 	marks    bool
+	used     bool
 	// behind is called when the lease is set.
 	behind func()
 }
@@ -217,12 +219,23 @@ func (r *replica) write(capability string, version uint64) {
 	}
 }
 
-func (r *replica) rejoin(context.Context) error {
+func (r *replica) rejoin(context.Context) (use func(), err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.marks = true
+	r.marks, r.used = true, false
 	r.store.set(func(s *fakeStore) { s.log = append(s.log, "marks") })
-	return nil
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.used = true
+	}, nil
+}
+
+// writes says whether transactions are begun by the marks that were made last.
+func (r *replica) writes() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.used
 }
 
 func (r *replica) leased() bool {
@@ -236,7 +249,7 @@ func agent(t *testing.T, s *fakeStore, with ...func(*control.AgentOptions)) (*re
 	t.Helper()
 	r := &replica{store: s, versions: map[string]uint64{}, bad: map[uint64]bool{}, writing: map[string]uint64{}}
 	o := control.AgentOptions{
-		Membership: s, Flags: r, Settled: r.settled, Rejoin: r.rejoin, Replica: "one",
+		Membership: s, Flags: r, Capabilities: map[string]string{"orders": "d", "stock": "d"}, Settled: r.settled, Rejoin: r.rejoin, Replica: "one",
 		Logger: slog.New(slog.NewTextHandler(&r.log, nil)),
 	}
 	for _, w := range with {

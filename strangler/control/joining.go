@@ -19,7 +19,15 @@ func (a *Agent) join(ctx context.Context) error {
 			return nil
 		}
 		a.told(ctx, err)
-		if a.pause(ctx, a.patience()); ctx.Err() != nil {
+		patience := a.patience()
+		if lacks := (*LacksError)(nil); errors.As(err, &lacks) {
+			a.retire(ctx)
+			if !a.joined {
+				return err
+			}
+			patience = a.options.Lease // only a command can change that
+		}
+		if a.pause(ctx, patience); ctx.Err() != nil {
 			return fmt.Errorf("join the replicas: %w", errors.Join(ctx.Err(), err))
 		}
 	}
@@ -27,16 +35,18 @@ func (a *Agent) join(ctx context.Context) error {
 
 // tryJoin joins in the one order that is safe. Writes that were decided before are over when new marks are made, which
 // would let them through; the replica is there, and waited for, before it reads flags; and it has all flags as they are
-// before it has a lease.
+// before it has a lease, and writes by its new marks: those may be taken away again until then.
 func (a *Agent) tryJoin(ctx context.Context) error {
 	o := a.options
 	if err := a.drain(ctx); err != nil {
 		return err
 	}
+	use := func() {}
 	if o.Rejoin != nil {
 		limited, cancel := context.WithTimeout(ctx, 2*o.Lease)
 		defer cancel()
-		if err := o.Rejoin(limited); err != nil {
+		var err error
+		if use, err = o.Rejoin(limited); err != nil {
 			return fmt.Errorf("make the writer marks: %w", err)
 		}
 	}
@@ -55,6 +65,10 @@ func (a *Agent) tryJoin(ctx context.Context) error {
 		// Others have gone on without this replica, and it can't follow.
 		return fmt.Errorf("the flags of %s can't be taken over, and the ones before may be overtaken: run the same version of Banyan everywhere, or shift again", strings.Join(stale, ", "))
 	}
+	if err := a.amiss(); err != nil {
+		return err
+	}
+	use()
 	a.sent, a.renewed, a.joined = map[string]Ack{}, began, true
 	a.lease(began.Add(o.Lease))
 	return nil

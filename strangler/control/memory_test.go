@@ -45,6 +45,9 @@ type member struct {
 	control.Replica
 	renewed time.Time
 	silent  bool
+	// digest is what it takes capabilities for, "d" when empty; lacks says that it has none.
+	digest string
+	lacks  bool
 	// versions are those that it has seen of each capability, in their order.
 	versions map[string][]uint64
 }
@@ -106,7 +109,7 @@ func (m *memory) poll(name string) {
 		if r.Acks[capability].Applied != v {
 			r.versions[capability] = append(r.versions[capability], v)
 		}
-		r.Acks[capability] = control.Ack{Applied: v, Settled: v}
+		r.Acks[capability] = control.Ack{Applied: v, Settled: v, Digest: cmp.Or(r.digest, "d"), Lacks: r.lacks}
 	}
 }
 

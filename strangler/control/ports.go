@@ -42,7 +42,7 @@ type Report struct {
 	Replica string
 	// Renew says whether the lease is to be renewed and Acks kept; otherwise only news are asked for, which is cheaper.
 	Renew bool
-	// Acks has each capability of which the replica has a flag.
+	// Acks has each capability of which the replica has a flag, and those in the store that its config has not.
 	Acks map[string]Ack
 	// Since is News.Change of the last exchange; 0 for all flags.
 	Since uint64
@@ -54,6 +54,10 @@ type Ack struct {
 	Applied uint64 `json:"applied"`
 	// Settled is the version before which no write is on its way any more: each is finished, or open in the ledger.
 	Settled uint64 `json:"settled"`
+	// Digest is of what the replica takes the capability for, see Coordinated; empty: its version of Banyan doesn't say.
+	Digest string `json:"digest,omitempty"`
+	// Lacks says that the replica's config has no such capability: it acknowledges nothing.
+	Lacks bool `json:"lacks,omitempty"`
 }
 
 // News is what an exchange brings.

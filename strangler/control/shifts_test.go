@@ -22,7 +22,12 @@ var orders = control.Coordinated{Name: "orders", Service: "shop", Entity: "shop.
 // coordinator runs one; stop ends it and waits.
 func (m *memory) coordinator(t *testing.T, queue string, with ...control.Coordinated) (stop func()) {
 	t.Helper()
-	known := append([]control.Coordinated{orders}, with...)
+	return m.coordinatorOf(t, queue, append([]control.Coordinated{orders}, with...)...)
+}
+
+// coordinatorOf runs one of some capabilities.
+func (m *memory) coordinatorOf(t *testing.T, queue string, known ...control.Coordinated) (stop func()) {
+	t.Helper()
 	if err := control.Ensure(t.Context(), m, known); err != nil {
 		t.Fatal(err)
 	}

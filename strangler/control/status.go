@@ -133,6 +133,10 @@ func (c *commander) blockers(facts Facts, s *shift.State, of *CapabilityStatus) 
 	if ok, why := facts.Healthy(); !ok {
 		add("the new service does not answer: %s", why)
 	}
+	live := slices.DeleteFunc(slices.Clone(of.Replicas), func(r Replica) bool { return r.Silent > Lease })
+	if odd := shift.Disagreement(seenOf(live, facts.Name)); odd != "" {
+		add("no key moves forward without %s", odd)
+	}
 	for _, r := range of.Replicas {
 		if r.Fenced || r.Silent > Lease {
 			add("the replica %s has been silent for %s", r.Name, r.Silent.Round(100_000_000))

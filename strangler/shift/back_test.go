@@ -252,7 +252,7 @@ func TestSilentReplicas(t *testing.T) {
 	b.step(0)
 	b.until(shift.Target)
 	// One that joins has to have the flag, too; one that is fenced reads from legacy.
-	b.seen.Replicas = append(b.seen.Replicas, shift.Replica{Name: "c"}, shift.Replica{Name: "d", Fenced: true})
+	b.seen.Replicas = append(b.seen.Replicas, shift.Replica{Name: "c", Digest: "d"}, shift.Replica{Name: "d", Fenced: true})
 	b.seen.Replicas[0].Applied = 3
 	b.step(0)
 	b.at(shift.Target, 3, flags.HoldTarget, bothShadow, bothLive)

@@ -219,7 +219,7 @@ func (m *model) observe(key stepKey, s shift.State) shift.Observation {
 		if !r.there {
 			continue
 		}
-		seen.Replicas = append(seen.Replicas, shift.Replica{Name: name(i), Fenced: r.fenced, Applied: uint64(r.applied), Settled: uint64(r.settled)})
+		seen.Replicas = append(seen.Replicas, shift.Replica{Name: name(i), Digest: "d", Fenced: r.fenced, Applied: uint64(r.applied), Settled: uint64(r.settled)})
 		if r.silent {
 			seen.Replicas[len(seen.Replicas)-1].Silent = time.Minute
 		}

@@ -83,8 +83,11 @@ type Replica struct {
 	// Silent is how long ago its last word was; Fenced says that it may not act any more, but its marks are still there.
 	Silent time.Duration
 	Fenced bool
-	// Applied and Settled are what it says of this capability; see control.Ack.
+	// Applied and Settled are what it says of this capability, Digest is what it takes the capability for, and Lacks says that
+	// it has none of that name; see control.Ack.
 	Applied, Settled uint64
+	Digest           string
+	Lacks            bool
 }
 
 // Write is an unfinished one.

@@ -214,14 +214,20 @@ func (t *turn) finish() {
 	}
 }
 
-func (t *turn) applied(r Replica) bool { return r.Fenced || r.Applied >= t.Version }
+func (t *turn) applied(r Replica) bool { return r.Fenced || r.Applied >= t.Version || t.harmless(r) }
 
 // settled needs more than a fence: a fenced replica's transactions may be under way until its marks are taken, which takes
 // the replica away.
-func (t *turn) settled(r Replica) bool { return !r.Fenced && r.Settled >= t.Hold }
+func (t *turn) settled(r Replica) bool {
+	return !r.Fenced && (r.Settled >= t.Hold || t.harmless(r))
+}
 
-// all says whether all replicas have what. Those that are silent for longer than their lease are fenced. That is when their
-// reads have gone back to legacy, too.
+// harmless says whether a replica without the capability can be left alone: all that it does is done in legacy, where a way
+// back leads.
+func (t *turn) harmless(r Replica) bool { return r.Lacks && (t.Back || t.Why != "") }
+
+// all says whether all replicas have what, and, on a way forward, agree on what the capability is. Those that are silent for
+// longer than their lease are fenced. That is when their reads have gone back to legacy, too.
 func (t *turn) all(what string, has func(Replica) bool) bool {
 	var missing []string
 	for _, r := range t.seen.Replicas {
@@ -240,10 +246,19 @@ func (t *turn) all(what string, has func(Replica) bool) bool {
 			t.do(FenceReplica{Replica: r.Name})
 		}
 	}
-	if len(missing) > 0 {
-		t.waits = fmt.Sprintf("%s from %s", what, few(missing))
+	odd := ""
+	if !t.Deadline.IsZero() { // a way forward
+		odd = Disagreement(t.seen.Replicas)
 	}
-	return len(missing) == 0
+	switch {
+	case odd != "":
+		t.waits = odd
+	case len(missing) > 0:
+		t.waits = fmt.Sprintf("%s from %s", what, few(missing))
+	default:
+		return true
+	}
+	return false
 }
 
 func (t *turn) do(a Action) { t.actions = append(t.actions, a) }

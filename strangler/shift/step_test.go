@@ -31,7 +31,7 @@ func newBench(t *testing.T, definition string) *bench {
 	s.Backfill.State = shift.FillDone
 	b := &bench{t: t, rules: pairRules(), s: s, now: epoch}
 	b.seen = shift.Observation{Queue: "q", Answers: map[string]shift.Answer{}, Looked: true}
-	b.seen.Replicas = []shift.Replica{{Name: "a"}, {Name: "b"}}
+	b.seen.Replicas = []shift.Replica{{Name: "a", Digest: "d"}, {Name: "b", Digest: "d"}}
 	b.acknowledge()
 	return b
 }
