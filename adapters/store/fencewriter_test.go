@@ -319,7 +319,7 @@ func TestFencingOutlivesItsServer(t *testing.T) {
 	ended := make(chan error, 2)
 	go func() { ended <- l.FenceWriter(t.Context(), "one") }()
 	go func() {
-		voided, err := l.Void(t.Context(), []string{id(0)}, "rollback")
+		voided, err := l.Void(t.Context(), "orders", 9, []string{id(0)}, "rollback")
 		if err == nil {
 			t.Errorf("void: got %q", voided)
 		}
@@ -340,7 +340,7 @@ func TestFencingOutlivesItsServer(t *testing.T) {
 	if marksOf(t, db, w) {
 		t.Error("a fenced replica marks")
 	}
-	if voided, err := l.Void(t.Context(), []string{id(0)}, "rollback"); err != nil || len(voided) != 1 {
+	if voided, err := l.Void(t.Context(), "orders", 9, []string{id(0)}, "rollback"); err != nil || len(voided) != 1 {
 		t.Errorf("got %q, %v: what was not committed is open, and can be voided", voided, err)
 	}
 }

@@ -37,13 +37,17 @@ func NewLedger(options Options) (*Ledger, error) {
 var writeStates = []strangler.WriteState{strangler.WriteOpen, strangler.WriteClosed, strangler.WriteFailed, strangler.WriteVoid, strangler.WriteDoubt}
 
 // Open gives unfinished writes. Fewer than limit are all that there are.
-func (l *Ledger) Open(ctx context.Context, capability string, before uint64, limit int) (writes []strangler.Write, err error) {
+func (l *Ledger) Open(ctx context.Context, capability string, before uint64, after strangler.Write, limit int) (writes []strangler.Write, err error) {
 	err = l.within(ctx, "read the open writes", func(ctx context.Context) error {
 		query := l.selects("''") + " FORCE INDEX (unfinished) WHERE state IN (?, ?) AND capability = ?"
 		args := []any{strangler.WriteOpen, strangler.WriteDoubt, capability}
 		if before > 0 {
 			query += " AND epoch < ?"
 			args = append(args, before)
+		}
+		if after.ID != "" {
+			query += " AND created_at >= ? AND (created_at > ? OR id > ?)"
+			args = append(args, after.Created, after.Created, after.ID)
 		}
 		writes, err = l.read(ctx, query+" ORDER BY created_at, id LIMIT ?", append(args, max(limit, 0))...)
 		return err

@@ -75,16 +75,20 @@ func TestWritesAreListed(t *testing.T) {
 			w.ID, w.Request = id(n), []byte{1, 2, 3}
 			put(t, db, o, w, time.Duration(10-n)*time.Minute)
 		}
-		got, err := l.Open(t.Context(), orders, 0, 100)
+		got, err := l.Open(t.Context(), orders, 0, strangler.Write{}, 100)
 		want(t, "all that are unfinished", got, err, 0, 1, 2)
 		if w := got[0]; w.Key != "7" || !w.Keyed || w.Entity != "4711" || w.Epoch != 3 || w.Replica != "one" || w.State != strangler.WriteOpen || len(w.Request) != 0 || time.Since(w.Created) > time.Hour || got[1].Keyed {
 			t.Errorf("got %+v", w)
 		}
-		got, err = l.Open(t.Context(), orders, 5, 100)
+		got, err = l.Open(t.Context(), orders, 5, strangler.Write{}, 100)
 		want(t, "those of an earlier epoch", got, err, 0, 1)
-		got, err = l.Open(t.Context(), orders, 0, 2)
+		got, err = l.Open(t.Context(), orders, 0, strangler.Write{}, 2)
 		want(t, "the oldest", got, err, 0, 1)
-		got, err = l.Open(t.Context(), "nothing", 0, 2)
+		got, err = l.Open(t.Context(), orders, 0, got[1], 2)
+		want(t, "those behind the oldest", got, err, 2)
+		got, err = l.Open(t.Context(), orders, 0, got[0], 2)
+		want(t, "those behind the last", got, err)
+		got, err = l.Open(t.Context(), "nothing", 0, strangler.Write{}, 2)
 		want(t, "of no capability", got, err)
 
 		got, err = l.Stale(t.Context(), orders, 7*time.Minute+30*time.Second, strangler.Write{}, 100)
@@ -132,7 +136,7 @@ func TestVoidTakesOpenWritesOnly(t *testing.T) {
 			all = append(all, id(n), id(n))
 		}
 		for range 2 {
-			voided, err := l.Void(t.Context(), all, strings.Repeat("ä", 2000))
+			voided, err := l.Void(t.Context(), "orders", 9, all, strings.Repeat("ä", 2000))
 			slices.Sort(voided)
 			if err != nil || len(voided) != many-2 || voided[0] != id(0) || voided[1] != id(3) || voided[2] != id(4) {
 				t.Errorf("got %d, %v", len(voided), err)
@@ -146,9 +150,62 @@ func TestVoidTakesOpenWritesOnly(t *testing.T) {
 		if err != nil || len([]rune(got[0].Reason)) != 1000 {
 			t.Errorf("got %+v, %v", got, err)
 		}
-		if voided, err := l.Void(t.Context(), nil, ""); err != nil || len(voided) != 0 {
+		if voided, err := l.Void(t.Context(), "orders", 9, nil, ""); err != nil || len(voided) != 0 {
 			t.Errorf("got %q, %v", voided, err)
 		}
+	})
+}
+
+// Which writes a way back has given up is kept until the new service knows it, by the hold that did it.
+func TestVoidWritesAreKept(t *testing.T) {
+	onEach(t, func(t *testing.T, o store.Options) {
+		l, db := openLedger(t, migrated(t, o)), admin(t, o.DSN)
+		for n := range 250 {
+			capability := "orders"
+			if n >= 240 {
+				capability = "stock"
+			}
+			put(t, db, o, strangler.Write{ID: id(n), Capability: capability, State: strangler.WriteOpen}, 0)
+		}
+		void := func(capability string, epoch uint64, from, to int) {
+			t.Helper()
+			var ids []string
+			for n := from; n < to; n++ {
+				ids = append(ids, id(n))
+			}
+			if _, err := l.Void(t.Context(), capability, epoch, ids, "a test"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		listed := func(capability string, first, last uint64, after string, limit, wantAll int, from, to int) {
+			t.Helper()
+			ids, all, err := l.Voids(t.Context(), capability, first, last, after, limit)
+			if err != nil || all != wantAll || len(ids) != to-from || to > from && (ids[0] != id(from) || ids[len(ids)-1] != id(to-1)) {
+				t.Errorf("from %d to %d behind %q: %d, %q, %v", first, last, after, all, ids, err)
+			}
+		}
+		void("orders", 5, 0, 100)
+		void("orders", 9, 90, 230) // some of them again
+		void("stock", 7, 240, 245)
+		void("orders", 9, 240, 250) // which aren't of that capability
+		listed("orders", 5, 9, "", 1000, 230, 0, 230)
+		listed("orders", 5, 5, "", 1000, 100, 0, 100)
+		listed("orders", 5, 9, "", 50, 230, 0, 50)
+		listed("orders", 5, 9, id(49), 50, 230, 50, 100)
+		listed("orders", 5, 9, id(229), 50, 230, 0, 0)
+		listed("orders", 9, 9, "", 0, 130, 0, 0)
+		listed("stock", 1, 99, "", 1000, 5, 240, 245)
+		for range 2 {
+			if err := l.Settled(t.Context(), "orders", 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		listed("orders", 1, 99, "", 1000, 130, 100, 230)
+		if err := l.Settled(t.Context(), "orders", 9); err != nil {
+			t.Fatal(err)
+		}
+		listed("orders", 1, 99, "", 1000, 0, 0, 0)
+		listed("stock", 1, 99, "", 1000, 5, 240, 245)
 	})
 }
 
@@ -165,7 +222,7 @@ func TestVoidWaitsForWriteBacks(t *testing.T) {
 
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
-		if voided, err := l.Void(ctx, []string{id(0)}, "rollback"); !errors.Is(err, context.DeadlineExceeded) || len(voided) > 0 {
+		if voided, err := l.Void(ctx, "orders", 9, []string{id(0)}, "rollback"); !errors.Is(err, context.DeadlineExceeded) || len(voided) > 0 {
 			t.Errorf("got %q, %v of one that is about to be closed", voided, err)
 		}
 		type answer struct {
@@ -174,7 +231,7 @@ func TestVoidWaitsForWriteBacks(t *testing.T) {
 		}
 		c := make(chan answer, 1)
 		go func() {
-			voided, err := l.Void(t.Context(), []string{id(1), id(0)}, "rollback")
+			voided, err := l.Void(t.Context(), "orders", 9, []string{id(1), id(0)}, "rollback")
 			c <- answer{voided, err}
 		}()
 		blocked(t, db, "SET state = 'void'")

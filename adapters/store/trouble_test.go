@@ -30,7 +30,7 @@ func operations(c *store.Control, l *store.Ledger) map[string]func(ctx context.C
 		},
 		"fence a writer": func(ctx context.Context) error { return l.FenceWriter(ctx, "one") },
 		"void": func(ctx context.Context) error {
-			_, err := l.Void(ctx, []string{id(1)}, "")
+			_, err := l.Void(ctx, "orders", 9, []string{id(1)}, "")
 			return err
 		},
 		"sweep": func(ctx context.Context) error {
@@ -65,7 +65,7 @@ func looks(c *store.Control, l *store.Ledger) map[string]func(ctx context.Contex
 			return err
 		},
 		"open": func(ctx context.Context) error {
-			_, err := l.Open(ctx, "orders", 0, 1)
+			_, err := l.Open(ctx, "orders", 0, strangler.Write{}, 1)
 			return err
 		},
 		"stale": func(ctx context.Context) error {

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 
 	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/shift"
 )
 
@@ -27,15 +28,8 @@ func (c *Coordinator) observe(ctx context.Context, at *seat, r *Record, s *shift
 	if err := c.settle(ctx, r.Capability, s, seen.Answers); err != nil {
 		return seen, err
 	}
-	if before, wants := s.WantsOpen(); wants {
-		open, err := c.o.Ledger.Open(ctx, r.Capability, before, mostOpen)
-		if err != nil {
-			return seen, fmt.Errorf("read the open writes: %w", err)
-		}
-		seen.Looked = len(open) < mostOpen
-		for _, w := range open {
-			seen.Open = append(seen.Open, shift.Write{ID: w.ID, Key: w.Key, Keyed: w.Keyed})
-		}
+	if err := c.observeWrites(ctx, at, s, &seen); err != nil {
+		return seen, err
 	}
 	if after, wants := s.WantsPage(); wants && s.Phase == flags.Steady {
 		if at.Entity != "" { // else there is nothing to fill
@@ -62,6 +56,51 @@ func (c *Coordinator) settle(ctx context.Context, capability string, s *shift.St
 		}
 	}
 	return nil
+}
+
+// observeWrites reads the open writes that have to end, and those of which modern has to be told.
+func (c *Coordinator) observeWrites(ctx context.Context, at *seat, s *shift.State, seen *shift.Observation) error {
+	if before, wants := s.WantsOpen(); wants {
+		var err error
+		if seen.Open, seen.Looked, err = c.open(ctx, at, s, before); err != nil {
+			return fmt.Errorf("read the open writes: %w", err)
+		}
+		if _, seen.Voided, err = c.o.Ledger.Voids(ctx, at.Name, s.Hold, s.Hold, "", 0); err != nil {
+			return fmt.Errorf("count the writes that were given up: %w", err)
+		}
+	}
+	if first, last, after, wants := s.WantsVoid(); wants {
+		var err error
+		if seen.Void, _, err = c.o.Ledger.Voids(ctx, at.Name, first, last, after, mostTold); err != nil {
+			return fmt.Errorf("read the writes that were given up: %w", err)
+		}
+		seen.Told = true
+	}
+	return nil
+}
+
+// open gives the open writes of keys that move; all is false where there may be more. Those of other keys are passed over,
+// however many they are. None comes to them meanwhile: all replicas decide by a later version.
+func (c *Coordinator) open(ctx context.Context, at *seat, s *shift.State, before uint64) (open []shift.Write, all bool, err error) {
+	var last strangler.Write
+	for {
+		page, err := c.o.Ledger.Open(ctx, at.Name, before, last, openPage)
+		if err != nil {
+			return nil, false, err
+		}
+		for _, w := range page {
+			if at.rules.Moved(s.From, s.To, w.Key, w.Keyed) {
+				open = append(open, shift.Write{ID: w.ID, Key: w.Key, Keyed: w.Keyed})
+			}
+		}
+		if len(page) < openPage {
+			return open, true, nil
+		}
+		if len(open) >= mostGivenUp {
+			return open[:mostGivenUp], false, nil
+		}
+		last = page[len(page)-1]
+	}
 }
 
 // seenOf gives what replicas say of a capability.
@@ -94,8 +133,10 @@ func (c *Coordinator) do(ctx context.Context, of Coordinated, a shift.Action) er
 		}
 		return told("forget the replica "+a.Replica, c.o.Store.Forget(ctx, a.Replica))
 	case shift.Void:
-		_, err := c.o.Ledger.Void(ctx, a.Writes, a.Reason)
+		_, err := c.o.Ledger.Void(ctx, of.Name, a.Epoch, a.Writes, a.Reason)
 		return told("give up open writes", err)
+	case shift.Settled:
+		return told("forget the writes that were given up", c.o.Ledger.Settled(ctx, of.Name, a.Epoch))
 	case shift.Announce:
 		return told("announce entities", c.o.Ledger.Announce(ctx, Announcement{Service: of.Service, Capability: of.Name, Epoch: a.Epoch, Entity: of.Entity, IDs: a.Entities}))
 	default: // audits are saved with the state

@@ -44,8 +44,11 @@ const (
 	// marksTimeout bounds waiting for the transactions of a silent replica, actionTimeout all else.
 	marksTimeout  = 10 * time.Second
 	actionTimeout = 5 * time.Second
-	// mostOpen is how many unfinished writes are looked at.
-	mostOpen = 100_000
+	// openPage is how many unfinished writes are read at once, mostGivenUp how many one step gives up at most, and mostTold of
+	// how many a service is told by one fence.
+	openPage    = 5000
+	mostGivenUp = 2000
+	mostTold    = 500
 	// idle is how many times longer it is between two looks while nothing is under way.
 	idle = 3
 	// longSilent is after how long a replica is taken away that no shift waits for, and tidyEvery how often that is looked at.

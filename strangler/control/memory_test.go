@@ -25,7 +25,8 @@ type memory struct {
 	lead     *seat
 
 	writes    map[string]strangler.Write
-	taken     []string // replicas whose marks were taken away
+	voids     map[string]uint64 // by which hold they were given up
+	taken     []string          // replicas whose marks were taken away
 	fences    []control.FenceRow
 	announced []control.Announcement
 	// committed are the entities of the writes that modern has committed.
@@ -55,7 +56,7 @@ type member struct {
 func newMemory(replicas ...string) *memory {
 	m := &memory{
 		records: map[string]control.Record{}, replicas: map[string]*member{}, leader: make(chan struct{}, 1),
-		writes: map[string]strangler.Write{}, committed: map[string][]string{},
+		writes: map[string]strangler.Write{}, voids: map[string]uint64{}, committed: map[string][]string{},
 	}
 	for _, name := range replicas {
 		m.replicas[name] = &member{Replica: control.Replica{Name: name, Acks: map[string]control.Ack{}}, renewed: time.Now(), versions: map[string][]uint64{}}

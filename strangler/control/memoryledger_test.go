@@ -3,6 +3,7 @@ package control_test
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -31,13 +32,13 @@ func (m *memory) some(limit int, which func(w strangler.Write) bool) []strangler
 	return out[:min(limit, len(out))]
 }
 
-func (m *memory) Open(ctx context.Context, capability string, before uint64, limit int) ([]strangler.Write, error) {
+func (m *memory) Open(ctx context.Context, capability string, before uint64, after strangler.Write, limit int) ([]strangler.Write, error) {
 	return m.some(limit, func(w strangler.Write) bool {
-		return w.Capability == capability && (before == 0 || w.Epoch < before) && (w.State == strangler.WriteOpen || w.State == strangler.WriteDoubt)
+		return w.ID > after.ID && w.Capability == capability && (before == 0 || w.Epoch < before) && (w.State == strangler.WriteOpen || w.State == strangler.WriteDoubt)
 	}), ctx.Err()
 }
 
-func (m *memory) Void(ctx context.Context, ids []string, reason string) (voided []string, err error) {
+func (m *memory) Void(ctx context.Context, capability string, epoch uint64, ids []string, reason string) (voided []string, err error) {
 	err = m.change(ctx, "void", func() error {
 		for _, id := range ids {
 			w := m.writes[id]
@@ -45,8 +46,11 @@ func (m *memory) Void(ctx context.Context, ids []string, reason string) (voided 
 				w.State, w.Reason = strangler.WriteVoid, reason
 				m.writes[id] = w
 			}
-			if w.State == strangler.WriteVoid {
+			if w.State == strangler.WriteVoid && w.Capability == capability {
 				voided = append(voided, id)
+				if _, known := m.voids[id]; !known {
+					m.voids[id] = epoch
+				}
 			}
 		}
 		return nil
@@ -62,6 +66,28 @@ func (m *memory) Settle(ctx context.Context, capability string, void []string, c
 				m.writes[id] = w
 			}
 		}
+		return nil
+	})
+}
+
+func (m *memory) Voids(_ context.Context, _ string, first, last uint64, after string, limit int) (ids []string, all int, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for id, epoch := range m.voids {
+		if epoch < first || epoch > last {
+			continue
+		}
+		if all++; id > after {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids[:min(limit, len(ids))], all, nil
+}
+
+func (m *memory) Settled(ctx context.Context, _ string, epoch uint64) error {
+	return m.change(ctx, "settled", func() error {
+		maps.DeleteFunc(m.voids, func(_ string, e uint64) bool { return e <= epoch })
 		return nil
 	})
 }

@@ -140,11 +140,17 @@ type Ledger interface {
 	// FenceWriter takes a replica's writer marks away: it waits for transactions that have marked, and stops later ones.
 	FenceWriter(ctx context.Context, replica string) error
 	// Open gives the unfinished writes of a capability (open and in doubt) whose epoch is less than before (0: any),
-	// oldest first, at most limit, without their requests.
-	Open(ctx context.Context, capability string, before uint64, limit int) ([]strangler.Write, error)
-	// Void makes unfinished writes void, those that still are, and waits for write-backs of them that are about to commit.
-	// It gives those that are void now, whoever made them so. After an error some may be; it can be called again.
-	Void(ctx context.Context, ids []string, reason string) (voided []string, err error)
+	// oldest first, those behind after (its zero: all), at most limit, without their requests.
+	Open(ctx context.Context, capability string, before uint64, after strangler.Write, limit int) ([]strangler.Write, error)
+	// Void makes unfinished writes of a capability void, those that still are, and waits for write-backs of them that are about
+	// to commit. It gives those that are void now, whoever made them so, and keeps them for Voids, by the epoch of the hold
+	// that gives them up. After an error some may be; it can be called again.
+	Void(ctx context.Context, capability string, epoch uint64, ids []string, reason string) (voided []string, err error)
+	// Voids gives ids of writes that Void has made void, in their order: those behind after whose epochs are from first to
+	// last, at most limit. all counts them, before after too.
+	Voids(ctx context.Context, capability string, first, last uint64, after string, limit int) (ids []string, all int, err error)
+	// Settled forgets what Voids gives, up to an epoch.
+	Settled(ctx context.Context, capability string, epoch uint64) error
 	// Settle keeps for void writes what the new service has answered of them: committed has the entities of those that it had
 	// done, and it can't do the others any more. It can be called again.
 	Settle(ctx context.Context, capability string, void []string, committed map[string][]string) error

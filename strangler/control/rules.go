@@ -3,6 +3,7 @@ package control
 import (
 	"encoding/json"
 	"slices"
+	"sync"
 	"time"
 
 	"banyan.dev/banyan/flags"
@@ -33,19 +34,20 @@ func MayBeModern(r Record) bool {
 
 // Rules gives what shifts of a capability go by: its definitions are read as package flags reads them.
 func Rules(capability string, t Timing) shift.Rules {
+	read := (&reader{}).read
 	return shift.Rules{
 		Lease: Lease, Shift: t.Hold, Prepare: t.Prepare, Grace: t.Grace,
 		Moves: func(from, to json.RawMessage) (forward, backward bool) {
-			a, errA := flags.Parse(from)
-			b, errB := flags.Parse(to)
+			a, errA := read(from)
+			b, errB := read(to)
 			if errA != nil || errB != nil {
 				return true, true // nobody can tell, so that nothing is left out
 			}
 			return flags.Moves(a, b)
 		},
 		Moved: func(from, to json.RawMessage, key string, keyed bool) bool {
-			a, errA := flags.Parse(from)
-			b, errB := flags.Parse(to)
+			a, errA := read(from)
+			b, errB := read(to)
 			if errA != nil || errB != nil {
 				return true
 			}
@@ -57,7 +59,7 @@ func Rules(capability string, t Timing) shift.Rules {
 		},
 		Describe: flags.Describe,
 		Highest: func(def json.RawMessage) flags.Stage {
-			d, err := flags.Parse(def)
+			d, err := read(def)
 			if err != nil {
 				return flags.Complete // what can't be read may be anything
 			}
@@ -65,4 +67,31 @@ func Rules(capability string, t Timing) shift.Rules {
 			return stages[len(stages)-1]
 		},
 	}.Defaults()
+}
+
+// reader reads definitions, and keeps those that it has read last: each open write asks for the same two.
+type reader struct {
+	mu   sync.Mutex
+	kept [4]definition
+	next int
+}
+
+type definition struct {
+	text string
+	read *flags.Definition
+	err  error
+}
+
+func (r *reader) read(def json.RawMessage) (*flags.Definition, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for i := range r.kept {
+		if k := &r.kept[i]; k.text == string(def) && (k.read != nil || k.err != nil) {
+			return k.read, k.err
+		}
+	}
+	d, err := flags.Parse(def)
+	r.kept[r.next] = definition{string(def), d, err}
+	r.next = (r.next + 1) % len(r.kept)
+	return d, err
 }

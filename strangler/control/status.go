@@ -11,6 +11,9 @@ import (
 	"banyan.dev/banyan/strangler/shift"
 )
 
+// mostOpen is how many unfinished writes are counted.
+const mostOpen = 100_000
+
 // Status implements Operator.
 func (c *commander) Status(ctx context.Context, capability string) ([]CapabilityStatus, error) {
 	wanted := c.o.Capabilities
@@ -57,7 +60,7 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 	if out.Flag, err = json.Marshal(s.Flag); err != nil {
 		return out, fmt.Errorf("write the flag of %s: %w", facts.Name, err)
 	}
-	unfinished, err := c.o.Ledger.Open(ctx, facts.Name, 0, mostOpen)
+	unfinished, err := c.o.Ledger.Open(ctx, facts.Name, 0, strangler.Write{}, mostOpen)
 	if err != nil {
 		return out, away(err)
 	}
@@ -123,8 +126,8 @@ func (c *commander) blockers(facts Facts, s *shift.State, of *CapabilityStatus) 
 		for _, why := range facts.NotLive {
 			add("%s", why)
 		}
-		if n := len(s.Settling.Writes); n > 0 {
-			add("the new service has to be told of %d writes that were given up", n)
+		if !s.Settling.Over() {
+			add("the new service has to be told of writes that were given up: it has been of %d so far", s.Settling.Done)
 		}
 	}
 	if of.Doubt > 0 {

@@ -1,6 +1,7 @@
 package shift
 
-// Action is something to be done once the State is saved: a SendFence, FenceReplica, TakeMarks, Void, Announce or Audit.
+// Action is something to be done once the State is saved: a SendFence, FenceReplica, TakeMarks, Void, Settled, Announce or
+// Audit.
 // After one that fails the later ones are left: what is still needed is asked for again.
 type Action interface{ action() }
 
@@ -18,11 +19,15 @@ type FenceReplica struct{ Replica string }
 // TakeMarks takes a fenced replica's writer marks away, and then the replica.
 type TakeMarks struct{ Replica string }
 
-// Void makes open writes void.
+// Void makes open writes void, and keeps which were by the version of the hold that did it.
 type Void struct {
 	Writes []string
+	Epoch  uint64
 	Reason string
 }
+
+// Settled says that modern knows all writes that were made void by holds up to Epoch: nobody needs their ids any more.
+type Settled struct{ Epoch uint64 }
 
 // Announce has the service told legacy's state of entities, unless a fence of a greater epoch than Epoch was sent: by then
 // they may be modern's, and whoever does this was taken over from.
@@ -41,5 +46,6 @@ func (SendFence) action()    {}
 func (FenceReplica) action() {}
 func (TakeMarks) action()    {}
 func (Void) action()         {}
+func (Settled) action()      {}
 func (Announce) action()     {}
 func (Audit) action()        {}

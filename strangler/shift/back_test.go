@@ -1,6 +1,7 @@
 package shift_test
 
 import (
+	"encoding/json"
 	"fmt"
 	"slices"
 	"strings"
@@ -86,7 +87,7 @@ func TestOpenWritesAreGivenUpAndModernIsTold(t *testing.T) {
 	b.seen.Looked = false
 	b.step(b.rules.Grace)
 	b.at(shift.Drain, 2, flags.HoldLegacy, bothLive, kLive)
-	b.seen.Looked = true
+	b.seen.Looked, b.seen.Voided = true, 2
 	b.seen.Open = []shift.Write{{ID: "w1", Key: "k", Keyed: true}, {ID: "w2", Key: "l", Keyed: true}, {ID: "w3"}}
 	b.now = b.s.Held
 	b.step(b.rules.Grace - 1)
@@ -102,9 +103,11 @@ func TestOpenWritesAreGivenUpAndModernIsTold(t *testing.T) {
 	b.seen.Open = b.seen.Open[:1]
 	b.step(0)
 	b.at(shift.Finish, 3, flags.Steady, kLive, kLive)
-	if b.s.Voided != 2 || !slices.Equal(b.s.Settling.Writes, []string{"w2", "w3"}) {
-		t.Errorf("%d are void, of %v modern is told", b.s.Voided, b.s.Settling.Writes)
+	if first, last, after, ok := b.s.WantsVoid(); !ok || first != 2 || last != 2 || after != "" || b.s.Voided != 2 {
+		t.Errorf("%d are void; of those of %d to %d behind %q modern is told: %t", b.s.Voided, first, last, after, ok)
 	}
+	b.seen.Void, b.seen.Told = []string{"w2", "w3"}, true
+	b.step(0)
 
 	f := actions[shift.SendFence](b)
 	if len(f) != 1 || f[0].Epoch != 2 || !slices.Equal(f[0].Void, []string{"w2", "w3"}) {
@@ -147,9 +150,14 @@ func TestOpenWritesAreGivenUpAndModernIsTold(t *testing.T) {
 		t.Errorf("after a takeover %+v is done", b.did)
 	}
 	b.answer(shift.Answer{})
+	b.seen.Void = nil
 	b.step(0)
-	if !b.s.Settling.Over() {
-		t.Error("it isn't settled")
+	if _, _, after, ok := b.s.WantsVoid(); !ok || after != "w3" || b.s.Settling.Over() {
+		t.Errorf("more behind %q is looked for: %t", after, ok)
+	}
+	b.step(0)
+	if s := actions[shift.Settled](b); len(s) != 1 || s[0].Epoch != 2 || !b.s.Settling.Over() {
+		t.Errorf("it isn't settled: %+v", b.did)
 	}
 	b.until(shift.Idle)
 	b.at(shift.Idle, 6, flags.Steady, bothLive, bothLive)
@@ -169,22 +177,84 @@ func TestMoreIsGivenUpWhileModernIsTold(t *testing.T) {
 	}
 	give(kLive, "w1", "l")
 	b.acknowledge()
+	b.seen.Void, b.seen.Told = []string{"w1"}, true
 	b.step(0)
 	b.answer(shift.Answer{Committed: map[string][]string{"w1": {"7"}}})
 	b.step(0)
 	if !slices.Equal(b.s.Settling.Entities, []string{"7"}) {
 		t.Fatalf("modern is told of %v", b.s.Settling.Entities)
 	}
+	first := b.s.Hold
+	b.seen.Told = false
 	give(bothShadow, "w2", "k")
-	if s := b.s.Settling; !slices.Equal(s.Writes, []string{"w1", "w2"}) || s.Epoch != b.s.Hold || len(s.Entities) > 0 {
-		t.Errorf("modern is told of %+v", s)
+	if from, last, after, ok := b.s.WantsVoid(); !ok || from != first || last != b.s.Hold || after != "" || len(b.s.Settling.Entities) > 0 {
+		t.Errorf("modern is told of %+v", b.s.Settling)
 	}
 	b.acknowledge()
+	b.seen.Void, b.seen.Told = []string{"w1", "w2"}, true
 	b.step(0)
 	b.answer(shift.Answer{}) // it has committed none
+	b.seen.Void = nil
+	b.step(0)
 	b.step(0)
 	if b.s.Busy() {
 		t.Errorf("it goes on: %+v", b.s.Settling)
+	}
+}
+
+// A state that was saved while all ids were kept in it is settled, also when more is given up.
+func TestWhatOlderStatesHaveGivenUp(t *testing.T) {
+	for _, more := range []bool{false, true} {
+		b := newBench(t, kLive)
+		b.s.Settling = shift.Settling{Writes: []string{"w8", "w9"}, Epoch: 1}
+		if more {
+			b.must(bothShadow, true)
+			b.until(shift.Drain)
+			b.seen.Open = []shift.Write{{ID: "w1", Key: "k", Keyed: true}}
+			b.step(time.Second)
+			b.seen.Open, b.seen.Queue = nil, ""
+			b.until(shift.Idle)
+			b.seen.Queue = "q"
+		}
+		b.step(time.Minute)
+		if f := actions[shift.SendFence](b); len(f) != 1 || !slices.Equal(f[0].Void, []string{"w8", "w9"}) {
+			t.Fatalf("modern is told by %+v", b.did)
+		}
+		b.answer(shift.Answer{})
+		b.step(0)
+		if more {
+			if _, _, after, ok := b.s.WantsVoid(); !ok || after != "" {
+				t.Errorf("what was given up since is not looked for: %+v", b.s.Settling)
+			}
+			b.seen.Told = true
+			b.step(0)
+		}
+		if b.s.Busy() {
+			t.Errorf("it goes on: %+v", b.s.Settling)
+		}
+	}
+}
+
+// However many writes are open, a rollback ends: those that are seen are given up, and what is kept stays small.
+func TestManyOpenWritesAreGivenUp(t *testing.T) {
+	b := newBench(t, bothLive)
+	b.must(bothShadow, true)
+	b.until(shift.Drain)
+	const all, some = 100_000, 2000
+	for left := all; left > 0; left -= some {
+		b.seen.Open, b.seen.Looked = nil, left <= some
+		for i := range some {
+			b.seen.Open = append(b.seen.Open, shift.Write{ID: fmt.Sprintf("00000000-0000-4000-8000-%012d", left-i), Key: "k", Keyed: true})
+		}
+		b.step(time.Second)
+		if v := actions[shift.Void](b); len(v) != 1 || len(v[0].Writes) != some || v[0].Epoch != 2 {
+			t.Fatalf("with %d left, %d actions are done", left, len(b.did))
+		}
+	}
+	b.seen.Open, b.seen.Voided = nil, all
+	b.until(shift.Idle)
+	if text, err := json.Marshal(b.s); err != nil || len(text) > 4000 || b.s.Last.Voided != all {
+		t.Errorf("%d are void; %d bytes are kept, %v", b.s.Last.Voided, len(text), err)
 	}
 }
 

@@ -55,6 +55,16 @@ func (t *turn) settle() {
 	}
 	waits := t.waits
 	defer func() { t.waits = waits }()
+	if len(s.Writes) == 0 {
+		switch {
+		case !t.seen.Told:
+			return
+		case len(t.seen.Void) == 0:
+			t.settledAll()
+			return
+		}
+		s.Writes = slices.Clone(t.seen.Void)
+	}
 	if len(s.Entities) > 0 {
 		answer, ok := t.ask(&s.Ask, SendFence{Epoch: s.Epoch}, slowly*t.Again, t.announce(s.Entities)...)
 		if ok && t.heard(answer, &s.Ask) {
@@ -76,10 +86,23 @@ func (t *turn) settle() {
 	}
 }
 
-// told ends the settling.
+// told ends the telling of some.
 func (t *turn) told() {
 	s := &t.State.Settling
-	t.audit("settled", "", "", fmt.Sprintf("the new service knows that %d writes are void, and has legacy's state of %d entities", len(s.Writes), len(s.Entities)))
+	next := Settling{First: s.First, Epoch: s.Epoch, After: s.After, Done: s.Done + len(s.Writes)}
+	if !s.Kept {
+		next.After = s.Writes[len(s.Writes)-1]
+	}
+	if *s = next; s.First == 0 { // they were all
+		t.settledAll()
+	}
+}
+
+// settledAll ends the settling.
+func (t *turn) settledAll() {
+	s := &t.State.Settling
+	t.audit("settled", "", "", fmt.Sprintf("the new service knows that %d writes are void, and has legacy's state of their entities", s.Done))
+	t.do(Settled{Epoch: s.Epoch})
 	*s = Settling{}
 }
 

@@ -184,8 +184,9 @@ func (m *model) start(stage string, writes int, left choices) world {
 		return w
 	}
 	// The first write was given up, and modern has committed it.
-	s.Settling = shift.Settling{Writes: []string{"w1"}, Epoch: 1, Entities: []string{"the entity"}}
+	s.Settling = shift.Settling{First: 1, Epoch: 1, Writes: []string{"w1"}, Entities: []string{"the entity"}}
 	w.rec, w.writes[0] = m.state(s), write{stage: ended, row: voidRow, call: committed}
+	w.voids[0] = 1
 	w.modern, w.epoch, w.sent = one(0), 1, 1
 	return w
 }

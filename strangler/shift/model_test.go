@@ -79,6 +79,7 @@ type stepKey struct {
 	replicas [mostReplicas]replica
 	answers  [mostFences + 1]answer
 	open     set
+	voids    [mostWrites]uint8
 	used     uint8
 }
 
@@ -98,7 +99,7 @@ func (m *model) state(s shift.State) int32 {
 			*t = epoch
 		}
 	}
-	s.Began, s.Last, s.Fenced, s.Voided = time.Time{}, shift.Outcome{}, nil, 0
+	s.Began, s.Last, s.Fenced, s.Voided, s.Settling.Done = time.Time{}, shift.Outcome{}, nil, 0, 0
 	s.Command = shift.Command{Rollback: s.Command.Rollback, To: s.Command.To}
 	if s.Why != "" {
 		s.Why = "a reason"
@@ -196,6 +197,9 @@ func (m *model) step(w *world, clock time.Duration) stepped {
 			key.open |= one(i)
 		}
 	}
+	if _, _, _, ok := m.states[w.rec].WantsVoid(); ok {
+		key.voids = w.voids
+	}
 	if known, ok := m.steps[key]; ok {
 		return known
 	}
@@ -240,6 +244,14 @@ func (m *model) observe(key stepKey, s shift.State) shift.Observation {
 		for i := range mostWrites {
 			if key.open&one(i) != 0 {
 				seen.Open = append(seen.Open, shift.Write{ID: fmt.Sprintf("w%d", i+1), Key: "k", Keyed: true})
+			}
+		}
+	}
+	if first, last, after, ok := s.WantsVoid(); ok {
+		seen.Told = true
+		for i, epoch := range key.voids {
+			if id := fmt.Sprintf("w%d", i+1); epoch > 0 && uint64(epoch) >= first && uint64(epoch) <= last && id > after {
+				seen.Void = append(seen.Void, id)
 			}
 		}
 	}

@@ -154,7 +154,13 @@ func (m *model) do(w *world, list *int32) bool {
 	case shift.Void:
 		for _, id := range a.Writes {
 			if x := &w.writes[writeNumber(id)]; x.row == openRow {
-				x.row = voidRow
+				x.row, w.voids[writeNumber(id)] = voidRow, uint8(a.Epoch)
+			}
+		}
+	case shift.Settled:
+		for i := range w.voids {
+			if w.voids[i] <= uint8(a.Epoch) {
+				w.voids[i] = 0
 			}
 		}
 	case shift.FenceReplica:

@@ -62,10 +62,14 @@ type Observation struct {
 	Queue string
 	// Answers has those to the fences that State.Awaits names, as far as they have come.
 	Answers map[string]Answer
-	// Open are the unfinished writes that State.WantsOpen asks for. Looked is false where they were not looked for, or
-	// could not be seen in full.
+	// Open are the unfinished writes that State.WantsOpen asks for, those of keys that don't move may be left out. Looked is
+	// false where they were not looked for, or there may be more. Voided counts those that are void by this hold.
 	Open   []Write
 	Looked bool
+	Voided int
+	// Void are the ids that State.WantsVoid asks for; none left: an empty list. Told is false where they were not looked for.
+	Void []string
+	Told bool
 	// Page are the ids of entities that State.WantsPage asks for; none left: an empty one. Paged is false where they were
 	// not looked for.
 	Page  []string
@@ -115,6 +119,13 @@ func (s State) Awaits() []string {
 
 // WantsOpen says whether the unfinished writes of epochs less than before have to be looked for.
 func (s State) WantsOpen() (before uint64, ok bool) { return s.Hold, s.Place == Drain }
+
+// WantsVoid says whether void writes have to be listed, in the order of their ids: those behind after that were made void by
+// holds from first to last.
+func (s State) WantsVoid() (first, last uint64, after string, ok bool) {
+	v := s.Settling
+	return v.First, v.Epoch, v.After, s.Phase == flags.Steady && v.First > 0 && len(v.Writes) == 0
+}
 
 // WantsPage says whether entities behind after have to be listed, the first few chunks of them.
 func (s State) WantsPage() (after string, ok bool) {

@@ -106,21 +106,28 @@ type Errand struct {
 // mostTries bounds Errand.Fences.
 const mostTries = 8
 
-// Settling is what modern has to be told after a way back: which writes are void. Until it is over, keys can't move
-// forward again.
+// Settling is what modern has to be told after a way back: which writes are void. The ledger keeps them, since there may be
+// many; modern is told of some at a time. Until it is over, keys can't move forward again.
 type Settling struct {
-	// Writes are ids of void writes. Some may have been finished in time; of these modern is told nothing that it has not.
-	Writes []string `json:"writes,omitempty"`
-	// Epoch is the hold's version: modern refuses what was decided before.
+	// First and Epoch are the versions of the first and the last hold whose void writes are told. Modern refuses what was
+	// decided before Epoch.
+	First uint64 `json:"first,omitempty"`
 	Epoch uint64 `json:"epoch,omitempty"`
+	// After is the last id that modern has been told of, Done counts them.
+	After string `json:"after,omitempty"`
+	Done  int    `json:"done,omitempty"`
+	// Writes are the ids that modern is being told of. Kept says that the ledger doesn't list them: a version of Banyan that
+	// kept all of them here has begun.
+	Writes []string `json:"writes,omitempty"`
+	Kept   bool     `json:"kept,omitempty"`
 	// Entities are those that modern has committed void writes for: it is told legacy's state of them. They are known once
 	// the first fence is answered, when no other can be committed any more; the second tells that they are applied.
 	Entities []string `json:"entities,omitempty"`
 	Ask      Errand   `json:"ask,omitzero"`
 }
 
-// Over says whether nothing has to be told.
-func (s Settling) Over() bool { return len(s.Writes) == 0 }
+// Over says whether nothing has to be told. One that has Writes and no First was saved by that version.
+func (s Settling) Over() bool { return s.First == 0 && len(s.Writes) == 0 }
 
 // Filling is how far the first filling of modern has come.
 type Filling string

@@ -1,6 +1,7 @@
 package shift
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -111,48 +112,53 @@ func (t *turn) good(a Answer) bool {
 	return false
 }
 
-// drain waits for open writes to end. On a way back they are void after the grace.
+// drain waits for open writes to end. On a way back they are void after the grace, also those of which not all were seen.
 func (t *turn) drain() {
-	if !t.seen.Looked {
-		t.waits = "legacy to say which writes are open"
-		return
-	}
 	var open []string
 	for _, w := range t.seen.Open {
 		if t.Moved(t.From, t.To, w.Key, w.Keyed) {
 			open = append(open, w.ID)
 		}
 	}
+	ended := len(open) == 0 && t.seen.Looked
 	switch {
-	case len(open) == 0 && t.Back:
+	case ended && t.Back:
+		if t.State.Settling.Epoch == t.Hold {
+			t.Voided = t.seen.Voided
+		}
 		t.publish(flags.Steady, t.To, t.To)
 		t.Place = Finish
-	case len(open) == 0:
+	case ended:
 		t.Place = Fence
+	case len(open) == 0:
+		t.waits = "legacy to say which writes are open"
 	case t.Back && !t.seen.Now.Before(t.Held.Add(t.Grace)):
 		t.void(open)
-		t.waits = fmt.Sprintf("%d open writes to be void", len(open))
+		t.waits = t.count(open) + " to be void"
 	default:
-		t.waits = fmt.Sprintf("%d open writes to end", len(open))
+		t.waits = t.count(open) + " to end"
 	}
 }
 
-// void gives writes up. They are in the State before they are void in the ledger: modern has to be told of each.
+func (t *turn) count(open []string) string {
+	if t.seen.Looked {
+		return fmt.Sprintf("%d open writes", len(open))
+	}
+	return fmt.Sprintf("at least %d open writes", len(open))
+}
+
+// void gives writes up. That there are some is in the State before any is void in the ledger: modern has to be told of each.
 func (t *turn) void(open []string) {
 	s := &t.State.Settling
-	var fresh []string
-	for _, id := range open {
-		if !slices.Contains(s.Writes, id) {
-			fresh = append(fresh, id)
+	if s.Epoch != t.Hold {
+		next := Settling{First: cmp.Or(s.First, t.Hold), Epoch: t.Hold}
+		if s.First == 0 || s.Kept {
+			next.Writes, next.Kept = s.Writes, len(s.Writes) > 0
 		}
+		*s = next
+		t.audit("writes given up", "", "", fmt.Sprintf("%s: %s", t.count(open), few(open)))
 	}
-	if len(fresh) > 0 {
-		*s = Settling{Writes: append(s.Writes, fresh...), Epoch: t.Hold}
-		t.Voided += len(fresh)
-		t.audit("writes given up", "", "", fmt.Sprintf("%d were open: %s", len(fresh), few(fresh)))
-	}
-	s.Epoch = max(s.Epoch, t.Hold)
-	t.do(Void{Writes: open, Reason: "given up by a way back, by " + t.Command.Who})
+	t.do(Void{Writes: open, Epoch: t.Hold, Reason: "given up by a way back, by " + t.Command.Who})
 }
 
 // hold publishes HoldLegacy.

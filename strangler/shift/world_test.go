@@ -30,6 +30,8 @@ type world struct {
 	queue            uint8
 	replicas         [mostReplicas]replica
 	writes           [mostWrites]write
+	// voids are the versions of the holds that made writes void, for as long as the ledger lists them.
+	voids [mostWrites]uint8
 	// legacy and modern are the entity's state there. acked are the writes that callers know of.
 	legacy, modern, acked set
 	// epoch is what modern goes on taking, sent the greatest of a fence that was sent.
