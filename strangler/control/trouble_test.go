@@ -151,6 +151,22 @@ func TestAServiceThatHangs(t *testing.T) {
 		if err != nil || o.Done || !strings.Contains(o.Why, `parked events of the key "k"`) {
 			t.Errorf("got %+v, %v", o, err)
 		}
+		m.set(func(m *memory) {
+			m.service = func(control.FenceRow) *control.FenceAnswer { return &control.FenceAnswer{Parked: []string{""}} }
+		})
+		for _, percent := range []int{1, 50, 99} { // by its hash, an empty key is in few of them
+			o, err = m.operator().Advance(t.Context(), to(flags.Live, percent))
+			if err != nil || o.Done || !strings.Contains(o.Why, "whose key it does not know") {
+				t.Errorf("to %d%%: got %+v, %v", percent, o, err)
+			}
+		}
+		m.set(func(m *memory) {
+			m.service = func(control.FenceRow) *control.FenceAnswer { return &control.FenceAnswer{Parked: []string{"k"}} }
+		})
+		_, err = m.operator().Advance(t.Context(), to(flags.Live, 0))
+		if err != nil {
+			t.Error(err)
+		}
 		status, err = m.operator().Status(t.Context(), "orders")
 		const why = `the new service has parked events of the key "k": its log says why it can't apply them`
 		if err != nil || status[0].Last != "shadow to live by ann went back: "+why ||

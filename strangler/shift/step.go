@@ -98,10 +98,13 @@ func (t *turn) prepare() {
 // good says whether an answer lets the keys move; where it doesn't, the shift goes back.
 func (t *turn) good(a Answer) bool {
 	from, to := t.From, t.Command.To
-	i := slices.IndexFunc(a.Parked, func(key string) bool { return t.Moved(from, to, key, true) })
+	// Events whose key nobody knows may be of any.
+	i := slices.IndexFunc(a.Parked, func(key string) bool { return t.Moved(from, to, key, key != "") })
 	switch {
 	case a.Error != "":
 		t.back("the new service can't do what a fence asks: " + a.Error)
+	case i >= 0 && a.Parked[i] == "":
+		t.back("the new service has parked events whose key it does not know, which may be of any: its log says why it can't apply them")
 	case i >= 0:
 		t.back(fmt.Sprintf("the new service has parked events of the key %q: its log says why it can't apply them", a.Parked[i]))
 	case a.More:

@@ -61,10 +61,13 @@ func pairRules() shift.Rules {
 		Lease: 3 * time.Second,
 	}
 	r.Moved = func(from, to json.RawMessage, key string, keyed bool) bool {
-		i := strings.Index("kl", key)
-		if !keyed || i < 0 {
+		if !keyed {
 			forward, backward := r.Moves(from, to)
 			return forward || backward
+		}
+		i := slices.Index([]string{"k", "l"}, key)
+		if i < 0 {
+			return false // an unknown key, the empty one too, is one that stays
 		}
 		return stages(from)[i].Authority() != stages(to)[i].Authority()
 	}
@@ -283,6 +286,7 @@ func TestAServiceThatCant(t *testing.T) {
 		want   string
 	}{
 		{shift.Answer{Parked: []string{"l", "k"}}, `"k"`},
+		{shift.Answer{Parked: []string{"l", ""}}, "whose key it does not know"},
 		{shift.Answer{More: true}, "more keys"},
 		{shift.Answer{Error: "disk full"}, "disk full"},
 	} {
