@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"strings"
 
 	"banyan.dev/banyan/strangler"
 )
@@ -65,6 +66,24 @@ func (l *Ledger) Voids(ctx context.Context, capability string, first, last uint6
 		return err
 	})
 	return ids, all, err
+}
+
+// Greatest looks at fences, at void writes that are listed, and at the newest writes: later ones have no smaller epoch.
+func (l *Ledger) Greatest(ctx context.Context, capability string) (greatest uint64, err error) {
+	err = l.within(ctx, "look for the greatest version", func(ctx context.Context) error {
+		parts := []string{
+			"SELECT MAX(epoch) AS e FROM " + l.options.table("fences") + " WHERE capability = ?",
+			"SELECT MAX(epoch) FROM " + l.options.table("voids") + " WHERE capability = ?",
+		}
+		args := []any{capability, capability}
+		for _, state := range writeStates {
+			parts = append(parts, "SELECT MAX(epoch) FROM (SELECT epoch FROM "+l.options.table("writes")+
+				" FORCE INDEX (unfinished) WHERE state = ? AND capability = ? ORDER BY created_at DESC LIMIT 100) n")
+			args = append(args, state, capability)
+		}
+		return l.db.QueryRowContext(ctx, "SELECT COALESCE(MAX(e), 0) FROM ("+strings.Join(parts, " UNION ALL ")+") a", args...).Scan(&greatest)
+	})
+	return greatest, err
 }
 
 // Settled forgets the ids that Voids lists, up to an epoch.

@@ -233,7 +233,7 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 // ensure makes what is missing in the control store. It waits while that can't be asked: without it nothing can be decided.
 func (s *shifting) ensure(ctx context.Context) error {
 	for {
-		err := control.Ensure(ctx, s.control, s.known)
+		err := control.Ensure(ctx, s.control, s.ledger, s.known)
 		if err == nil || ctx.Err() != nil || change.Stops(err) != nil {
 			return err
 		}

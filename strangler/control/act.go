@@ -151,9 +151,13 @@ func told(what string, err error) error {
 	return nil
 }
 
-// tidy takes replicas away that have crashed long ago, and no shift has had to wait for.
+// tidy takes replicas away that have crashed long ago, and no shift has had to wait for. Before, it looks whether versions
+// have gone back.
 func (c *Coordinator) tidy(ctx context.Context) {
 	for ctx.Err() == nil {
+		if err := c.recoverAll(ctx); err != nil && ctx.Err() == nil {
+			c.o.Logger.Warn("it can't be found out whether the control store has gone back; it is tried again", "cause", err)
+		}
 		if err := c.tidyOnce(ctx); err != nil && ctx.Err() == nil {
 			c.o.Logger.Warn("replicas that are silent can't be taken away; it is tried again", "cause", err)
 		}

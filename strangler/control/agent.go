@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"slices"
 	"sync"
 	"time"
 
@@ -84,6 +85,7 @@ type Agent struct {
 	sent    map[string]Ack
 	settled map[string]uint64
 	refused map[string]uint64 // versions of flags that could not be taken over, and were told of
+	newer   map[string]uint64 // the version here where the store's is older
 	lacking map[string]string // the stages of capabilities in the store that this process hasn't
 	listed  bool              // the store has had this replica
 	joined  bool              // it has had a lease
@@ -102,7 +104,7 @@ func NewAgent(options AgentOptions) (*Agent, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Agent{options: o, settled: map[string]uint64{}, refused: map[string]uint64{}, lacking: map[string]string{}}, nil
+	return &Agent{options: o, settled: map[string]uint64{}, refused: map[string]uint64{}, lacking: map[string]string{}, newer: map[string]uint64{}}, nil
 }
 
 // Start joins and gets the first flags. It waits while the store can't be asked: without flags nothing can be decided.
@@ -153,9 +155,23 @@ func (a *Agent) exchange(ctx context.Context) error {
 		return err
 	}
 	a.take(news)
+	if err := a.overtook(); err != nil {
+		a.lease(time.Time{})
+		a.sent = acks
+		return err
+	}
 	if renew {
 		a.sent, a.renewed = acks, began
 		a.lease(began.Add(a.options.Lease))
+	}
+	return nil
+}
+
+// overtook gives an error where this replica has a newer flag than the store. What the store says now may be anything, and
+// others may go by it: without a lease reads are legacy's, which has every write.
+func (a *Agent) overtook() error {
+	for _, capability := range slices.Sorted(maps.Keys(a.newer)) {
+		return fmt.Errorf("the control store has an older flag of %s than this replica, which has version %d: was it restored from a backup? The replica that coordinates brings all keys to legacy under a newer version", capability, a.newer[capability])
 	}
 	return nil
 }
@@ -178,8 +194,12 @@ func (a *Agent) take(news News) (stale []string) {
 		}
 		if f.Version >= known[f.Capability] {
 			fresh = append(fresh, f)
-		} else if a.refuses(f) {
-			a.options.Logger.Error("the store has an older flag than this replica: was it restored from a backup? The newer one stays", "capability", f.Capability, "version", f.Version, "newer", known[f.Capability])
+			delete(a.newer, f.Capability)
+			continue
+		}
+		a.newer[f.Capability] = known[f.Capability]
+		if a.refuses(f) {
+			a.options.Logger.Error("the store has an older flag than this replica: was it restored from a backup? This replica reads from legacy and takes no writes until there is a newer one", "capability", f.Capability, "version", f.Version, "newer", known[f.Capability])
 		}
 	}
 	if len(fresh) > 0 && a.options.Flags.Set(fresh) != nil {

@@ -83,7 +83,7 @@ func TestFlagsOutOfOrder(t *testing.T) {
 		if got := r.Versions(); got["orders"] != 5 || got["stock"] != 2 {
 			t.Errorf("got %v", got)
 		}
-		if n := strings.Count(r.said(), "older flag"); n != 1 {
+		if n := strings.Count(r.said(), "the store has an older flag"); n != 1 || r.leased() {
 			t.Errorf("told %d times: %s", n, r.said())
 		}
 		s.publish("orders", 6)

@@ -11,7 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/strangler/shift"
 )
 
@@ -100,21 +99,6 @@ func NewCoordinator(o CoordinatorOptions) *Coordinator {
 		c.seats[one.Name] = &seat{Coordinated: one, rules: Rules(one.Name, o.Timing)}
 	}
 	return c
-}
-
-// Ensure makes the records of capabilities that have none: all of their keys are off.
-func Ensure(ctx context.Context, store Store, capabilities []Coordinated) error {
-	for _, c := range capabilities {
-		s := shift.New(c.Name, flags.Uniform(flags.Off))
-		r, err := record(s, 0)
-		if err != nil {
-			return err
-		}
-		if err := store.Ensure(ctx, r); err != nil {
-			return fmt.Errorf("make the capability %s: %w", c.Name, err)
-		}
-	}
-	return nil
 }
 
 func record(s shift.State, revision uint64) (Record, error) {

@@ -68,6 +68,10 @@ func (a *Agent) tryJoin(ctx context.Context) error {
 	if err := a.amiss(); err != nil {
 		return err
 	}
+	if err := a.overtook(); err != nil {
+		_, unsaid := a.ask(ctx, Report{Replica: o.Replica, Renew: true, Acks: a.acks()}) // by which it is found out
+		return errors.Join(err, unsaid)
+	}
 	use()
 	a.sent, a.renewed, a.joined = map[string]Ack{}, began, true
 	a.lease(began.Add(o.Lease))

@@ -85,6 +85,22 @@ func (m *memory) Voids(_ context.Context, _ string, first, last uint64, after st
 	return ids[:min(limit, len(ids))], all, nil
 }
 
+func (m *memory) Greatest(_ context.Context, capability string) (greatest uint64, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, w := range m.writes {
+		if w.Capability == capability {
+			greatest = max(greatest, w.Epoch)
+		}
+	}
+	for _, f := range m.fences {
+		if f.Capability == capability {
+			greatest = max(greatest, f.Epoch)
+		}
+	}
+	return greatest, nil
+}
+
 func (m *memory) Settled(ctx context.Context, _ string, epoch uint64) error {
 	return m.change(ctx, "settled", func() error {
 		maps.DeleteFunc(m.voids, func(_ string, e uint64) bool { return e <= epoch })

@@ -40,7 +40,7 @@ func (c *commander) outcome(ctx context.Context, facts Facts, given shift.State,
 			pauseFor(ctx, tick)
 			continue
 		}
-		if legacyBy > 0 && o.Took == 0 && reached(replicas, facts.Name, legacyBy) {
+		if legacyBy > 0 && o.Took == 0 && reached(replicas, facts.Name, legacyBy) && s.Version >= legacyBy {
 			o.Took = time.Since(began)
 		}
 		ended := s.Last.Command == given.Command.ID

@@ -149,6 +149,9 @@ type Ledger interface {
 	// Voids gives ids of writes that Void has made void, in their order: those behind after whose epochs are from first to
 	// last, at most limit. all counts them, before after too.
 	Voids(ctx context.Context, capability string, first, last uint64, after string, limit int) (ids []string, all int, err error)
+	// Greatest gives the greatest version of a capability's flag that a fence was sent or a write decided under, as far as it
+	// is still known; 0 when none is.
+	Greatest(ctx context.Context, capability string) (uint64, error)
 	// Settled forgets what Voids gives, up to an epoch.
 	Settled(ctx context.Context, capability string, epoch uint64) error
 	// Settle keeps for void writes what the new service has answered of them: committed has the entities of those that it had

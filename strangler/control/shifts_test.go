@@ -28,7 +28,7 @@ func (m *memory) coordinator(t *testing.T, queue string, with ...control.Coordin
 // coordinatorOf runs one of some capabilities.
 func (m *memory) coordinatorOf(t *testing.T, queue string, known ...control.Coordinated) (stop func()) {
 	t.Helper()
-	if err := control.Ensure(t.Context(), m, known); err != nil {
+	if err := control.Ensure(t.Context(), m, m, known); err != nil {
 		t.Fatal(err)
 	}
 	var log logged

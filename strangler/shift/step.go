@@ -223,12 +223,14 @@ func (t *turn) finish() {
 	}
 }
 
-func (t *turn) applied(r Replica) bool { return r.Fenced || r.Applied >= t.Version || t.harmless(r) }
+// applied wants the very version: one that is greater was published before the store went back, or comes from a command that
+// has come between.
+func (t *turn) applied(r Replica) bool { return r.Fenced || r.Applied == t.Version || t.harmless(r) }
 
 // settled needs more than a fence: a fenced replica's transactions may be under way until its marks are taken, which takes
 // the replica away.
 func (t *turn) settled(r Replica) bool {
-	return !r.Fenced && (r.Settled >= t.Hold || t.harmless(r))
+	return !r.Fenced && (r.Applied == t.Version && r.Settled >= t.Hold || t.harmless(r))
 }
 
 // harmless says whether a replica without the capability can be left alone: all that it does is done in legacy, where a way
