@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
+	"time"
 
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/strangler/control"
@@ -19,6 +21,10 @@ type Control struct {
 	*tables
 	seat *seat
 	sql  statements
+
+	now     func() time.Time
+	hearing sync.Mutex
+	heard   map[string]heard // by the replica's name
 }
 
 var (
@@ -38,7 +44,7 @@ func NewControl(options Options) (*Control, error) {
 	}
 	o := t.options
 	return &Control{
-		tables: t,
+		tables: t, now: time.Now, heard: map[string]heard{},
 		seat:   &seat{options: o, config: t.config, lock: coordinatorLock(o.Schema), title: "coordinates shifts"},
 		sql: statements{
 			count: "INSERT INTO " + o.table("changes") + " (id, n) VALUES (1, LAST_INSERT_ID(1)) ON DUPLICATE KEY UPDATE n = LAST_INSERT_ID(n + 1)",

@@ -153,7 +153,8 @@ func TestHistoryCutsAndIsBounded(t *testing.T) {
 func TestReplicasComeAndGo(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) {
 		c := openControl(t, migrated(t, o))
-		db := admin(t, o.DSN)
+		clock := time.Now()
+		c.SetClock(func() time.Time { return clock })
 		join := func(replica string) {
 			t.Helper()
 			if err := c.Join(t.Context(), control.Joining{Replica: replica, Address: "127.0.0.1:1"}); err != nil {
@@ -181,15 +182,23 @@ func TestReplicasComeAndGo(t *testing.T) {
 			}
 			return fenced
 		}
-		silent := func(replica string, d time.Duration) {
+		look := func() (silent time.Duration) {
 			t.Helper()
-			exec(t, db, "UPDATE `"+o.Schema+"`.replicas SET renewed_at = NOW(6) - INTERVAL ? MICROSECOND WHERE name = ?", d.Microseconds(), replica)
+			all, err := c.Replicas(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			return all[0].Silent
 		}
-		silent("one", control.Lease+300*time.Millisecond)
+		look()
+		clock = clock.Add(control.Lease + control.Margin)
 		if fence("one") {
 			t.Error("a replica was fenced whose lease may not be over by its own clock")
 		}
-		silent("one", control.Lease+600*time.Millisecond)
+		if _, err := c.Exchange(t.Context(), control.Report{Replica: "two", Renew: true}); err != nil {
+			t.Fatal(err)
+		}
+		clock = clock.Add(1)
 		for _, replica := range []string{"one", "one", "nobody"} {
 			if !fence(replica) {
 				t.Errorf("%s is not fenced", replica)
@@ -213,8 +222,9 @@ func TestReplicasComeAndGo(t *testing.T) {
 		if all, err := c.Replicas(t.Context()); err != nil || len(all) != 2 || all[0].Fenced || len(all[0].Acks) != 0 {
 			t.Errorf("got %+v, %v: who is not fenced is not forgotten", all, err)
 		}
-		silent("one", time.Hour)
-		if !fence("one") {
+		look()
+		clock = clock.Add(control.Lease + control.Margin + 1)
+		if look(); !fence("one") {
 			t.Error("not fenced")
 		}
 		for range 2 {
@@ -226,6 +236,58 @@ func TestReplicasComeAndGo(t *testing.T) {
 			t.Errorf("got %+v, %v", all, err)
 		}
 	})
+}
+
+// The server's clock is set forward, and back: who renews its lease is not fenced, and who doesn't, is.
+func TestAServersClockIsSet(t *testing.T) {
+	for name, by := range map[string]time.Duration{"forward": time.Hour, "back": -time.Hour} {
+		t.Run(name, func(t *testing.T) {
+			onEach(t, func(t *testing.T, o store.Options) {
+				c, db := openControl(t, migrated(t, o)), admin(t, o.DSN)
+				clock := time.Now()
+				c.SetClock(func() time.Time { return clock })
+				for _, replica := range []string{"alive", "dead"} {
+					if err := c.Join(t.Context(), control.Joining{Replica: replica}); err != nil {
+						t.Fatal(err)
+					}
+				}
+				fenced := func(replica string) bool {
+					t.Helper()
+					if _, err := c.Replicas(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					is, err := c.Fence(t.Context(), replica)
+					if err != nil {
+						t.Fatal(err)
+					}
+					return is
+				}
+				// What was written before is older, or in the future, by the clock as it is then.
+				exec(t, db, "UPDATE `"+o.Schema+"`.replicas SET renewed_at = renewed_at - INTERVAL ? SECOND", int(by.Seconds()))
+				for _, replica := range []string{"alive", "dead"} {
+					if fenced(replica) {
+						t.Errorf("%s is fenced when the clock is set", replica)
+					}
+				}
+				for range 5 {
+					clock = clock.Add(time.Second)
+					if _, err := c.Exchange(t.Context(), control.Report{Replica: "alive", Renew: true}); err != nil {
+						t.Fatal(err)
+					}
+					if fenced("alive") {
+						t.Error("who renews its lease is fenced")
+					}
+				}
+				if !fenced("dead") {
+					t.Error("who doesn't renew its lease is not fenced")
+				}
+				other := openControl(t, o) // which hasn't looked
+				if is, err := other.Fence(t.Context(), "alive"); err != nil || is {
+					t.Errorf("fenced by who doesn't know: %t, %v", is, err)
+				}
+			})
+		})
+	}
 }
 
 func TestOneCoordinatorBesideTheMirror(t *testing.T) {

@@ -1,5 +1,7 @@
 package store
 
+import "time"
+
 // LockName gives the name of the leader's lock.
 func LockName(o Options) string {
 	o, _ = o.withDefaults()
@@ -11,3 +13,6 @@ func CoordinatorLock(o Options) string {
 	o, _ = o.withDefaults()
 	return coordinatorLock(o.Schema)
 }
+
+// SetClock gives the clock by which a Control counts how long replicas are silent.
+func (c *Control) SetClock(now func() time.Time) { c.now = now }

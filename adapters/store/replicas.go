@@ -6,14 +6,11 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"time"
 
 	"banyan.dev/banyan/strangler/control"
 )
-
-// fenceMargin is how much longer than its lease a replica has to be silent before it is fenced: its own clock and the
-// server's may go a little differently.
-const fenceMargin = 500 * time.Millisecond
 
 // mostReplicas bounds what is read at once.
 const mostReplicas = 1000
@@ -123,7 +120,31 @@ func (c *Control) Leave(ctx context.Context, replica string) error {
 	})
 }
 
-// Replicas gives those that are there, by name.
+// heard is when a replica renewed its lease last, by the server's clock, and since when, by this process's, that is all that
+// was seen. The server's clock may be set at any time; how long something has not changed is known here.
+type heard struct {
+	renewed string // seconds since 1970, as the server writes them
+	since   time.Time
+}
+
+// hear notes what was seen of the replicas.
+func (c *Control) hear(renewed map[string]string) (since map[string]time.Time) {
+	c.hearing.Lock()
+	defer c.hearing.Unlock()
+	now, since := c.now(), map[string]time.Time{}
+	for name, at := range renewed {
+		h, known := c.heard[name]
+		if !known || h.renewed != at {
+			h = heard{at, now}
+		}
+		c.heard[name], since[name] = h, h.since
+	}
+	maps.DeleteFunc(c.heard, func(name string, _ heard) bool { _, there := renewed[name]; return !there })
+	return since
+}
+
+// Replicas gives those that are there, by name. A replica has been silent for as long as the server's clock says, or as this
+// process has seen that it was, whichever is longer: the former may be too long, and only the latter counts for Fence.
 func (c *Control) Replicas(ctx context.Context) (replicas []control.Replica, err error) {
 	err = c.within(ctx, "read the replicas", func(ctx context.Context) error {
 		replicas, err = c.replicas(ctx)
@@ -133,7 +154,8 @@ func (c *Control) Replicas(ctx context.Context) (replicas []control.Replica, err
 }
 
 func (c *Control) replicas(ctx context.Context) (replicas []control.Replica, err error) {
-	query := "SELECT name, address, TIMESTAMPDIFF(MICROSECOND, renewed_at, NOW(6)), fenced, acks FROM " + c.options.table("replicas") + " ORDER BY name LIMIT ?"
+	query := "SELECT name, address, TIMESTAMPDIFF(MICROSECOND, renewed_at, NOW(6)), CAST(UNIX_TIMESTAMP(renewed_at) AS CHAR), fenced, acks FROM " + c.options.table("replicas") + " ORDER BY name LIMIT ?"
+	renewed := map[string]string{}
 	rows, err := c.db.QueryContext(ctx, query, mostReplicas+1)
 	if err != nil {
 		return nil, err
@@ -142,24 +164,34 @@ func (c *Control) replicas(ctx context.Context) (replicas []control.Replica, err
 	for rows.Next() {
 		var r control.Replica
 		var silent int64
+		var at string
 		var acks []byte
-		if err := rows.Scan(&r.Name, &r.Address, &silent, &r.Fenced, &acks); err != nil {
+		if err := rows.Scan(&r.Name, &r.Address, &silent, &at, &r.Fenced, &acks); err != nil {
 			return nil, err
 		}
 		if err := json.Unmarshal(acks, &r.Acks); err != nil {
 			return nil, fmt.Errorf("what the replica %s has acknowledged can't be read: %w", r.Name, err)
 		}
-		r.Silent = max(time.Duration(silent)*time.Microsecond, 0)
+		r.Silent = time.Duration(silent) * time.Microsecond
+		renewed[r.Name] = at
 		replicas = append(replicas, r)
 	}
 	if len(replicas) > mostReplicas {
 		return nil, fmt.Errorf("there are more than %d replicas in %s: delete those that are long gone", mostReplicas, c.options.table("replicas"))
 	}
-	return replicas, rows.Err()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
+	since := c.hear(renewed)
+	for i := range replicas {
+		replicas[i].Silent = max(replicas[i].Silent, c.now().Sub(since[replicas[i].Name]))
+	}
+	return replicas, nil
 }
 
-// Fence marks a replica as fenced when it has been silent for its lease and half a second, by the server's clock. One that
-// is fenced already, or is not there, is fenced, too: it has no lease, and gets none before it has joined.
+// Fence marks a replica as fenced when this process has seen, by looking at Replicas, that it has not renewed its lease for
+// as long as that is and control.Margin, by this process's clock; and if it still has not. One that is fenced already, or is
+// not there, is fenced, too: it has no lease, and gets none before it has joined.
 func (c *Control) Fence(ctx context.Context, replica string) (fenced bool, err error) {
 	err = c.within(ctx, "fence a replica", func(ctx context.Context) error {
 		return again(ctx, func() error {
@@ -171,8 +203,15 @@ func (c *Control) Fence(ctx context.Context, replica string) (fenced bool, err e
 }
 
 func (c *Control) fence(ctx context.Context, replica string) (bool, error) {
-	update := "UPDATE " + c.options.table("replicas") + " SET fenced = TRUE WHERE name = ? AND (fenced OR renewed_at < NOW(6) - INTERVAL ? MICROSECOND)"
-	done, err := c.db.ExecContext(ctx, update, replica, (control.Lease + fenceMargin).Microseconds())
+	c.hearing.Lock()
+	h, known := c.heard[replica]
+	c.hearing.Unlock()
+	over := ""
+	if known && c.now().Sub(h.since) > control.Lease+control.Margin {
+		over = h.renewed
+	}
+	update := "UPDATE " + c.options.table("replicas") + " SET fenced = TRUE WHERE name = ? AND (fenced OR CAST(UNIX_TIMESTAMP(renewed_at) AS CHAR) = ?)"
+	done, err := c.db.ExecContext(ctx, update, replica, over)
 	if err != nil {
 		return false, err
 	}

@@ -151,6 +151,17 @@ func told(what string, err error) error {
 	return nil
 }
 
+// watch looks at the replicas all the time, also while another process coordinates: so this one knows how long they have been
+// silent when it has to.
+func (c *Coordinator) watch(ctx context.Context) {
+	for ctx.Err() == nil {
+		limited, cancel := context.WithTimeout(ctx, actionTimeout)
+		_, _ = c.o.Store.Replicas(limited) // whoever needs them tells what is wrong
+		cancel()
+		pause(ctx, watchEvery)
+	}
+}
+
 // tidy takes replicas away that have crashed long ago, and no shift has had to wait for. Before, it looks whether versions
 // have gone back.
 func (c *Coordinator) tidy(ctx context.Context) {

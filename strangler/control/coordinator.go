@@ -51,6 +51,8 @@ const (
 	// idle is how many times longer it is between two looks while nothing is under way.
 	idle = 3
 	// longSilent is after how long a replica is taken away that no shift waits for, and tidyEvery how often that is looked at.
+	// watchEvery is how often replicas are looked at in any case.
+	watchEvery = 500 * time.Millisecond
 	longSilent = time.Minute
 	tidyEvery  = 10 * time.Second
 	// chunks is how many announcements a fence of the first filling stands behind.
@@ -111,6 +113,9 @@ func record(s shift.State, revision uint64) (Record, error) {
 
 // Run leads when it is this process's turn, until ctx ends.
 func (c *Coordinator) Run(ctx context.Context) {
+	var watching sync.WaitGroup
+	defer watching.Wait()
+	watching.Go(func() { c.watch(ctx) })
 	patience := seatPatience
 	for ctx.Err() == nil {
 		leadership, err := c.o.Store.Lead(ctx)

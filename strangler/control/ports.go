@@ -14,6 +14,10 @@ import (
 // and reads from legacy.
 const Lease = 3 * time.Second
 
+// Margin is how much longer than its lease a replica has to have been silent before it is fenced. Both are counted by clocks that
+// are never set, which go at about the same rate.
+const Margin = 100 * time.Millisecond
+
 // Membership is a replica's way to the control store. It is safe for concurrent use.
 type Membership interface {
 	// Join puts the replica there, in place of one of the same name, before it has flags: a shift that begins from then on
@@ -72,7 +76,7 @@ type News struct {
 type Replica struct {
 	Name    string `json:"name"`
 	Address string `json:"address,omitempty"`
-	// Silent is how long ago it renewed its lease, by the store's clock.
+	// Silent is how long ago it renewed its lease, as far as the store can tell.
 	Silent time.Duration  `json:"silent_ns"`
 	Fenced bool           `json:"fenced"`
 	Acks   map[string]Ack `json:"acks"`
@@ -119,7 +123,8 @@ type Store interface {
 	Save(ctx context.Context, r Record, audits ...Audit) error
 	// Replicas gives those that are there, fenced ones too.
 	Replicas(ctx context.Context) ([]Replica, error)
-	// Fence marks a replica as fenced when its lease is over at that moment; fenced is false when it has renewed it.
+	// Fence marks a replica as fenced when its lease is over at that moment; fenced is false when it has renewed it, or this
+	// process has not looked at Replicas for long enough to know.
 	Fence(ctx context.Context, replica string) (fenced bool, err error)
 	// Forget takes a fenced replica away, once its marks are.
 	Forget(ctx context.Context, replica string) error

@@ -36,7 +36,7 @@ func MayBeModern(r Record) bool {
 func Rules(capability string, t Timing) shift.Rules {
 	read := (&reader{}).read
 	return shift.Rules{
-		Lease: Lease, Shift: t.Hold, Prepare: t.Prepare, Grace: t.Grace,
+		Lease: Lease, Margin: Margin, Shift: t.Hold, Prepare: t.Prepare, Grace: t.Grace,
 		Moves: func(from, to json.RawMessage) (forward, backward bool) {
 			a, errA := read(from)
 			b, errB := read(to)
