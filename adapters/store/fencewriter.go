@@ -6,6 +6,7 @@ import (
 	"database/sql"
 	"fmt"
 	"slices"
+	"sync"
 )
 
 // nobody is the token of marks that were taken away. No writer has it.
@@ -23,7 +24,18 @@ func (s slotOf) same(as slotOf) bool { return s.slot == as.slot && bytes.Equal(s
 // can be begun. It waits for those that run, slot by slot, until ctx ends; those that it has come by then stay taken. It
 // takes only what it finds at first, so that it doesn't stop a replica that registers anew meanwhile. It may be called
 // again.
+//
+// A transaction whose connection does nothing is not waited for: the connection is ended (see endHung). One that is at work is.
 func (l *Ledger) FenceWriter(ctx context.Context, replica string) error {
+	beside, stop := context.WithCancel(ctx)
+	var ending sync.WaitGroup
+	ending.Go(func() { l.endHung(beside, replica) })
+	defer ending.Wait()
+	defer stop()
+	return l.fenceWriter(ctx, replica)
+}
+
+func (l *Ledger) fenceWriter(ctx context.Context, replica string) error {
 	what := fmt.Sprintf("take the writer marks of the replica %s away", replica)
 	first, err := l.slots(ctx, replica)
 	left := first

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -32,6 +33,28 @@ func marking(t *testing.T, db *sql.DB, w *store.Writer, slot int) (tx *sql.Tx, f
 		t.Fatal(err)
 	}
 	return tx, found
+}
+
+// busy lets a transaction's connection work on something until stop is called.
+func busy(t *testing.T, db *sql.DB, tx *sql.Tx) (stop func()) {
+	t.Helper()
+	var connection int64
+	if err := tx.QueryRowContext(t.Context(), "SELECT CONNECTION_ID()").Scan(&connection); err != nil {
+		t.Fatal(err)
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		var interrupted sql.NullBool
+		_ = tx.QueryRowContext(context.Background(), "SELECT SLEEP(600)").Scan(&interrupted) // some servers call it an error
+	}()
+	stop = sync.OnceFunc(func() {
+		_, _ = db.ExecContext(context.Background(), fmt.Sprintf("KILL QUERY %d", connection)) // it may have gone with its server
+		<-done
+	})
+	t.Cleanup(stop)
+	blocked(t, db, "SELECT SLEEP(600)")
+	return stop
 }
 
 // marksOf says whether a writer can mark in each of its slots: true, all; false, none.
@@ -148,6 +171,7 @@ func fencesBesideTransactions(t *testing.T, o store.Options) {
 	l, db := openLedger(t, quick), admin(t, o.DSN)
 	w := writer(t, o, "one", 4)
 	running, _ := marking(t, db, w, 1)
+	work := busy(t, db, running)
 
 	ctx, cancel := context.WithTimeout(t.Context(), 2500*time.Millisecond)
 	defer cancel()
@@ -162,6 +186,7 @@ func fencesBesideTransactions(t *testing.T, o store.Options) {
 		t.Fatalf("got %v without waiting", err)
 	default:
 	}
+	work()
 	if err := running.Commit(); err != nil {
 		t.Errorf("what ran could not commit: %v", err)
 	}
@@ -316,6 +341,7 @@ func TestFencingOutlivesItsServer(t *testing.T) {
 	if _, err := running.ExecContext(t.Context(), "UPDATE `"+o.Schema+"`.writes SET state = 'closed' WHERE id = ?", id(0)); err != nil {
 		t.Fatal(err)
 	}
+	busy(t, db, running)
 	ended := make(chan error, 2)
 	go func() { ended <- l.FenceWriter(t.Context(), "one") }()
 	go func() {

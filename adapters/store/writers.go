@@ -77,7 +77,8 @@ func NewWriter(options Options, replica string, slots int) (*Writer, error) {
 	if w.db, err = open(cfg, 2); err != nil {
 		return nil, err
 	}
-	w.mark = "UPDATE " + o.table("writers") + " SET n = n + 1 WHERE replica = ? AND slot = ? AND token = ?"
+	n := fmt.Sprintf("((n >> %[1]d) + 1) << %[1]d | (CONNECTION_ID() & ((1 << %[1]d) - 1))", connectionBits)
+	w.mark = "UPDATE " + o.table("writers") + " SET n = " + n + " WHERE replica = ? AND slot = ? AND token = ?"
 	return w, nil
 }
 
