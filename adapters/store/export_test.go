@@ -16,3 +16,9 @@ func CoordinatorLock(o Options) string {
 
 // SetClock gives the clock by which a Control counts how long replicas are silent.
 func (c *Control) SetClock(now func() time.Time) { c.now = now }
+
+// MigrationsLock gives the name of the lock of those who migrate.
+func MigrationsLock(o Options) string {
+	o, _ = o.withDefaults()
+	return migrationsLock(o.Schema)
+}

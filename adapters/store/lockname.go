@@ -22,3 +22,6 @@ func lockName(schema, mirror string) string {
 
 // coordinatorLock gives the name of the lock whose holder coordinates. No mirror has a name like that.
 func coordinatorLock(schema string) string { return lockName(schema, ":coordinator") }
+
+// migrationsLock gives the name of the lock that those who migrate take turns by.
+func migrationsLock(schema string) string { return lockName(schema, ":migrations") }

@@ -102,35 +102,130 @@ func TestMigrateOnOddServers(t *testing.T) {
 	}
 }
 
+// A process that ended in the middle of a migration has left it half done: the next one ends it.
 func TestHalfMadeTables(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) {
 		migrated(t, o)
 		db := admin(t, o.DSN)
-		for _, c := range []struct{ set, table, gone string }{
-			{"control", "migrations_control", "audit"}, {"ledger", "migrations_ledger", "announcements"}, // what the last of each makes
-		} {
-			exec(t, db, fmt.Sprintf("DROP TABLE `%s`.%s", o.Schema, c.gone))
-			exec(t, db, fmt.Sprintf("UPDATE `%s`.%s SET dirty = 1", o.Schema, c.table))
-			stop := wantStop(t, store.Migrate(t.Context(), o))
-			_, fix, found := strings.Cut(stop.Fix, "twice: ")
-			if !found {
-				t.Fatalf("no statement in %q", stop.Fix)
+		for _, c := range []struct{ set, gone string }{{"control", "audit"}, {"ledger", "announcements"}} { // what the last of each makes
+			for _, made := range []bool{false, true} { // it ended before the statement, or behind it
+				if !made {
+					exec(t, db, fmt.Sprintf("DROP TABLE `%s`.%s", o.Schema, c.gone))
+				}
+				exec(t, db, fmt.Sprintf("UPDATE `%s`.migrations_%s SET dirty = 1", o.Schema, c.set))
+				if got := state(t, o, c.set); got.State != store.Interrupted || len(got.Pending) != 1 || got.Pending[0].Name != c.gone {
+					t.Errorf("%s made %v: got %+v", c.gone, made, got)
+				}
+				if stop := wantStop(t, store.Check(t.Context(), o)); !strings.Contains(stop.Fix, "banyan migrate up") || !strings.Contains(stop.What, "interrupted") {
+					t.Errorf("got %v", stop)
+				}
+				done, err := store.Up(t.Context(), o)
+				if err != nil || len(done) != 1 || done[0].Name != c.gone {
+					t.Errorf("%s made %v: did %v, %v", c.gone, made, done, err)
+				}
+				exec(t, db, fmt.Sprintf("SELECT * FROM `%s`.%s", o.Schema, c.gone))
+				if got := state(t, o, c.set); got.State != store.Current || len(got.Pending) != 0 {
+					t.Errorf("got %+v", got)
+				}
 			}
-			exec(t, db, fix)
-			migrated(t, o)
-			exec(t, db, fmt.Sprintf("SELECT * FROM `%s`.%s", o.Schema, c.gone))
+		}
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_control SET version = 1, dirty = 1") // the first one
+		done, err := store.Up(t.Context(), o)
+		if err != nil || len(done) == 0 || done[0].Version != 1 {
+			t.Errorf("did %v, %v", done, err)
 		}
 	})
 }
 
+// state gives how far a set is.
+func state(t *testing.T, o store.Options, set string) store.SetState {
+	t.Helper()
+	states, err := store.States(t.Context(), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, s := range states {
+		if s.Set == set {
+			return s
+		}
+	}
+	t.Fatalf("there is no set %s in %v", set, states)
+	return store.SetState{}
+}
+
+func TestStates(t *testing.T) {
+	onEach(t, func(t *testing.T, o store.Options) {
+		if got := state(t, o, "ledger"); got.State != store.Absent || got.Version != 0 || len(got.Pending) != got.Latest {
+			t.Errorf("without a schema: %+v", got)
+		}
+		stop := wantStop(t, store.Check(t.Context(), o))
+		if !strings.Contains(stop.What, "absent") || !strings.Contains(stop.Fix, "banyan migrate up") {
+			t.Errorf("got %v", stop)
+		}
+		done, err := store.Up(t.Context(), o)
+		if err != nil || len(done) != all(t)-len(sets) {
+			t.Fatalf("did %v, %v", done, err)
+		}
+		if err := store.Check(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+		if done, err := store.Up(t.Context(), o); err != nil || len(done) != 0 {
+			t.Errorf("again: did %v, %v", done, err)
+		}
+		db := admin(t, o.DSN)
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_ledger SET version = 2")
+		got := state(t, o, "ledger")
+		if got.State != store.Behind || got.Pending[0].Version != 3 || got.Pending[0].Name != "writes" {
+			t.Errorf("got %+v", got)
+		}
+		wantStop(t, store.Check(t.Context(), o))
+		conn, err := db.Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer conn.Close()
+		if _, err := conn.ExecContext(t.Context(), "DO GET_LOCK(?, 0)", store.MigrationsLock(o)); err != nil {
+			t.Fatal(err)
+		}
+		if got := state(t, o, "ledger"); got.State != store.Migrating {
+			t.Errorf("got %+v", got)
+		}
+	})
+}
+
+// Programs of two versions run side by side while Banyan is upgraded, and an older one may come back.
 func TestNewerTables(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) {
 		migrated(t, o)
-		exec(t, admin(t, o.DSN), "UPDATE `"+o.Schema+"`.migrations_ledger SET version = 9007")
-		if stop := wantStop(t, store.Migrate(t.Context(), o)); !strings.Contains(stop.What, "newer Banyan") || !strings.Contains(stop.What, "9007") {
-			t.Errorf("got %v", stop)
+		db := admin(t, o.DSN)
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_ledger SET version = 999")
+		if got := state(t, o, "ledger"); got.State != store.Newer || got.Version != 999 {
+			t.Errorf("got %+v", got)
 		}
+		if done, err := store.Up(t.Context(), o); err != nil || len(done) > 0 {
+			t.Errorf("did %v, %v", done, err)
+		}
+		if err := store.Check(t.Context(), o); err != nil {
+			t.Error(err)
+		}
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_control SET version = 1") // of the other set, some are missing
+		if done, err := store.Up(t.Context(), o); err != nil || len(done) == 0 || done[0].Set != "control" {
+			t.Errorf("did %v, %v", done, err)
+		}
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_ledger SET dirty = 1")
+		wantTooNew(t, o, "999")
+		exec(t, db, "UPDATE `"+o.Schema+"`.migrations_ledger SET version = 1000, dirty = 0")
+		wantTooNew(t, o, "1000")
 	})
+}
+
+func wantTooNew(t *testing.T, o store.Options, version string) {
+	t.Helper()
+	for what, err := range map[string]error{"migrate": store.Migrate(t.Context(), o), "check": store.Check(t.Context(), o)} {
+		if stop := wantStop(t, err); !strings.Contains(stop.What, "newer Banyan") || !strings.Contains(stop.What, version) || !strings.Contains(stop.Fix, "newer program") {
+			t.Errorf("%s: got %v", what, stop)
+		}
+	}
 }
 
 // A restricted account is told what it needs, and with that it works.
@@ -155,7 +250,6 @@ func TestMissingGrants(t *testing.T) {
 		}
 		exec(t, db, grant)
 		migrated(t, restricted)
-		_ = lead(t, open(t, restricted))
 
 		exec(t, db, strings.Replace(strings.Replace(grant, "GRANT", "REVOKE", 1), " TO ", " FROM ", 1))
 		exec(t, db, fmt.Sprintf("GRANT SELECT ON `%s`.* TO '%s'@'127.0.0.%%'", o.Schema, user))

@@ -52,7 +52,7 @@ func (o Options) told(ctx context.Context, db *sql.DB, what string, err error) e
 	case isNumber(err, noTable...):
 		return &change.StopError{
 			What:  fmt.Sprintf("Banyan can't %s: its tables in `%s` are missing or of another version", what, o.Schema),
-			Fix:   "start Banyan again: it makes its tables at start",
+			Fix:   "run `banyan migrate up`, then start Banyan again",
 			Cause: err,
 		}
 	}

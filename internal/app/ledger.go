@@ -19,13 +19,13 @@ func (a *App) newWriter() (*store.Writer, error) {
 	return store.NewWriter(storeOptions(cfg, a.opts.Logger), "", 2*cfg.Legacy.Pool.MaxOpen)
 }
 
-// openLedger makes Banyan's own tables where something needs them, and puts this process's marks into them.
+// openLedger makes sure of Banyan's own tables where something needs them, and puts this process's marks into them.
 func (a *App) openLedger(ctx context.Context, marks *store.Writer) error {
 	if !a.project.Config.MirrorOn() && !a.keepsKeys() {
 		return nil
 	}
-	if err := store.Migrate(ctx, storeOptions(a.project.Config, a.opts.Logger)); err != nil {
-		return fmt.Errorf("ledger: %w", err)
+	if err := migrated(ctx, a.project.Config, storeOptions(a.project.Config, a.opts.Logger)); err != nil {
+		return err
 	}
 	if marks == nil {
 		return nil

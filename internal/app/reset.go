@@ -144,7 +144,7 @@ func (r *Reset) Do(ctx context.Context) error {
 	if err := now.guard(ctx); err != nil {
 		return err
 	}
-	if err := store.Migrate(ctx, r.options); err != nil {
+	if err := migrated(ctx, r.cfg, r.options); err != nil {
 		return err
 	}
 	_, err := r.store.Reset(ctx, r.To)

@@ -72,8 +72,10 @@ type Pool struct {
 
 // Ledger says where Banyan keeps rows of its own in legacy.
 type Ledger struct {
-	// Schema is made at start. It has idempotency keys, writer marks, heartbeats and the mirror's position.
+	// Schema has idempotency keys, writer marks, heartbeats, the mirror's position, flags.
 	Schema Name `yaml:"schema" default:"banyan"`
+	// Migrate lets serve make the tables, or bring them up to date. Without it that is `banyan migrate up`'s alone.
+	Migrate bool `yaml:"migrate" default:"true"`
 }
 
 // Idempotency says how clients' Idempotency-Keys are kept.
