@@ -108,8 +108,8 @@ func (b *binder) event(ast *annotated.Event) {
 }
 
 // eventSchemas lists the databases that events name.
-func (p *Program) eventSchemas() (out []string) {
-	for _, e := range p.events {
+func eventSchemas(events []*Event) (out []string) {
+	for _, e := range events {
 		for _, t := range e.Tables {
 			if t.Schema != "" {
 				out = append(out, t.Schema)
@@ -117,6 +117,25 @@ func (p *Program) eventSchemas() (out []string) {
 		}
 	}
 	return out
+}
+
+// eventsOf gives the events of entities, in the order of the files.
+func (p *Program) eventsOf(entities []protoreflect.FullName) (out []*Event) {
+	for _, e := range p.events {
+		if slices.Contains(entities, e.Entity.FullName()) {
+			out = append(out, e)
+		}
+	}
+	return out
+}
+
+// reading gives the operations by which the entities of events are read, those that they call among them.
+func (p *Program) reading(events []*Event) (ops []*operation) {
+	seen := map[*operation]bool{}
+	for _, e := range events {
+		p.ops[e.Get.Name].eachCalled(seen, func(op *operation) { ops = append(ops, op) })
+	}
+	return ops
 }
 
 // Writers gives the operations that write rows of an entity, by their names, in the order of the files. The program has to

@@ -24,8 +24,18 @@ import (
 // and none. No row is read or changed. It binds what only the server knows, so it must have run, once, before a Backend
 // uses the program. The error tells that the server could not be asked.
 func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, error) {
-	ops := p.operations()
-	tables, err := readSchema(ctx, conns, append(schemasOf(ops), p.eventSchemas()...))
+	return p.verify(ctx, conns, p.operations(), p.events)
+}
+
+// VerifyEvents is Verify for a process that only reads entities for services: it looks at their events, and at the operations
+// that read them. An account needs no more rights for it than that reading does.
+func (p *Program) VerifyEvents(ctx context.Context, conns *pool.Pool, entities []protoreflect.FullName) (fault.List, error) {
+	events := p.eventsOf(entities)
+	return p.verify(ctx, conns, p.reading(events), events)
+}
+
+func (p *Program) verify(ctx context.Context, conns *pool.Pool, ops []*operation, events []*Event) (fault.List, error) {
+	tables, err := readSchema(ctx, conns, append(schemasOf(ops), eventSchemas(events)...))
 	if err != nil {
 		return fault.List{}, fmt.Errorf("reading the legacy's schema: %w", err)
 	}
@@ -47,7 +57,7 @@ func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, err
 		op.sticky = op.sticks()
 	}
 	var faults fault.List
-	for _, e := range p.events {
+	for _, e := range events {
 		e.check(tables, &faults)
 	}
 	for _, v := range workers {
