@@ -1,13 +1,22 @@
 package legacy
 
 import (
+	"context"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/internal/fault"
+	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/legacy/value"
 )
+
+// VerifyEvents is Verify for a process that only reads entities for services: it looks at their events, and at the operations
+// that read them. An account needs no more rights for it than that reading does.
+func (p *Program) VerifyEvents(ctx context.Context, conns *pool.Pool, entities []protoreflect.FullName) (fault.List, error) {
+	events := p.eventsOf(entities)
+	return p.verify(ctx, conns, p.reading(events), events)
+}
 
 // check holds an event against the live schema.
 func (e *Event) check(s *schema, faults *fault.List) {

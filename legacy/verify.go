@@ -27,13 +27,6 @@ func (p *Program) Verify(ctx context.Context, conns *pool.Pool) (fault.List, err
 	return p.verify(ctx, conns, p.operations(), p.events)
 }
 
-// VerifyEvents is Verify for a process that only reads entities for services: it looks at their events, and at the operations
-// that read them. An account needs no more rights for it than that reading does.
-func (p *Program) VerifyEvents(ctx context.Context, conns *pool.Pool, entities []protoreflect.FullName) (fault.List, error) {
-	events := p.eventsOf(entities)
-	return p.verify(ctx, conns, p.reading(events), events)
-}
-
 func (p *Program) verify(ctx context.Context, conns *pool.Pool, ops []*operation, events []*Event) (fault.List, error) {
 	tables, err := readSchema(ctx, conns, append(schemasOf(ops), eventSchemas(events)...))
 	if err != nil {

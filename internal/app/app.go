@@ -60,9 +60,11 @@ const (
 	RoleFacade Role = "facade"
 	// RoleMirror sends the legacy's changes to the broker, when it is this process's turn.
 	RoleMirror Role = "mirror"
+	// RoleMigrate makes Banyan's own tables. No process that serves has it by itself: it is for grants.
+	RoleMigrate Role = "migrate"
 )
 
-// AllRoles are all roles.
+// AllRoles are all roles of processes that serve.
 func AllRoles() []Role { return []Role{RoleFacade, RoleMirror} }
 
 // Addresses are where an App listens, as host:port with the real port. REST and GRPC are empty without the facade.

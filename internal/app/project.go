@@ -82,7 +82,8 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 }
 
 // Verify holds the project against the live legacy. That it can't be reached is a fault, too.
-func (p *Project) Verify(ctx context.Context) fault.List {
+// roles are those of the process that the account is for.
+func (p *Project) Verify(ctx context.Context, roles []Role) fault.List {
 	conns, err := pool.Open(poolOptions(p.Config, slog.New(slog.DiscardHandler)))
 	if err != nil {
 		var faults fault.List
@@ -90,8 +91,8 @@ func (p *Project) Verify(ctx context.Context) fault.List {
 		return faults
 	}
 	defer conns.Close()
-	faults, _ := p.verify(ctx, conns, AllRoles()) // what could not be asked is among them
-	if p.Config.MirrorOn() {
+	faults, _ := p.verify(ctx, conns, roles) // what could not be asked is among them
+	if p.Config.MirrorOn() && slices.Contains(roles, RoleMirror) {
 		faults.Append(p.checkBroker(ctx))
 	}
 	return faults
@@ -120,13 +121,19 @@ func (p *Project) checkBroker(ctx context.Context) fault.List {
 // verify holds what the roles need against the live legacy. The error says that it could not be asked, which is among the
 // faults, too, and may pass.
 func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) (faults fault.List, unasked error) {
-	if slices.Contains(roles, RoleFacade) || len(p.capabilities) > 0 { // services are told of what SQL reads, too
-		found, err := p.verifyFacade(ctx, conns)
+	verify := p.Program.Verify
+	if !slices.Contains(roles, RoleFacade) { // services are told of what SQL reads, too
+		verify = func(ctx context.Context, conns *pool.Pool) (fault.List, error) {
+			return p.Program.VerifyEvents(ctx, conns, p.told())
+		}
+	}
+	if slices.Contains(roles, RoleFacade) || len(p.told()) > 0 {
+		found, err := p.verifySQL(ctx, conns, verify)
 		faults.Append(found)
 		unasked = err
 	}
 	if p.Config.MirrorOn() {
-		found, err := p.preflight(ctx, conns)
+		found, err := p.preflight(ctx, conns, roles)
 		faults.Append(found)
 		unasked = errors.Join(unasked, err)
 	}
@@ -135,7 +142,7 @@ func (p *Project) verify(ctx context.Context, conns *pool.Pool, roles []Role) (f
 
 // preflight finds what in the live legacy would lose or distort the mirror's changes. It concerns processes without the
 // mirror, too: their writes are among the changes.
-func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault.List, unasked error) {
+func (p *Project) preflight(ctx context.Context, conns *pool.Pool, roles []Role) (faults fault.List, unasked error) {
 	at := p.Config.Pos("mirror")
 	if at.Line == 0 {
 		at = p.Config.Pos("broker.url")
@@ -147,6 +154,7 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault
 	tables := newScope(p.Config)
 	found, err := preflight.Check(ctx, preflight.Options{
 		DSN: p.Config.Legacy.DSN.Reveal(), Schema: tables.ledger, Schemas: tables.schemas(), Scope: tables.has,
+		Ledger: p.ledgerRights(ctx, roles), Writes: !slices.Contains(roles, RoleMirror),
 	})
 	if err != nil {
 		faults.Add(p.Config.Pos("legacy.dsn"), "start it, or check the account", "the legacy can't be asked about the mirror: %v", err)
@@ -162,6 +170,9 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault
 		}
 		tell(at, strings.ReplaceAll(strings.TrimSpace(f.Mend), "\n", " "), "%s [%s]", f.What, f.Topic)
 	}
+	if !slices.Contains(roles, RoleMirror) {
+		return faults, unasked // of the scope it need not see anything
+	}
 	missed, err := p.unmatched(ctx, conns)
 	if err != nil {
 		faults.Warn(at, "", "which of the mirror's globs match nothing can't be seen: %v", cause(err))
@@ -170,8 +181,8 @@ func (p *Project) preflight(ctx context.Context, conns *pool.Pool) (faults fault
 	return faults, unasked
 }
 
-func (p *Project) verifyFacade(ctx context.Context, conns *pool.Pool) (faults fault.List, unasked error) {
-	faults, err := p.Program.Verify(ctx, conns)
+func (p *Project) verifySQL(ctx context.Context, conns *pool.Pool, verify func(context.Context, *pool.Pool) (fault.List, error)) (faults fault.List, unasked error) {
+	faults, err := verify(ctx, conns)
 	if err != nil {
 		fix := pool.Misconfigured(err)
 		if fix == "" {

@@ -81,7 +81,7 @@ func TestGlobsThatMatchNothingAreTold(t *testing.T) {
 			before, _, _ := strings.Cut(changed, "mirror:")
 			at := 1 + strings.Count(before, "\n")
 			var got []string
-			found := project.Verify(t.Context())
+			found := project.Verify(t.Context(), app.AllRoles())
 			for _, f := range found.All() {
 				if before, _, ok := strings.Cut(f.Message, " matches no "); ok {
 					got = append(got, fmt.Sprintf("%d: %s", f.Pos.Line-at, strings.TrimPrefix(before, p.schema()+".")))

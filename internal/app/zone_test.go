@@ -32,7 +32,7 @@ func TestAnotherZoneThanTheServersIsTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	var warned []string
-	found := project.Verify(t.Context())
+	found := project.Verify(t.Context(), app.AllRoles())
 	for _, f := range found.All() {
 		if f.Severity == fault.Warning && strings.Contains(f.Message, "the server's own zone is") {
 			warned = append(warned, f.String())

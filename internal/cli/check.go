@@ -14,6 +14,7 @@ import (
 func newCheck(sys System) *cobra.Command {
 	var file, output string
 	var live bool
+	var roles []string
 	cmd := &cobra.Command{
 		Use:   "check",
 		Short: "Report everything that is wrong with config, contract and SQL",
@@ -23,6 +24,8 @@ each: file:line:col: message (what to do).
 Without --live no database is needed: the config is read, the contract compiled,
 the SQL parsed and bound to the contract. With --live, tables, columns, types and
 keys are also checked against the legacy server; no row is read or changed.
+--roles facade leaves out what only a process with the mirror needs, and the other
+way round: give the roles that the account of legacy.dsn is for.
 
 Exit codes: 0 clean (warnings are no faults), 1 faults, 2 wrong command line.`,
 		Example: "  banyan check\n  banyan check -c shop/banyan.yaml --live\n  banyan check -o json",
@@ -31,10 +34,17 @@ Exit codes: 0 clean (warnings are no faults), 1 faults, 2 wrong command line.`,
 			if err := checkOutput(output); err != nil {
 				return err
 			}
+			taken, err := parseRoles(roles)
+			if err != nil {
+				return err
+			}
+			if len(taken) == 0 {
+				taken = app.AllRoles()
+			}
 			project, faults := app.Load(cmd.Context(), file, sys.LookupEnv)
 			asked := live && !faults.Failed()
 			if asked {
-				faults.Append(project.Verify(cmd.Context()))
+				faults.Append(project.Verify(cmd.Context(), taken))
 			}
 			r := newReport(project, faults, asked)
 			if output == "json" {
@@ -52,6 +62,7 @@ Exit codes: 0 clean (warnings are no faults), 1 faults, 2 wrong command line.`,
 	}
 	configFlag(cmd, &file)
 	outputFlag(cmd, &output)
+	cmd.Flags().StringSliceVar(&roles, "roles", nil, "what is checked with --live: `facade,mirror` or one of them (default both)")
 	cmd.Flags().BoolVar(&live, "live", false, "also check against the legacy server")
 	return cmd
 }

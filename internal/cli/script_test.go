@@ -44,6 +44,8 @@ func TestScripts(t *testing.T) {
 			"sql":       runSQL,
 			"admin":     startAdmin,
 			"commanded": commanded,
+			"account":   makeAccount(t),
+			"grant":     runGrants,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "long" {

@@ -111,6 +111,19 @@ func (g *grants) schema(name, right string) bool {
 	return false
 }
 
+// table tells whether it has a right on a table; same compares names.
+func (g *grants) table(schema, name, right string, same func(a, b string) bool) bool {
+	if g.schema(schema, right) {
+		return true
+	}
+	for _, one := range g.given {
+		if one.table != "*" && same(one.schema, schema) && same(one.table, name) && one.has(right) {
+			return true
+		}
+	}
+	return false
+}
+
 // like matches as SQL's LIKE does.
 func like(name, pattern string) bool {
 	for pattern != "" {

@@ -16,8 +16,13 @@ import (
 type Options struct {
 	// DSN is that of go-sql-driver, with the account that the mirror uses.
 	DSN string
-	// Schema is that of the ledger, in which the mirror's store makes its tables; empty: its rights are not looked at.
+	// Schema is that of the ledger, which is never in scope.
 	Schema string
+	// Ledger are the rights that the account needs on Banyan's own tables.
+	Ledger []Right
+	// Writes says that the account is that of a process without the mirror, whose changes are only among those that are
+	// mirrored: it needs no right to read the log, and what it can't see of the tables is no loss.
+	Writes bool
 	// Schemas have to be there. Empty: all but the server's own are looked at.
 	Schemas []string
 	// Scope tells which tables are mirrored, by names as the log has them: in lower case where lower_case_table_names is set.
@@ -104,6 +109,10 @@ func (c *check) look(ctx context.Context) error {
 		return nil // What is true of others need not be true of it.
 	}
 	c.checkSettings()
+	if c.options.Writes {
+		c.checkLedgerRights()
+		return nil
+	}
 	for _, part := range []func(context.Context) error{
 		c.checkReplica, c.readTables, c.checkRights, c.checkTables, c.checkForeignKeys, c.checkTriggers, c.checkColumns,
 		c.checkSessions, c.checkSessionRights, c.checkXA,

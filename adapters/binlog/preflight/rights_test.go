@@ -48,12 +48,20 @@ func TestRightsAreNamedAndMended(t *testing.T) {
 			account, dsn := newAccount(t, root, server)
 			run(t, root, "GRANT SELECT (id) ON p TO "+account)
 			ledger := word("pf_led_")
-			options := preflight.Options{DSN: dsn, Schemas: []string{schema}, Schema: ledger}
+			run(t, root, "CREATE DATABASE "+ledger, "CREATE TABLE "+ledger+".flags (id INT)", "CREATE TABLE "+ledger+".marks (id INT)")
+			t.Cleanup(func() { dropAfter(t, root, "DATABASE "+ledger) })
+			run(t, root, "GRANT SELECT ON "+ledger+".marks TO "+account)
+			options := preflight.Options{DSN: dsn, Schemas: []string{schema}, Schema: ledger, Ledger: []preflight.Right{
+				{Schema: ledger, Privileges: []string{"CREATE", "SELECT"}},
+				{Schema: ledger, Table: "flags", Privileges: []string{"SELECT", "INSERT"}},
+				{Schema: ledger, Table: "marks", Privileges: []string{"SELECT", "UPDATE"}},
+			}}
 
 			found := check(t, options)
 			expect(t, found, preflight.Error, preflight.RightsSelect, account+" lacks SELECT on "+schema, "GRANT SELECT ON `"+strings.ReplaceAll(schema, "_", `\_`)+"`.* TO "+account+";")
 			expect(t, found, preflight.Note, preflight.RightsTriggers, "GRANT TRIGGER ON ")
-			expect(t, found, preflight.Error, preflight.RightsLedger, "SELECT, INSERT, UPDATE, DELETE, CREATE, ALTER, DROP, INDEX, REFERENCES ON `"+strings.ReplaceAll(ledger, "_", `\_`)+"`.*")
+			expect(t, found, preflight.Error, preflight.RightsLedger, "CREATE, SELECT on "+ledger, "INSERT on "+ledger+".flags", "UPDATE on "+ledger+".marks",
+				"GRANT CREATE, SELECT ON `"+strings.ReplaceAll(ledger, "_", `\_`)+"`.*", "GRANT UPDATE ON `"+ledger+"`.`marks`")
 			expect(t, found, preflight.Note, preflight.SessionRights, "GRANT SELECT ON mysql.* TO "+account)
 			expect(t, found, preflight.Note, preflight.SessionsUnseen, "can't be seen")
 			if server.Name == "mariadb" {
@@ -83,6 +91,27 @@ func TestRightsAreNamedAndMended(t *testing.T) {
 	}
 }
 
+// A process without the mirror is told of the server's settings, and of its own rights on Banyan's tables, and of no others.
+func TestRightsOfAWriter(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			root, schema := newSchema(t, server)
+			run(t, root, "CREATE TABLE p (id INT PRIMARY KEY)")
+			account, dsn := newAccount(t, root, server)
+			options := preflight.Options{DSN: dsn, Schemas: []string{schema}, Writes: true, Ledger: []preflight.Right{{Schema: schema, Table: "p", Privileges: []string{"SELECT", "INSERT"}}}}
+			expect(t, check(t, options), preflight.Error, preflight.RightsLedger, "lacks SELECT, INSERT on "+schema+".p,")
+			run(t, root, "GRANT SELECT ON p TO "+account)
+			expect(t, check(t, options), preflight.Error, preflight.RightsLedger, "lacks INSERT on "+schema+".p,")
+			run(t, root, "GRANT INSERT ON p TO "+account)
+			for _, f := range check(t, options) {
+				if f.Severity == preflight.Error {
+					t.Errorf("got %+v", f)
+				}
+			}
+		})
+	}
+}
+
 func TestRightsByARole(t *testing.T) {
 	for _, server := range devstack.Databases(t) {
 		t.Run(server.Name, func(t *testing.T) {
@@ -96,7 +125,7 @@ func TestRightsByARole(t *testing.T) {
 			}
 			run(t, root, "GRANT REPLICATION SLAVE, "+monitor+" ON *.* TO "+role, "GRANT ALL ON `"+strings.ReplaceAll(schema, "_", `\_`)+"`.* TO "+role,
 				"GRANT "+role+" TO "+account, preset)
-			for _, f := range check(t, preflight.Options{DSN: dsn, Schemas: []string{schema}, Schema: schema}) {
+			for _, f := range check(t, preflight.Options{DSN: dsn, Schemas: []string{schema}, Schema: schema, Ledger: []preflight.Right{{Schema: schema, Privileges: []string{"SELECT", "CREATE"}}}}) {
 				if slices.Contains(rightsOf, f.Topic) && f.Severity != preflight.Warning { // As above.
 					t.Errorf("got %+v", f)
 				}

@@ -43,16 +43,12 @@ func Start(t testing.TB, dir, dsn string, roles ...app.Role) *Server {
 	return StartWith(t, dir, map[string]string{"DSN": dsn}, app.Options{Roles: roles})
 }
 
-// StartWith is Start with an environment of its own, and options besides those that it sets itself.
+// StartWith is Start with an environment of its own, and options besides those that it sets itself. Where the DSN is an
+// administrator's, Banyan gets an account with exactly the rights that its grants print, and its tables are made by one that
+// has those to make them: a grant that is missing fails the test.
 func StartWith(t testing.TB, dir string, environment map[string]string, options app.Options) *Server {
 	t.Helper()
-	project, faults := app.Load(t.Context(), filepath.Join(dir, "banyan.yaml"), func(name string) (string, bool) {
-		value, ok := environment[name]
-		return value, ok
-	})
-	if err := faults.Err(); err != nil {
-		t.Fatalf("the project in %s:\n%v", dir, err)
-	}
+	project := load(t, dir, ownAccounts(t, dir, environment, options.Roles))
 	ctx, cancel := context.WithCancel(context.Background())
 	s := &Server{Project: project, logs: &log{}, cancel: cancel, abort: make(chan struct{}), done: make(chan struct{})}
 	ready := make(chan app.Addresses, 1)
@@ -85,6 +81,18 @@ func StartWith(t testing.TB, dir string, environment map[string]string, options 
 	s.Conn = conn
 	t.Cleanup(func() { _ = conn.Close() })
 	return s
+}
+
+func load(t testing.TB, dir string, environment map[string]string) *app.Project {
+	t.Helper()
+	project, faults := app.Load(t.Context(), filepath.Join(dir, "banyan.yaml"), func(name string) (string, bool) {
+		value, ok := environment[name]
+		return value, ok
+	})
+	if err := faults.Err(); err != nil {
+		t.Fatalf("the project in %s:\n%v", dir, err)
+	}
+	return project
 }
 
 // Stop asks the server to stop in order, as the first signal does. It does not wait.
