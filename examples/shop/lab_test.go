@@ -5,13 +5,14 @@ import (
 	"database/sql"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"strings"
 	"testing"
 	"time"
 
-	_ "github.com/go-sql-driver/mysql"
+	"github.com/go-sql-driver/mysql"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -68,11 +69,7 @@ func newLab(t *testing.T, server *devstack.Server, options generate.Options) *la
 	if err := faults.Err(); err != nil {
 		t.Fatalf("compile:\n%v", err)
 	}
-	conns, err := pool.Open(pool.Options{DSN: dsn, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(conns.Close)
+	conns := openPool(t, leastAccount(t, server, dsn, program))
 	faults, err = program.Verify(ctx, conns)
 	if err != nil {
 		t.Fatal(err)
@@ -88,6 +85,38 @@ func newLab(t *testing.T, server *devstack.Server, options generate.Options) *la
 	}
 	l.backend = legacy.New(program, conns, 64<<20)
 	return l
+}
+
+func openPool(t *testing.T, dsn string) *pool.Pool {
+	t.Helper()
+	conns, err := pool.Open(pool.Options{DSN: dsn, Logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(conns.Close)
+	return conns
+}
+
+// leastAccount gives the DSN of an account that has the least rights that the example's SQL needs.
+func leastAccount(t *testing.T, server *devstack.Server, dsn string, program *legacy.Program) string {
+	t.Helper()
+	catalog, err := legacy.ReadCatalog(t.Context(), openPool(t, dsn))
+	if err != nil {
+		t.Fatal(err)
+	}
+	parsed, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	needs, notes := program.Access(legacy.AccessOptions{Schema: parsed.DBName, MySQL: server.Name == "mysql", Catalog: catalog})
+	for _, note := range notes {
+		t.Error(note)
+	}
+	account := devstack.NewAccount(t, dsn)
+	for _, n := range needs {
+		account.Run(fmt.Sprintf("GRANT %s ON %s `%s`.`%s` TO %s", strings.Join(n.Privileges, ", "), n.Kind, n.Schema, n.Name, account.Name))
+	}
+	return account.DSN
 }
 
 // files parses the example's SQL.

@@ -30,3 +30,25 @@ func TestCommandsAreDocumented(t *testing.T) {
 		}
 	}
 }
+
+// docs/operate.md has every flag of the commands that it is about, save those that all have.
+func TestOperatingCommandsAreDocumented(t *testing.T) {
+	page, err := os.ReadFile("../../docs/operate.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sys := System{}
+	for name, cmd := range map[string]*cobra.Command{"migrate up": newMigrateUp(sys), "migrate status": newMigrateStatus(sys), "grants": newGrants(sys)} {
+		if !strings.Contains(string(page), "banyan "+name) {
+			t.Errorf("%s is not there", name)
+		}
+		for _, flag := range regexp.MustCompile(`(?m)^ .{5}(--[a-z-]+)`).FindAllStringSubmatch(cmd.Flags().FlagUsages(), -1) {
+			if flag[1] != "--config" && !strings.Contains(string(page), "`"+flag[1]) {
+				t.Errorf("%s: %s is not there", name, flag[1])
+			}
+		}
+		if !strings.Contains(cmd.Long, "Exit codes: 0 ") || !strings.Contains(cmd.Long, "2 wrong command line") {
+			t.Errorf("%s: the help does not say the exit codes", name)
+		}
+	}
+}
