@@ -16,6 +16,8 @@ type Part string
 const (
 	// PartWriter marks transactions in legacy, so that the mirror knows them.
 	PartWriter Part = "writer"
+	// PartKeys keeps clients' idempotency keys.
+	PartKeys Part = "keys"
 	// PartShifts moves capabilities between stages, and keeps live writes.
 	PartShifts Part = "shifts"
 	// PartMirror keeps positions and heartbeats.
@@ -36,11 +38,17 @@ func rights() map[Part]map[string]string {
 			"migrations_control": versions, "migrations_ledger": versions,
 			"writers": "SELECT, INSERT, UPDATE, DELETE",
 		},
+		PartKeys: {
+			"migrations_control": versions, "migrations_ledger": versions,
+			"idempotency": "SELECT, INSERT, UPDATE, DELETE",
+			"writes":      "SELECT", "settled": "SELECT", // of live writes that keys name
+		},
 		PartShifts: {
 			"migrations_control": versions, "migrations_ledger": versions,
 			"capabilities": "SELECT, INSERT, UPDATE", "changes": "SELECT, INSERT, UPDATE", "audit": "SELECT, INSERT",
 			"replicas": "SELECT, INSERT, UPDATE, DELETE", "writers": "SELECT, INSERT, UPDATE, DELETE",
 			"writes": "SELECT, INSERT, UPDATE, DELETE", "locks": "SELECT, INSERT, UPDATE",
+			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT",
 			"fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
 		},
 		PartMirror: {

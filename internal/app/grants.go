@@ -94,13 +94,14 @@ func (p *Project) Grants(ctx context.Context, o GrantOptions) (Grants, error) {
 
 // usualRoles gives what serve does by default.
 func (p *Project) usualRoles() []Role {
-	switch {
-	case !p.Config.MirrorOn():
-		return []Role{RoleFacade}
-	case p.Config.Ledger.Migrate:
-		return []Role{RoleFacade, RoleMirror, RoleMigrate}
+	roles := []Role{RoleFacade}
+	if p.Config.MirrorOn() {
+		roles = append(roles, RoleMirror)
 	}
-	return AllRoles()
+	if p.Config.Ledger.Migrate && p.keepsTables() {
+		roles = append(roles, RoleMigrate)
+	}
+	return roles
 }
 
 // granting computes grants.
@@ -260,18 +261,23 @@ func (p *Project) told() (out []protoreflect.FullName) {
 // ownTables gives what roles need on Banyan's own tables. The account that makes them has its rights on their schema: one
 // can't grant what is on a table that is not there yet.
 func (p *Project) ownTables(roles []Role, made bool) (rights []preflight.Right, err error) {
-	if !p.Config.MirrorOn() {
+	if !p.keepsTables() {
 		return nil, nil
 	}
 	schema := p.Config.Ledger.Schema.String()
 	var parts []store.Part
 	if slices.Contains(roles, RoleFacade) {
-		parts = append(parts, store.PartWriter)
+		if p.Config.MirrorOn() {
+			parts = append(parts, store.PartWriter)
+		}
+		if p.keepsKeys() {
+			parts = append(parts, store.PartKeys)
+		}
 		if len(p.capabilities) > 0 {
 			parts = append(parts, store.PartShifts)
 		}
 	}
-	if slices.Contains(roles, RoleMirror) {
+	if slices.Contains(roles, RoleMirror) && p.Config.MirrorOn() {
 		parts = append(parts, store.PartMirror)
 	}
 	all := preflight.Right{Schema: schema}

@@ -9,9 +9,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
-	"strings"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -25,7 +24,6 @@ import (
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/chaos/boxes"
 	"banyan.dev/banyan/internal/devstack"
-	"banyan.dev/banyan/internal/fault"
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/strangler"
@@ -222,7 +220,8 @@ func (l *grantLab) verified(t *testing.T, p *app.Project, do func(conns *pool.Po
 // facade does what a process with the facade does in legacy: everything that there is a statement for.
 func (l *grantLab) facade(t *testing.T, dsn string) error {
 	ctx, o, p := t.Context(), l.options(dsn), l.project(t, dsn)
-	l.exec(t, "INSERT IGNORE INTO boxes VALUES (1, 7)", "DELETE FROM "+l.ledger+".writes", "DELETE FROM "+l.ledger+".fences", "DELETE FROM "+l.ledger+".capabilities", "DELETE FROM "+l.ledger+".replicas")
+	l.exec(t, "INSERT IGNORE INTO boxes VALUES (1, 7)", "DELETE FROM "+l.ledger+".writes", "DELETE FROM "+l.ledger+".fences", "DELETE FROM "+l.ledger+".capabilities", "DELETE FROM "+l.ledger+".replicas",
+		"DELETE FROM "+l.ledger+".idempotency", "DELETE FROM "+l.ledger+".settled")
 	w, err := store.NewWriter(o, "r", 8)
 	if err != nil {
 		return err
@@ -272,7 +271,9 @@ func (l *grantLab) shifts(t *testing.T, o store.Options) error {
 		"INSERT INTO "+l.ledger+".fences (id, service, capability, epoch, reply_to, void, created_at) VALUES ('old', 's', 'boxes', 1, 'q', '[]', NOW() - INTERVAL 2 DAY)",
 		"INSERT INTO "+l.ledger+".announcements (service, entity, ids, created_at) VALUES ('s', 'boxes.v1.Box', '[]', NOW() - INTERVAL 2 DAY)",
 		"INSERT INTO "+l.ledger+".writes (id, capability, operation, epoch, replica, state, request, created_at, changed_at) VALUES ('old', 'boxes', 'o', 1, 'r', 'closed', '', NOW() - INTERVAL 2 DAY, NOW() - INTERVAL 2 DAY)")
+	l.exec(t, "INSERT INTO "+l.ledger+".settled (id, carried, created_at) VALUES ('gone', 0, NOW() - INTERVAL 2 DAY)")
 	_, e4 = ledger.SweepWrites(ctx)
+	err = errors.Join(err, ledger.Settle(ctx, "boxes", []string{"nobody"}, nil))
 	_, e5 = ledger.Void(ctx, []string{"nobody"}, "a test")
 	return errors.Join(err, e1, e2, e3, e4, e5)
 }
@@ -289,100 +290,33 @@ func (l *grantLab) writes(t *testing.T, p *app.Project, w *store.Writer) error {
 			return err
 		}
 		defer conns.Close()
-		ledger := legacy.NewWrites(legacy.New(p.Program, conns, 1<<20), l.ledger, "r", map[string]protoreflect.FullName{"boxes": "boxes.v1.Box"})
-		write := &strangler.Write{ID: "w", Capability: "boxes", Operation: "o", Entity: "1", Epoch: 1}
+		backend := legacy.New(p.Program, conns, 1<<20)
+		backend.WithKeys(legacy.NewKeys(legacy.KeyOptions{Schema: l.ledger, Keep: time.Hour, MaxReply: 1 << 20}))
+		ledger := legacy.NewWrites(backend, l.ledger, "r", map[string]protoreflect.FullName{"boxes": "boxes.v1.Box"})
+		write := &strangler.Write{ID: "w", Capability: "boxes", Operation: "o", Entity: "1", Epoch: 1, Idempotency: &strangler.Idempotency{Key: "k"}}
+		again := *write
+		again.ID = "again"
 		err = ledger.Open(ctx, write)
+		err = errors.Join(err, lacks(ledger.Open(ctx, &again))) // its key is in use
+		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'void'", "UPDATE "+l.ledger+".idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND")
+		err = errors.Join(err, lacks(ledger.Open(ctx, &again))) // and is free again
+		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'open'", "UPDATE "+l.ledger+".idempotency SET write_id = NULL, expires_at = NOW(6) - INTERVAL 1 SECOND")
+		_, swept := backend.SweepKeys(ctx)
+		err = errors.Join(err, swept)
 		back := ledger.WriteBack(ctx, write, nil, func(context.Context) (*contract.Payload, error) { return nil, errFarEnough })
 		if !errors.Is(back, errFarEnough) {
 			err = errors.Join(err, fmt.Errorf("the write-back: %w", back))
 		}
-		_, _, found := ledger.Find(ctx, "w")
-		return errors.Join(err, found, ledger.Finish(ctx, "w", strangler.WriteFailed, "a test"))
+		_, _, found := ledger.Find(ctx, "w", "")
+		return errors.Join(err, found, ledger.Finish(ctx, "w", strangler.WriteVoid, "a test"))
 	})
 }
 
-// Each table of Banyan's own that some migration makes is granted to somebody.
-func TestEachOwnTableIsGranted(t *testing.T) {
-	l := newGrantLab(t, &devstack.MariaDB(t).Server)
-	if err := store.Migrate(t.Context(), l.options(l.dsn)); err != nil {
-		t.Fatal(err)
+// lacks gives an error that comes of a right that is missing.
+func lacks(err error) error {
+	var denied *mysql.MySQLError
+	if errors.As(err, &denied) {
+		return err
 	}
-	grants, err := l.project(t, l.dsn).Grants(t.Context(), app.GrantOptions{Roles: app.AllRoles()})
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows, err := l.db.QueryContext(t.Context(), "SELECT table_name FROM information_schema.tables WHERE table_schema = ?", l.ledger)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var name string
-		if err := rows.Scan(&name); err != nil {
-			t.Fatal(err)
-		}
-		on := "`" + l.ledger + "`.`" + name + "`"
-		if !slices.ContainsFunc(grants.Grants, func(g app.Grant) bool { return g.On == on }) {
-			t.Errorf("nobody is granted anything on %s: add it to adapters/store/rights.go", name)
-		}
-	}
-	if err := rows.Err(); err != nil {
-		t.Fatal(err)
-	}
-}
-
-// One account that does all is granted what it needs before there is any table of Banyan's.
-func TestOneAccountForAll(t *testing.T) {
-	l := newGrantLab(t, &devstack.MariaDB(t).Server)
-	account := devstack.NewAccount(t, l.dsn)
-	grants, err := l.project(t, l.dsn).Grants(t.Context(), app.GrantOptions{Account: account.Name})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !slices.Equal(grants.Roles, []app.Role{app.RoleFacade, app.RoleMirror, app.RoleMigrate}) {
-		t.Errorf("got %q", grants.Roles)
-	}
-	for _, g := range grants.Grants {
-		account.Run(g.Statement)
-	}
-	faults := l.project(t, account.DSN).Verify(t.Context(), app.AllRoles())
-	for _, f := range faults.All() {
-		if f.Severity == fault.Error && !strings.Contains(f.Message, "the broker can't be asked") { // there is none
-			t.Error(f)
-		}
-	}
-	if err := store.Migrate(t.Context(), l.options(account.DSN)); err != nil {
-		t.Error(err)
-	}
-	if err := errors.Join(l.facade(t, account.DSN), l.mirror(t, account.DSN)); err != nil {
-		t.Error(err)
-	}
-}
-
-func TestGrantsWithoutAServer(t *testing.T) {
-	l := newGrantLab(t, &devstack.MariaDB(t).Server)
-	p := l.project(t, "nobody:p@tcp(127.0.0.1:1)/shop")
-	if _, err := p.Grants(t.Context(), app.GrantOptions{}); err == nil || !strings.Contains(err.Error(), "--server") {
-		t.Errorf("got %v", err)
-	}
-	for server, want := range map[string][]string{
-		"mariadb": {"GRANT BINLOG MONITOR, REPLICATION SLAVE ON *.* TO `o'neil`@`10.0.%`;", "GRANT SELECT, REFERENCES ON `shop`.* TO "},
-		"mysql":   {"GRANT REPLICATION CLIENT, REPLICATION SLAVE ON *.* TO `o'neil`@`10.0.%`;", "GRANT SELECT ON `shop`.* TO "},
-	} {
-		grants, err := p.Grants(t.Context(), app.GrantOptions{Server: server, Account: "'o''neil'@'10.0.%'"})
-		if err != nil {
-			t.Fatal(err)
-		}
-		text := grants.Text()
-		for _, part := range append(want, "not asked", "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE ON `"+strings.ReplaceAll(l.ledger, "_", `\_`)+"`.* TO ", "-- note: the server was not asked") {
-			if !strings.Contains(text, part) {
-				t.Errorf("%s: %q is not in\n%s", server, part, text)
-			}
-		}
-	}
-	for _, bad := range []string{"", "@h", "u@", "''@'h'", "u\n@h"} {
-		if _, err := p.Grants(t.Context(), app.GrantOptions{Server: "mysql", Account: bad}); err == nil {
-			t.Errorf("%q is an account", bad)
-		}
-	}
+	return nil
 }

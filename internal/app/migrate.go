@@ -11,7 +11,7 @@ import (
 
 // Migrations is how far Banyan's own tables are.
 type Migrations struct {
-	// Schema is where they are; empty where the config has no mirror, and so no tables of Banyan's own.
+	// Schema is where they are; empty where nothing needs tables of Banyan's own.
 	Schema string           `json:"schema"`
 	Sets   []store.SetState `json:"sets"`
 }
@@ -26,21 +26,24 @@ func (m Migrations) Usable() bool {
 	return true
 }
 
+// keepsTables says whether Banyan keeps tables of its own: for the mirror, or for clients' idempotency keys.
+func (p *Project) keepsTables() bool { return p.Config.MirrorOn() || p.keepsKeys() }
+
 // Migrated tells how far Banyan's own tables are, and changes nothing.
-func Migrated(ctx context.Context, cfg *config.Config, logger *slog.Logger) (Migrations, error) {
-	if !cfg.MirrorOn() {
+func (p *Project) Migrated(ctx context.Context, logger *slog.Logger) (Migrations, error) {
+	if !p.keepsTables() {
 		return Migrations{Sets: []store.SetState{}}, nil
 	}
-	sets, err := store.States(ctx, storeOptions(cfg, logger))
-	return Migrations{Schema: cfg.Ledger.Schema.String(), Sets: sets}, err
+	sets, err := store.States(ctx, storeOptions(p.Config, logger))
+	return Migrations{Schema: p.Config.Ledger.Schema.String(), Sets: sets}, err
 }
 
 // Migrate makes Banyan's own tables, or brings them up to date, and gives what it has done, also beside an error.
-func Migrate(ctx context.Context, cfg *config.Config, logger *slog.Logger) ([]store.Migration, error) {
-	if !cfg.MirrorOn() {
+func (p *Project) Migrate(ctx context.Context, logger *slog.Logger) ([]store.Migration, error) {
+	if !p.keepsTables() {
 		return nil, nil
 	}
-	return store.Up(ctx, storeOptions(cfg, logger))
+	return store.Up(ctx, storeOptions(p.Config, logger))
 }
 
 // migrated makes sure that Banyan's own tables are there, by making them where the config lets it.

@@ -12,7 +12,6 @@ import (
 
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/app"
-	"banyan.dev/banyan/internal/config"
 )
 
 // How long the commands take at most, where --timeout says nothing else.
@@ -44,20 +43,20 @@ func (f *migrateFlags) flags(cmd *cobra.Command, timeout time.Duration) {
 	cmd.Flags().DurationVar(&f.timeout, "timeout", timeout, "how long it may take")
 }
 
-// open reads the config. The logger says on standard error what passes.
-func (f *migrateFlags) open(ctx context.Context, sys System) (context.Context, context.CancelFunc, *config.Config, *slog.Logger, error) {
+// open loads the project, which says whether tables are needed. The logger says on standard error what passes.
+func (f *migrateFlags) open(ctx context.Context, sys System) (context.Context, context.CancelFunc, *app.Project, *slog.Logger, error) {
 	if err := checkOutput(f.output); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	if f.timeout < time.Millisecond {
 		return nil, nil, nil, nil, usageError{fmt.Errorf("--timeout %s is no time to wait: write a duration such as 30s", f.timeout)}
 	}
-	cfg, faults := config.Load(f.file, sys.LookupEnv)
+	project, faults := app.Load(ctx, f.file, sys.LookupEnv)
 	if err := faults.Err(); err != nil {
 		return nil, nil, nil, nil, err
 	}
 	ctx, cancel := context.WithTimeout(ctx, f.timeout)
-	return ctx, cancel, cfg, slog.New(cfg.Log.Handler(sys.Stderr)), nil
+	return ctx, cancel, project, slog.New(project.Config.Log.Handler(sys.Stderr)), nil
 }
 
 func newMigrateUp(sys System) *cobra.Command {
@@ -76,12 +75,12 @@ Exit codes: 0 all is there, 1 it is not, 2 wrong command line.`,
 		Example: "  BANYAN_LEGACY_DSN='admin:secret@tcp(db:3306)/shop' banyan migrate up",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel, cfg, logger, err := f.open(cmd.Context(), sys)
+			ctx, cancel, project, logger, err := f.open(cmd.Context(), sys)
 			if err != nil {
 				return err
 			}
 			defer cancel()
-			done, err := app.Migrate(ctx, cfg, logger)
+			done, err := project.Migrate(ctx, logger)
 			if f.output == "text" {
 				for _, m := range done {
 					fmt.Fprintf(sys.Stdout, "did %s %d %s\n", m.Set, m.Version, m.Name)
@@ -90,7 +89,7 @@ Exit codes: 0 all is there, 1 it is not, 2 wrong command line.`,
 			if err != nil {
 				return err
 			}
-			m, err := app.Migrated(ctx, cfg, logger)
+			m, err := project.Migrated(ctx, logger)
 			if err != nil {
 				return err
 			}
@@ -121,12 +120,12 @@ Exit codes: 0 this Banyan can work, 1 it can't, 2 wrong command line.`,
 		Example: "  banyan migrate status\n  banyan migrate status -o json",
 		Args:    noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			ctx, cancel, cfg, logger, err := f.open(cmd.Context(), sys)
+			ctx, cancel, project, logger, err := f.open(cmd.Context(), sys)
 			if err != nil {
 				return err
 			}
 			defer cancel()
-			m, err := app.Migrated(ctx, cfg, logger)
+			m, err := project.Migrated(ctx, logger)
 			if err != nil {
 				return err
 			}
@@ -171,7 +170,7 @@ func migrationsJSON(w io.Writer, m app.Migrations, done []store.Migration, up bo
 
 func migrationsText(w io.Writer, m app.Migrations) {
 	if m.Schema == "" {
-		fmt.Fprintln(w, "The config has no mirror, and so Banyan keeps no tables of its own.")
+		fmt.Fprintln(w, "This config has neither a mirror nor writes with idempotency keys, and so Banyan keeps no tables of its own.")
 		return
 	}
 	next := ""

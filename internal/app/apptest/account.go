@@ -32,11 +32,9 @@ func ownAccounts(t testing.TB, dir string, environment map[string]string, roles 
 		}
 		return out
 	}
-	if admin.Config.MirrorOn() {
-		maker := Grant(t, admin, app.RoleMigrate)
-		if _, err := app.Migrate(t.Context(), load(t, dir, with(maker)).Config, slog.New(slog.DiscardHandler)); err != nil {
-			t.Fatal(err)
-		}
+	maker := Grant(t, admin, app.RoleMigrate)
+	if _, err := load(t, dir, with(maker)).Migrate(t.Context(), slog.New(slog.DiscardHandler)); err != nil {
+		t.Fatal(err)
 	}
 	if len(roles) == 0 {
 		roles = app.AllRoles()
