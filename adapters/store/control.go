@@ -45,7 +45,7 @@ func NewControl(options Options) (*Control, error) {
 	o := t.options
 	return &Control{
 		tables: t, now: time.Now, heard: map[string]heard{},
-		seat:   &seat{options: o, config: t.config, lock: coordinatorLock(o.Schema), title: "coordinates shifts"},
+		seat: &seat{options: o, config: t.config, lock: coordinatorLock(o.Schema), title: "coordinates shifts"},
 		sql: statements{
 			count: "INSERT INTO " + o.table("changes") + " (id, n) VALUES (1, LAST_INSERT_ID(1)) ON DUPLICATE KEY UPDATE n = LAST_INSERT_ID(n + 1)",
 			news: "SELECT c.n, k.name, k.flag FROM " + o.table("changes") + " c LEFT JOIN " + o.table("capabilities") +

@@ -48,7 +48,7 @@ func rights() map[Part]map[string]string {
 			"capabilities": "SELECT, INSERT, UPDATE", "changes": "SELECT, INSERT, UPDATE", "audit": "SELECT, INSERT",
 			"replicas": "SELECT, INSERT, UPDATE, DELETE", "writers": "SELECT, INSERT, UPDATE, DELETE",
 			"writes": "SELECT, INSERT, UPDATE, DELETE", "locks": "SELECT, INSERT, UPDATE",
-			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT",
+			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT", "voids": "SELECT, INSERT, DELETE",
 			"fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
 		},
 		PartMirror: {

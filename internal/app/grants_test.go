@@ -274,8 +274,9 @@ func (l *grantLab) shifts(t *testing.T, o store.Options) error {
 	l.exec(t, "INSERT INTO "+l.ledger+".settled (id, carried, created_at) VALUES ('gone', 0, NOW() - INTERVAL 2 DAY)")
 	_, e4 = ledger.SweepWrites(ctx)
 	err = errors.Join(err, ledger.Settle(ctx, "boxes", []string{"nobody"}, nil))
-	_, e5 = ledger.Void(ctx, []string{"nobody"}, "a test")
-	return errors.Join(err, e1, e2, e3, e4, e5)
+	_, e5 = ledger.Void(ctx, "boxes", 1, []string{"nobody"}, "a test")
+	_, _, e6 = ledger.Voids(ctx, "boxes", 1, 1, "", 1)
+	return errors.Join(err, e1, e2, e3, e4, e5, e6, ledger.Settled(ctx, "boxes", 1))
 }
 
 // errFarEnough ends a write-back behind its lock.
