@@ -25,16 +25,19 @@ type Config struct {
 	Services map[string]Service `yaml:"services"`
 	// Capabilities are operations that migrate together, by the flag's name.
 	Capabilities map[string]Capability `yaml:"capabilities"`
-	Shift        Shift                 `yaml:"shift"`
-	Timeouts     Timeouts              `yaml:"timeouts"`
-	Paging       Paging                `yaml:"paging"`
-	Limits       Limits                `yaml:"limits"`
-	Listen       Listen                `yaml:"listen"`
-	Log          Log                   `yaml:"log"`
-	Shutdown     Shutdown              `yaml:"shutdown"`
+	// Versions are older versions of the contract that are translations of newer ones, by their proto package.
+	Versions map[string]Version `yaml:"versions"`
+	Shift    Shift              `yaml:"shift"`
+	Timeouts Timeouts           `yaml:"timeouts"`
+	Paging   Paging             `yaml:"paging"`
+	Limits   Limits             `yaml:"limits"`
+	Listen   Listen             `yaml:"listen"`
+	Log      Log                `yaml:"log"`
+	Shutdown Shutdown           `yaml:"shutdown"`
 
 	file      string
 	positions map[string]fault.Pos
+	values    map[string]valuePos
 }
 
 // Contract says where the .proto files are.

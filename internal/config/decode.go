@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/token"
@@ -25,6 +24,8 @@ type decoder struct {
 	lookup    Lookup
 	faults    *fault.List
 	positions map[string]fault.Pos
+	values    map[string]valuePos
+	most      int // bytes of the file; 0: maxFile
 }
 
 // key is one key of a section, with the struct field that it fills.
@@ -35,6 +36,7 @@ type key struct {
 	fallback string // default as text; "" for none
 	required bool
 	isPath   bool
+	proto    bool // the names of a map are those of a contract
 }
 
 // keys lists the keys of a section.
@@ -48,7 +50,7 @@ func keys(section reflect.Value, path string) []key {
 		}
 		out = append(out, key{
 			name: name, path: join(path, name), field: section.Field(i), fallback: sf.Tag.Get("default"),
-			required: sf.Tag.Get("required") == "true", isPath: sf.Tag.Get("path") == "true",
+			required: sf.Tag.Get("required") == "true", isPath: sf.Tag.Get("path") == "true", proto: sf.Tag.Get("names") == "proto",
 		})
 	}
 	return out
@@ -269,6 +271,7 @@ func (d *decoder) scalar(n ast.Node, path string, v reflect.Value) bool {
 		d.faults.Add(pos, err.Error(), "%s is not %s", path, kindName(v))
 		return false
 	}
+	d.values[path] = d.textAt(n, pos, text)
 	return true
 }
 
@@ -361,26 +364,6 @@ func kindName(v reflect.Value) string {
 		return "texts by name"
 	}
 	return "a text"
-}
-
-// at gives a token's place. go-yaml counts columns in runes, faults in bytes.
-func (d *decoder) at(tk *token.Token) fault.Pos {
-	pos := fault.Pos{File: d.file, Line: 1, Col: 1}
-	if tk == nil || tk.Position == nil {
-		return pos
-	}
-	pos.Line, pos.Col = max(1, tk.Position.Line), max(1, tk.Position.Column)
-	lines := strings.SplitN(string(d.source), "\n", pos.Line+1)
-	if pos.Line > len(lines) {
-		return pos
-	}
-	line, bytes := lines[pos.Line-1], 0
-	for range pos.Col - 1 {
-		_, size := utf8.DecodeRuneInString(line[bytes:])
-		bytes += size
-	}
-	pos.Col = bytes + 1
-	return pos
 }
 
 // Indexed is the key of a list's item, for Pos: sql[0].

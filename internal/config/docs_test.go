@@ -19,7 +19,7 @@ func TestDocs(t *testing.T) {
 	}
 	type row struct{ kind, fallback string }
 	documented := map[string]row{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+|[a-z_]+\\.NAME\\.[a-z_]+)` \\| ([a-z ]+) \\| (.*?) \\|").FindAllStringSubmatch(string(data), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+|[a-z_]+\\.NAME\\.[a-z_]+(?:\\.NAME\\.[a-z_]+)?)` \\| ([a-z ]+) \\| (.*?) \\|").FindAllStringSubmatch(string(data), -1) {
 		documented[m[1]] = row{m[2], strings.Trim(m[3], "`")}
 	}
 	declared := map[string]row{}
@@ -49,7 +49,7 @@ func TestDocs(t *testing.T) {
 	}
 
 	examples := regexp.MustCompile("(?s)```yaml\n(.*?)```").FindAllStringSubmatch(string(data), -1)
-	if len(examples) != 3 {
+	if len(examples) != 4 {
 		t.Fatalf("%d examples", len(examples))
 	}
 	vars := env(map[string]string{"BANYAN_LEGACY_DSN": "u@tcp(h)/s", "BANYAN_PAGE_KEY": "0123456789abcdef", "BANYAN_BROKER_URL": "amqp://u:p@h/v"})

@@ -41,11 +41,12 @@ func Load(path string, lookup Lookup) (*Config, fault.List) {
 // Parse reads a config from memory; path is its name in faults, and what its relative paths are relative to.
 func Parse(path string, data []byte, lookup Lookup) (*Config, fault.List) {
 	var faults fault.List
-	cfg := &Config{file: path, positions: map[string]fault.Pos{}}
-	d := &decoder{file: path, source: data, lookup: lookup, faults: &faults, positions: cfg.positions}
+	cfg := &Config{file: path, positions: map[string]fault.Pos{}, values: map[string]valuePos{}}
+	d := &decoder{file: path, source: data, lookup: lookup, faults: &faults, positions: cfg.positions, values: cfg.values}
 	d.defaults(reflect.ValueOf(cfg).Elem())
 	if body, ok := d.parse(data); ok {
 		d.decode(body, cfg)
+		d.readVersions(cfg)
 		validate(cfg, &faults)
 	}
 	return cfg, faults
@@ -54,8 +55,9 @@ func Parse(path string, data []byte, lookup Lookup) (*Config, fault.List) {
 // parse gives the body of the only document; nil when it is empty.
 func (d *decoder) parse(data []byte) (body ast.Node, ok bool) {
 	top := fault.Pos{File: d.file, Line: 1, Col: 1}
-	if len(data) > maxFile {
-		d.faults.Add(top, "", "the config is larger than %s", Size(maxFile))
+	most := max(maxFile, d.most)
+	if len(data) > most {
+		d.faults.Add(top, "", "the config is larger than %s", Size(most))
 		return nil, false
 	}
 	file, err := parseYAML(data)

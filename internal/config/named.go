@@ -1,8 +1,11 @@
 package config
 
 import (
+	"encoding"
+	"errors"
 	"fmt"
 	"reflect"
+	"strings"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -17,7 +20,6 @@ func (d *decoder) named(n ast.Node, k key) {
 	out := reflect.MakeMap(k.field.Type())
 	for _, entry := range values {
 		pos := d.at(entry.Key.GetToken())
-		var name Name
 		if _, plain := entry.Key.(*ast.StringNode); !plain {
 			d.faults.Add(pos, "write the name out as a plain word", "this kind of YAML key is not read here")
 			continue
@@ -29,7 +31,7 @@ func (d *decoder) named(n ast.Node, k key) {
 			continue
 		}
 		d.positions[path] = pos
-		if err := name.UnmarshalText([]byte(text)); err != nil {
+		if err := nameFor(k).UnmarshalText([]byte(text)); err != nil {
 			d.faults.Add(pos, err.Error(), "%s has a name that can't be used", path)
 			continue
 		}
@@ -43,4 +45,30 @@ func (d *decoder) named(n ast.Node, k key) {
 		out.SetMapIndex(reflect.ValueOf(text), v)
 	}
 	k.field.Set(out)
+}
+
+// nameFor gives what reads the names of a map.
+func nameFor(k key) encoding.TextUnmarshaler {
+	if k.proto {
+		return new(protoNames)
+	}
+	return new(Name)
+}
+
+// protoNames are names of a contract: a path, or two of them ("shop.v1.Order from shop.v2.Order").
+type protoNames string
+
+// UnmarshalText reads them.
+func (p *protoNames) UnmarshalText(text []byte) error {
+	for part := range strings.SplitSeq(string(text), " from ") {
+		ok := part != "" && len(part) <= 512
+		for _, c := range []byte(part) {
+			ok = ok && (c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z' || c >= '0' && c <= '9' || c == '.' || c == '_')
+		}
+		if !ok {
+			return errors.New("write it as the contract does: letters, digits, underscores, and dots between")
+		}
+	}
+	*p = protoNames(text)
+	return nil
 }
