@@ -4,20 +4,47 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types/ref"
+	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // Compiler compiles expressions for one contract. It is not safe for concurrent use.
 type Compiler struct {
-	base *cel.Env
-	envs map[protoreflect.FullName]*cel.Env // by message
+	base  *cel.Env
+	whole string                             // the name of the message as a whole
+	envs  map[protoreflect.FullName]*cel.Env // by message
 }
+
+// Option changes what expressions of a Compiler can say.
+type Option func(*options)
+
+type options struct {
+	whole string
+	env   []cel.EnvOption
+}
+
+// Whole is the name by which expressions have the message as a whole, in place of `request`.
+func Whole(name string) Option { return func(o *options) { o.whole = name } }
+
+// TextFunctions lets expressions take texts apart and put them together: split, join, replace, substring, format and the
+// like, as cel-go's ext.Strings has them.
+func TextFunctions() Option {
+	return func(o *options) { o.env = append(o.env, ext.Strings(ext.StringsVersion(textFunctions))) }
+}
+
+// textFunctions is the version of ext.Strings that is promised.
+const textFunctions = 4
 
 // NewCompiler knows the messages of files, with all that their fields may be. All are registered at once: CEL copies its
 // whole registry whenever one comes later.
-func NewCompiler(files []protoreflect.FileDescriptor) (*Compiler, error) {
-	opts := []cel.EnvOption{cel.OptionalTypes()}
+func NewCompiler(files []protoreflect.FileDescriptor, more ...Option) (*Compiler, error) {
+	chosen := options{whole: "request", env: []cel.EnvOption{cel.OptionalTypes()}}
+	for _, o := range more {
+		o(&chosen)
+	}
+	opts := chosen.env
 	seen := map[string]bool{}
 	var add func(file protoreflect.FileDescriptor)
 	add = func(file protoreflect.FileDescriptor) {
@@ -37,7 +64,7 @@ func NewCompiler(files []protoreflect.FileDescriptor) (*Compiler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("making the CEL environment: %w", err)
 	}
-	return &Compiler{base: base, envs: map[protoreflect.FullName]*cel.Env{}}, nil
+	return &Compiler{base: base, whole: chosen.whole, envs: map[protoreflect.FullName]*cel.Env{}}, nil
 }
 
 // env gives the environment of expressions over a message.
@@ -55,8 +82,8 @@ func (c *Compiler) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
 		}
 		opts = append(opts, cel.Variable(name, ft.Type))
 	}
-	if fields.ByName("request") == nil {
-		opts = append(opts, cel.Variable("request", cel.ObjectType(string(md.FullName()))))
+	if fields.ByName(protoreflect.Name(c.whole)) == nil {
+		opts = append(opts, cel.Variable(c.whole, cel.ObjectType(string(md.FullName()))))
 	}
 	env, err := c.base.Extend(opts...)
 	if err != nil {
@@ -69,6 +96,22 @@ func (c *Compiler) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
 // Compile checks that src is CEL over md and gives one of types, or any where that can't be told beforehand. needed says in
 // words what it has to give, for the error. Issues are texts with line and column relative to src.
 func (c *Compiler) Compile(md protoreflect.MessageDescriptor, src, needed string, types ...*cel.Type) (*Expression, *cel.Issues, error) {
+	e, iss, err := c.CompileAny(md, src)
+	if e == nil {
+		return nil, iss, err
+	}
+	fits := e.Type() == cel.DynType
+	for _, t := range types {
+		fits = fits || e.Type() == t
+	}
+	if !fits {
+		return nil, nil, fmt.Errorf("gives a %s where %s is needed", e.Type(), needed)
+	}
+	return e, nil, nil
+}
+
+// CompileAny is Compile for an expression of any type, which the caller looks at.
+func (c *Compiler) CompileAny(md protoreflect.MessageDescriptor, src string) (*Expression, *cel.Issues, error) {
 	env, err := c.env(md)
 	if err != nil {
 		return nil, nil, err
@@ -77,34 +120,38 @@ func (c *Compiler) Compile(md protoreflect.MessageDescriptor, src, needed string
 	if len(iss.Errors()) > 0 {
 		return nil, iss, nil
 	}
-	fits := ast.OutputType() == cel.DynType
-	for _, t := range types {
-		fits = fits || ast.OutputType() == t
-	}
-	if !fits {
-		return nil, nil, fmt.Errorf("gives a %s where %s is needed", ast.OutputType(), needed)
-	}
 	prg, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Expression{program: prg, env: env, message: string(md.FullName())}, nil, nil
+	return &Expression{program: prg, ast: ast, env: env, message: md, whole: c.whole}, nil, nil
 }
 
 // Expression is compiled CEL over a message. It is safe for concurrent use.
 type Expression struct {
 	program cel.Program
+	ast     *cel.Ast
 	env     *cel.Env
-	message string
+	message protoreflect.MessageDescriptor
+	whole   string
 }
+
+// Type is what the expression gives; dyn where that can't be told beforehand.
+func (e *Expression) Type() *cel.Type { return e.ast.OutputType() }
 
 // Eval evaluates the expression over m, which is of the message that it was compiled for.
 func (e *Expression) Eval(m protoreflect.Message) (any, error) {
-	out, _, err := e.program.Eval(&activation{e: e, msg: m.Interface()})
+	out, err := e.Value(m)
 	if err != nil {
 		return nil, err
 	}
 	return out.Value(), nil
+}
+
+// Value is Eval for who needs CEL's own value.
+func (e *Expression) Value(m protoreflect.Message) (ref.Val, error) {
+	out, _, err := e.program.Eval(&activation{e: e, msg: m.Interface()})
+	return out, err
 }
 
 // activation resolves the fields of a message when an expression asks for them, so that no map of all fields is made
@@ -114,11 +161,11 @@ type activation struct {
 	msg proto.Message
 }
 
-// ResolveName gives a field by name, or the message as `request`.
+// ResolveName gives a field by name, or the message by the name that the whole has.
 func (a *activation) ResolveName(name string) (any, bool) {
-	ft, ok := a.e.env.CELTypeProvider().FindStructFieldType(a.e.message, name)
+	ft, ok := a.e.env.CELTypeProvider().FindStructFieldType(string(a.e.message.FullName()), name)
 	if !ok {
-		if name == "request" {
+		if name == a.e.whole {
 			return a.msg, true
 		}
 		return nil, false
