@@ -14,6 +14,7 @@ import (
 	"io/fs"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"strings"
 
@@ -34,20 +35,21 @@ import (
 func main() {
 	gateway := flag.Bool("gateway", true, "write code for REST, too")
 	pkg := flag.String("package", "", "the import path of the one `package` for all, which is written into the current directory")
+	below := flag.String("below", "", "only the files below this `directory` of the root")
 	flag.Parse()
 	if flag.NArg() != 1 {
 		fmt.Fprintln(os.Stderr, "usage: generate [flags] DIRECTORY")
 		flag.PrintDefaults()
 		os.Exit(2)
 	}
-	if err := generate(context.Background(), flag.Arg(0), *pkg, *gateway); err != nil {
+	if err := generate(context.Background(), flag.Arg(0), *below, *pkg, *gateway); err != nil {
 		fmt.Fprintln(os.Stderr, "generate:", err)
 		os.Exit(1)
 	}
 }
 
-func generate(ctx context.Context, root, pkg string, gateway bool) error {
-	request, err := compile(ctx, root)
+func generate(ctx context.Context, root, below, pkg string, gateway bool) error {
+	request, err := compile(ctx, root, below)
 	if err != nil {
 		return err
 	}
@@ -71,12 +73,12 @@ func generate(ctx context.Context, root, pkg string, gateway bool) error {
 	return nil
 }
 
-// compile gives what protoc would ask a plugin: the root's files, and all that they import before them.
-func compile(ctx context.Context, root string) (*pluginpb.CodeGeneratorRequest, error) {
+// compile gives what protoc would ask a plugin: the root's files below a directory, and all that they import before them.
+func compile(ctx context.Context, root, below string) (*pluginpb.CodeGeneratorRequest, error) {
 	request := &pluginpb.CodeGeneratorRequest{Parameter: proto.String("paths=source_relative")}
-	err := fs.WalkDir(os.DirFS(root), ".", func(path string, _ fs.DirEntry, err error) error {
-		if err == nil && filepath.Ext(path) == ".proto" {
-			request.FileToGenerate = append(request.FileToGenerate, path)
+	err := fs.WalkDir(os.DirFS(root), path.Join(".", below), func(file string, _ fs.DirEntry, err error) error {
+		if err == nil && filepath.Ext(file) == ".proto" {
+			request.FileToGenerate = append(request.FileToGenerate, file)
 		}
 		return err
 	})

@@ -2,4 +2,4 @@
 // needs none of it; the new order service and clients of the shop do.
 package shopv2
 
-//go:generate go run ../../../internal/generate -gateway=false -package banyan.dev/banyan/examples/shop/shopv2 ../contract
+//go:generate go run ../../../internal/generate -gateway=false -below shop/v2 -package banyan.dev/banyan/examples/shop/shopv2 ../contract
