@@ -21,6 +21,8 @@ type Options struct {
 	Paging Paging
 	// Unserved are operations that no SQL answers on purpose: full names, or patterns such as shop.v2.Reports.*.
 	Unserved []string
+	// Translated gives the newer operation that answers an older one in its place; nil where there is none. It may be nil.
+	Translated func(*contract.Operation) *contract.Operation
 }
 
 // Program is annotated SQL bound to a contract. Once verified it does not change and is safe for concurrent use.
@@ -315,7 +317,14 @@ func (s *statement) masks() []uint64 {
 func (b *binder) unanswered() {
 	for _, op := range b.contract.Operations() {
 		named := b.named(op)
+		var newer *contract.Operation
+		if b.options.Translated != nil {
+			newer = b.options.Translated(op)
+		}
 		switch {
+		case newer != nil && b.program.ops[op.Name] != nil:
+			b.faults.Add(b.program.ops[op.Name].pos, "remove the SQL, or list the operation under untranslated of its version", "%s is a translation of %s", op.Name, newer.Name)
+		case newer != nil:
 		case b.program.ops[op.Name] == nil && !named:
 			b.faults.Add(op.Pos, "write `-- rpc: "+string(op.Name)+"` in a .sql file, or list it under contract.unserved", "no SQL answers %s", op.Name)
 		case b.program.ops[op.Name] != nil && named:

@@ -13,6 +13,7 @@ import (
 	"cel.dev/cel-go/cel"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/adapters/versions"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/contract/expression"
 	"banyan.dev/banyan/internal/config"
@@ -54,14 +55,15 @@ func (c *capability) digest() string {
 type capabilityBinder struct {
 	cfg      *config.Config
 	contract *contract.Contract
+	versions *versions.Versions
 	compiler *expression.Compiler
 	taken    map[*contract.Operation]string // by which capability
 	faults   fault.List
 }
 
 // bindCapabilities binds them, and reports all that is wrong with them.
-func bindCapabilities(cfg *config.Config, c *contract.Contract) ([]*capability, fault.List) {
-	b := &capabilityBinder{cfg: cfg, contract: c, taken: map[*contract.Operation]string{}}
+func bindCapabilities(cfg *config.Config, c *contract.Contract, older *versions.Versions) ([]*capability, fault.List) {
+	b := &capabilityBinder{cfg: cfg, contract: c, versions: older, taken: map[*contract.Operation]string{}}
 	if len(cfg.Capabilities) == 0 {
 		return nil, b.faults
 	}
@@ -113,6 +115,10 @@ func (b *capabilityBinder) take(c *capability, at, pattern string) {
 			continue
 		}
 		matched = true
+		if newer := b.versions.Translated(op); newer != nil {
+			b.faults.Add(b.cfg.Pos(at), "leave it out, and name that one", "%s is a translation of %s, and moves with it", op.Name, newer.Name)
+			continue
+		}
 		if other, taken := b.taken[op]; taken {
 			if other != c.name {
 				b.faults.Add(b.cfg.Pos(at), "leave it in one of them: an operation has one flag", "%s is part of the capability %s already", op.Name, other)

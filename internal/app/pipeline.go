@@ -15,7 +15,7 @@ import (
 
 // assemble puts the request path together, from the legacy outwards:
 //
-//	REST, gRPC → telemetry → limits → idempotency keys → Router → legacy
+//	REST, gRPC → telemetry → limits → versions → idempotency keys → Router → legacy
 func (a *App) assemble(ctx context.Context, s *servers) error {
 	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
 	operations := c.Operations()
@@ -31,9 +31,9 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 		return nil
 	}
 
-	s.limits = limit.New(limits(cfg), strangler.NewIdempotent(strangler.IdempotentOptions{
+	s.limits = limit.New(limits(cfg), a.project.versions.Backend(strangler.NewIdempotent(strangler.IdempotentOptions{
 		Next: s.shifting.makeRouter(a.unserved(operations)), Refuse: a.refusesKeys,
-	}))
+	})))
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, s.limits)
 	}

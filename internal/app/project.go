@@ -12,6 +12,7 @@ import (
 
 	"banyan.dev/banyan/adapters/binlog/preflight"
 	"banyan.dev/banyan/adapters/rabbitmq"
+	"banyan.dev/banyan/adapters/versions"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/internal/fault"
@@ -30,6 +31,7 @@ type Project struct {
 	began        time.Time // when loading began
 	lower        bool      // the server makes names of schemas and tables lower case, and Config has them so
 	capabilities []*capability
+	versions     *versions.Versions
 	timings      []any // how long each phase of loading took, as slog attributes
 }
 
@@ -52,6 +54,14 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		p.Contract = c
 		faults.Append(checkPaths(c))
 	})
+	p.phase("versions", func() {
+		if p.Contract == nil {
+			return
+		}
+		bound, found := bindVersions(p.Config, p.Contract)
+		faults.Append(found)
+		p.versions = bound
+	})
 	p.phase("sql", func() {
 		files, found := readSQL(p.Config)
 		faults.Append(found)
@@ -59,7 +69,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 			return // without either, all that could be said is that nothing fits
 		}
 		faults.Append(checkUnserved(p.Config, p.Contract))
-		program, bound := legacy.Compile(p.Contract, files, compileOptions(p.Config))
+		program, bound := legacy.Compile(p.Contract, files, compileOptions(p.Config, p.versions))
 		faults.Append(bound)
 		p.Program = program
 	})
@@ -67,7 +77,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		if p.Contract == nil {
 			return
 		}
-		bound, found := bindCapabilities(p.Config, p.Contract)
+		bound, found := bindCapabilities(p.Config, p.Contract, p.versions)
 		faults.Append(found)
 		p.capabilities = bound
 	})
@@ -268,11 +278,12 @@ func checkPaths(c *contract.Contract) fault.List {
 	return faults
 }
 
-func compileOptions(cfg *config.Config) legacy.Options {
+func compileOptions(cfg *config.Config, older *versions.Versions) legacy.Options {
 	return legacy.Options{
-		Zone:     cfg.Legacy.TimeZone.Location,
-		Paging:   legacy.Paging{DefaultSize: cfg.Paging.DefaultSize, MaxSize: cfg.Paging.MaxSize, Keys: reveal(cfg.Paging.Keys)},
-		Unserved: cfg.Contract.Unserved,
+		Zone:       cfg.Legacy.TimeZone.Location,
+		Paging:     legacy.Paging{DefaultSize: cfg.Paging.DefaultSize, MaxSize: cfg.Paging.MaxSize, Keys: reveal(cfg.Paging.Keys)},
+		Unserved:   cfg.Contract.Unserved,
+		Translated: older.Translated,
 	}
 }
 
