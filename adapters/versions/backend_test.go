@@ -112,6 +112,7 @@ func TestErrorsAreTheOlderVersions(t *testing.T) {
 		{fields, "Put", strangler.Fail(codes.FailedPrecondition, "X", "address.city: has no name"), "FailedPrecondition city: has no name"},
 		{fields, "Put", strangler.Fail(codes.NotFound, "X", "there is none"), "NotFound there is none"},
 		{fields, "Put", strangler.Fail(codes.Unimplemented, "X", "a.v2.S.Put is declared, but not served here"), "Unimplemented a.v1.S.Put is declared, but not served here"},
+		{fields, "Put", strangler.Invalid("size", "must be a value of a.v2.Measure, in a.v2.Thing, not a.v2.Measured"), "InvalidArgument size: must be a value of a.v1.Size, in a.v1.Thing, not a.v2.Measured [size]"},
 		{updates, "Update", strangler.Invalid("human.name", "no"), "InvalidArgument person.surname: no [person.surname]"},
 		{updates, "Update", strangler.Fail(codes.InvalidArgument, "X", "address.street: no such street"), "InvalidArgument street: no such street"},
 		{updates, "Update", strangler.Invalid("update_mask", `"address.street" can't be changed by this call`), `InvalidArgument update_mask: "street" can't be changed by this call [update_mask]`},

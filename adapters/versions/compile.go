@@ -22,6 +22,8 @@ type translation struct {
 	// where there is none.
 	resource, newerResource protoreflect.FieldDescriptor
 	changed                 *plan
+	// names has the older full names of what errors may name.
+	names map[string]string
 }
 
 // Compile binds definitions to the contract and reports all that is wrong with them. Operations for which unserved is
@@ -60,6 +62,9 @@ func Compile(c *contract.Contract, definitions []Definition, unserved func(*cont
 	if !b.faults.Failed() {
 		b.unusedRules()
 		b.settle()
+		for _, t := range v.translations {
+			t.nameAll()
+		}
 	}
 	return v, b.faults
 }

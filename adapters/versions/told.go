@@ -69,11 +69,40 @@ func (t *translation) text(message string) string {
 	return message
 }
 
-// renamed gives a text with the older names of the operation and its request.
+// fullName finds what may be the full name of an operation, a message or an enum.
+var fullName = regexp.MustCompile(`[a-z][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)+`)
+
+// renamed gives a text with the older names of the operation, and of what requests are made of.
 func (t *translation) renamed(text string) string {
-	return strings.NewReplacer(
-		string(t.newer.Input.FullName()), string(t.older.Input.FullName()), string(t.newer.Name), string(t.older.Name),
-	).Replace(text)
+	return fullName.ReplaceAllStringFunc(text, func(name string) string {
+		if older, ok := t.names[name]; ok {
+			return older
+		}
+		return name
+	})
+}
+
+// nameAll fills names.
+func (t *translation) nameAll() {
+	t.names = map[string]string{string(t.newer.Name): string(t.older.Name)}
+	seen := map[*plan]bool{}
+	var visit func(p *plan)
+	visit = func(p *plan) {
+		if p == nil || seen[p] {
+			return
+		}
+		seen[p] = true
+		t.names[string(p.target.FullName())] = string(p.source.FullName())
+		p.root.each(func(s *step) {
+			for _, c := range s.copies {
+				if c.target.Enum() != nil {
+					t.names[string(c.target.Enum().FullName())] = string(s.field.Enum().FullName())
+				}
+				visit(c.sub)
+			}
+		})
+	}
+	visit(t.request)
 }
 
 // quoted finds paths that are quoted in what is said of a mask.

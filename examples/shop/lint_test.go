@@ -4,6 +4,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/bufbuild/protocompile"
@@ -19,12 +20,12 @@ func TestContractLints(t *testing.T) {
 	if testing.Short() {
 		t.Skip("buf takes a minute to build the first time")
 	}
-	own, err := filepath.Glob("contract/shop/v2/*.proto")
+	own, err := filepath.Glob("contract/shop/v*/*.proto")
 	if err != nil {
 		t.Fatal(err)
 	}
 	for i := range own {
-		own[i] = "shop/v2/" + filepath.Base(own[i])
+		own[i] = strings.TrimPrefix(filepath.ToSlash(own[i]), "contract/")
 	}
 	compiler := protocompile.Compiler{
 		Resolver: protocompile.WithStandardImports(protocompile.CompositeResolver{

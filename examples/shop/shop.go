@@ -10,8 +10,8 @@ import (
 	"io/fs"
 )
 
-//go:embed banyan.yaml contract sql
+//go:embed banyan.yaml contract sql versions
 var files embed.FS
 
-// Files gives banyan.yaml and the trees contract and sql that it names.
+// Files gives banyan.yaml and the trees contract, sql and versions that it names.
 func Files() fs.FS { return files }

@@ -120,6 +120,8 @@ func openShop(ctx context.Context, server *devstack.Database) (*sql.DB, error) {
 const config = `contract:
   paths: [contract]
 sql: [sql/*.sql]
+versions:
+  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml}
 legacy: {dsn: "${BANYAN_LEGACY_DSN}", time_zone: UTC, start_timeout: 2m}
 broker: {url: "${BANYAN_BROKER_URL}"}
 mirror: {max_memory: 32MiB}

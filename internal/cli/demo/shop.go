@@ -217,6 +217,8 @@ func configFor(dsn, amqpURL, service, rest, grpc, admin string) ([]byte, error) 
 contract:
   paths: [contract]
 sql: [sql/*.sql]
+versions:
+  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml}
 legacy:
   dsn: %s
 broker:

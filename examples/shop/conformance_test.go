@@ -1,0 +1,201 @@
+package shop_test
+
+import (
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/go-sql-driver/mysql"
+	"google.golang.org/grpc"
+
+	shop "banyan.dev/banyan/examples/shop"
+	"banyan.dev/banyan/examples/shop/generate"
+	"banyan.dev/banyan/examples/shop/orders"
+	"banyan.dev/banyan/examples/shop/schema"
+	"banyan.dev/banyan/internal/app"
+	"banyan.dev/banyan/internal/app/apptest"
+	"banyan.dev/banyan/internal/devstack"
+)
+
+// Clients of shop.v1 and shop.v2 run one script side by side against the same rows, over gRPC and over REST, while the
+// orders are the old shop's, are compared, and are the new service's.
+func TestVersionsConform(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a broker and a service, and shifts")
+	}
+	s := newShifted(t)
+	for _, stage := range []string{"off", "shadow", "live"} {
+		s.reach(t, stage)
+		for name, conn := range map[string]grpc.ClientConnInterface{"gRPC": s.facade.Conn, "REST": restConn{s.facade.REST}} {
+			t.Run(stage+"/"+name, func(t *testing.T) { newScript(t, s.db, conn, stage+name).run(t) })
+		}
+		if stage == "shadow" {
+			s.compared(t)
+		}
+	}
+}
+
+// shifted is the shop with its new order service beside, and a facade that can shift the orders.
+type shifted struct {
+	db     *sql.DB
+	facade *apptest.Server
+}
+
+const shiftedConfig = `contract: {paths: [contract]}
+sql: [sql/*.sql]
+versions:
+  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml}
+legacy: {dsn: "${DSN}"}
+ledger: {schema: "${LEDGER}"}
+broker: {url: "${BROKER}"}
+services:
+  orders: {target: "${SERVICE}"}
+capabilities:
+  orders:
+    service: orders
+    operations: [shop.v2.OrderService.*]
+    entity: shop.v2.Order
+    key: customer_id
+    keys: {PlaceOrder: order.customer_id, ListOrders: customer_id}
+paging: {keys: [0123456789abcdef]}
+listen: {rest: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}
+`
+
+func newShifted(t *testing.T) *shifted {
+	t.Helper()
+	dsn, url := devstack.MariaDB(t).NewSchema(t), devstack.RabbitMQ(t).NewVHost(t)
+	parsed, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &shifted{}
+	if s.db, err = sql.Open("mysql", dsn); err != nil {
+		t.Fatal(err)
+	}
+	ledger := "l_" + parsed.DBName[:min(len(parsed.DBName), 40)]
+	t.Cleanup(func() {
+		_, err := s.db.ExecContext(context.Background(), "DROP DATABASE IF EXISTS "+ledger)
+		if err := errors.Join(err, s.db.Close()); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := errors.Join(schema.Create(t.Context(), s.db), generate.Generate(t.Context(), s.db, small())); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := os.CopyFS(dir, shop.Files()); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "banyan.yaml"), []byte(shiftedConfig), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	listen := freeAddress(t)
+	s.facade = apptest.StartWith(t, dir, map[string]string{"DSN": dsn, "LEDGER": ledger, "BROKER": url, "SERVICE": listen}, app.Options{})
+	config, err := orders.DefaultConfig()
+	if err != nil {
+		t.Fatal(err)
+	}
+	percents, err := generate.Taxes(small())
+	if err != nil {
+		t.Fatal(err)
+	}
+	taxes, err := json.Marshal(percents)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := config.AddTaxes(taxes); err != nil {
+		t.Fatal(err)
+	}
+	(&beside{}).start(t, orders.Options{
+		Listen: listen, Database: filepath.Join(dir, "orders.db"), Broker: url, Facade: []string{s.facade.GRPC}, Config: config,
+		Logger: slog.New(slog.NewTextHandler(t.Output(), nil)), ReadyFile: filepath.Join(dir, "ready.json"),
+	})
+	return s
+}
+
+// compared waits until a read was answered alike by both sides. Reads that come right behind a write may differ: events take
+// their time.
+func (s *shifted) compared(t *testing.T) {
+	t.Helper()
+	apptest.Poll(t, "shadow reads", func() error {
+		status := s.admin(t, http.MethodGet, "capabilities/orders", nil)
+		if shadow, ok := status["shadow"].(map[string]any); !ok || shadow["same"] == nil || fmt.Sprint(shadow["same"]) == "0" {
+			return fmt.Errorf("%v", status)
+		}
+		return nil
+	})
+}
+
+// freeAddress gives an address that nobody listens on.
+func freeAddress(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// reach shifts the orders to a stage.
+func (s *shifted) reach(t *testing.T, stage string) {
+	t.Helper()
+	switch stage {
+	case "off":
+		return
+	case "shadow":
+		s.advance(t, "mirrored")
+		apptest.Poll(t, "the backfill", func() error {
+			if status := s.admin(t, http.MethodGet, "capabilities/orders", nil); status["backfill"] != "done" {
+				return fmt.Errorf("%v", status)
+			}
+			return nil
+		})
+	}
+	s.advance(t, stage)
+}
+
+func (s *shifted) advance(t *testing.T, stage string) {
+	t.Helper()
+	if done := s.admin(t, http.MethodPost, "capabilities/orders:advance", map[string]any{"stage": stage}); done["done"] != true {
+		t.Fatalf("%s: %v", stage, done)
+	}
+}
+
+// admin asks the admin API.
+func (s *shifted) admin(t *testing.T, method, path string, body any) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request, err := http.NewRequestWithContext(t.Context(), method, "http://"+s.facade.Admin+"/admin/v1/"+path, bytes.NewReader(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("X-Banyan-Who", "test@here")
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	if text, err = io.ReadAll(answer.Body); err != nil {
+		t.Fatal(err)
+	}
+	var out map[string]any
+	if err := json.Unmarshal(text, &out); err != nil || answer.StatusCode != http.StatusOK {
+		t.Fatalf("%s %s: %d %s", method, path, answer.StatusCode, text)
+	}
+	return out
+}
