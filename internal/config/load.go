@@ -35,10 +35,13 @@ func Load(path string, lookup Lookup) (*Config, fault.List) {
 		(&decoder{faults: &fault.List{}}).defaults(reflect.ValueOf(cfg).Elem())
 		return cfg, faults
 	}
-	return Parse(path, data, lookup)
+	cfg, faults := Parse(path, data, lookup)
+	cfg.readVersions(lookup, &faults)
+	return cfg, faults
 }
 
-// Parse reads a config from memory; path is its name in faults, and what its relative paths are relative to.
+// Parse reads a config from memory, without the files that versions name; path is its name in faults, and what its relative
+// paths are relative to.
 func Parse(path string, data []byte, lookup Lookup) (*Config, fault.List) {
 	var faults fault.List
 	cfg := &Config{file: path, positions: map[string]fault.Pos{}, values: map[string]valuePos{}}
@@ -46,7 +49,6 @@ func Parse(path string, data []byte, lookup Lookup) (*Config, fault.List) {
 	d.defaults(reflect.ValueOf(cfg).Elem())
 	if body, ok := d.parse(data); ok {
 		d.decode(body, cfg)
-		d.readVersions(cfg)
 		validate(cfg, &faults)
 	}
 	return cfg, faults

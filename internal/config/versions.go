@@ -63,22 +63,22 @@ type VersionEnum struct {
 func (c *Config) VersionNames() []string { return slices.Sorted(maps.Keys(c.Versions)) }
 
 // readVersions reads the files that versions name.
-func (d *decoder) readVersions(c *Config) {
+func (c *Config) readVersions(lookup Lookup, faults *fault.List) {
 	for _, name := range c.VersionNames() {
 		path, v := "versions."+name, c.Versions[name]
 		if v.File == "" {
 			continue
 		}
 		if len(v.Untranslated)+len(v.Operations)+len(v.Messages)+len(v.Enums) > 0 {
-			d.faults.Add(c.Pos(path+".file"), "move all of it into one of the two", "%s has a file, and keys that belong there", path)
+			faults.Add(c.Pos(path+".file"), "move all of it into one of the two", "%s has a file, and keys that belong there", path)
 			continue
 		}
 		data, err := os.ReadFile(v.File)
 		if err != nil {
-			d.faults.Add(c.Pos(path+".file"), "paths are relative to the config file", "can't read %s: %v", v.File, errors.Unwrap(err))
+			faults.Add(c.Pos(path+".file"), "paths are relative to the config file", "can't read %s: %v", v.File, errors.Unwrap(err))
 			continue
 		}
-		own := &decoder{file: v.File, source: data, lookup: d.lookup, faults: d.faults, positions: d.positions, values: d.values, most: maxTranslation}
+		own := &decoder{file: v.File, source: data, lookup: lookup, faults: faults, positions: c.positions, values: c.values, most: maxTranslation}
 		var read translation
 		if body, ok := own.parse(data); ok {
 			own.section(body, fault.Pos{File: v.File, Line: 1, Col: 1}, reflect.ValueOf(&read).Elem(), path)

@@ -29,7 +29,10 @@ operations: {a.v1.S.Get: {}}
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "banyan.yaml")
-	c, faults := Parse(file, []byte(versioned+"  a.v1: {of: a.v2, file: v1.yaml}\n"), env(nil))
+	if err := os.WriteFile(file, []byte(versioned+"  a.v1: {of: a.v2, file: v1.yaml}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c, faults := Load(file, env(nil))
 	if diff := cmp.Diff([]string{
 		own + ":10:1: unknown key \"enum\" in versions.a.v1 (did you mean enums?)",
 		own + ":11:14: versions.a.v1.operations.a.v1.S.Get.to is missing (add it; docs/config.md says what it holds)",
@@ -60,11 +63,14 @@ operations: {a.v1.S.Get: {}}
 func TestVersionsThatCanNotBeRead(t *testing.T) {
 	dir := t.TempDir()
 	file := filepath.Join(dir, "banyan.yaml")
-	_, faults := Parse(file, []byte(versioned+`  a.v1: {of: a.v2, file: none.yaml}
+	if err := os.WriteFile(file, []byte(versioned+`  a.v1: {of: a.v2, file: none.yaml}
   a.v0: {of: a.v1, file: v0.yaml, untranslated: [a.v0.S.Get]}
   b.v1: {of: b.v2, messages: {"b.v1.M of b.v2.M": {}}}
   c.v1: {}
-`), env(nil))
+`), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, faults := Load(file, env(nil))
 	if diff := cmp.Diff([]string{
 		file + ":5:20: can't read " + filepath.Join(dir, "none.yaml") + ": no such file or directory (paths are relative to the config file)",
 		file + ":6:20: versions.a.v0 has a file, and keys that belong there (move all of it into one of the two)",
