@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"cel.dev/cel-go/cel"
+	"cel.dev/cel-go/common/types"
 	"cel.dev/cel-go/common/types/ref"
 	"cel.dev/cel-go/ext"
 	"google.golang.org/protobuf/proto"
@@ -13,8 +14,15 @@ import (
 // Compiler compiles expressions for one contract. It is not safe for concurrent use.
 type Compiler struct {
 	base  *cel.Env
-	whole string                             // the name of the message as a whole
-	envs  map[protoreflect.FullName]*cel.Env // by message
+	whole string                           // the name of the message as a whole
+	envs  map[protoreflect.FullName]*scope // by message
+}
+
+// scope is what expressions over a message have.
+type scope struct {
+	env *cel.Env
+	// fields are found once: CEL makes what it tells of a field anew each time.
+	fields map[string]*types.FieldType
 }
 
 // Option changes what expressions of a Compiler can say.
@@ -64,14 +72,15 @@ func NewCompiler(files []protoreflect.FileDescriptor, more ...Option) (*Compiler
 	if err != nil {
 		return nil, fmt.Errorf("making the CEL environment: %w", err)
 	}
-	return &Compiler{base: base, whole: chosen.whole, envs: map[protoreflect.FullName]*cel.Env{}}, nil
+	return &Compiler{base: base, whole: chosen.whole, envs: map[protoreflect.FullName]*scope{}}, nil
 }
 
-// env gives the environment of expressions over a message.
-func (c *Compiler) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
-	if env := c.envs[md.FullName()]; env != nil {
-		return env, nil
+// scope gives what expressions over a message have.
+func (c *Compiler) scope(md protoreflect.MessageDescriptor) (*scope, error) {
+	if s := c.envs[md.FullName()]; s != nil {
+		return s, nil
 	}
+	s := &scope{fields: map[string]*types.FieldType{}}
 	opts := []cel.EnvOption{cel.Container(string(md.ParentFile().Package()))}
 	fields := md.Fields()
 	for i := range fields.Len() {
@@ -80,17 +89,18 @@ func (c *Compiler) env(md protoreflect.MessageDescriptor) (*cel.Env, error) {
 		if !ok {
 			return nil, fmt.Errorf("field %s of %s has no CEL type", name, md.FullName())
 		}
+		s.fields[name] = ft
 		opts = append(opts, cel.Variable(name, ft.Type))
 	}
 	if fields.ByName(protoreflect.Name(c.whole)) == nil {
 		opts = append(opts, cel.Variable(c.whole, cel.ObjectType(string(md.FullName()))))
 	}
-	env, err := c.base.Extend(opts...)
-	if err != nil {
+	var err error
+	if s.env, err = c.base.Extend(opts...); err != nil {
 		return nil, err
 	}
-	c.envs[md.FullName()] = env
-	return env, nil
+	c.envs[md.FullName()] = s
+	return s, nil
 }
 
 // Compile checks that src is CEL over md and gives one of types, or any where that can't be told beforehand. needed says in
@@ -112,26 +122,26 @@ func (c *Compiler) Compile(md protoreflect.MessageDescriptor, src, needed string
 
 // CompileAny is Compile for an expression of any type, which the caller looks at.
 func (c *Compiler) CompileAny(md protoreflect.MessageDescriptor, src string) (*Expression, *cel.Issues, error) {
-	env, err := c.env(md)
+	s, err := c.scope(md)
 	if err != nil {
 		return nil, nil, err
 	}
-	ast, iss := env.Compile(src)
+	ast, iss := s.env.Compile(src)
 	if len(iss.Errors()) > 0 {
 		return nil, iss, nil
 	}
-	prg, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	prg, err := s.env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Expression{program: prg, ast: ast, env: env, message: md, whole: c.whole}, nil, nil
+	return &Expression{program: prg, ast: ast, fields: s.fields, message: md, whole: c.whole}, nil, nil
 }
 
 // Expression is compiled CEL over a message. It is safe for concurrent use.
 type Expression struct {
 	program cel.Program
 	ast     *cel.Ast
-	env     *cel.Env
+	fields  map[string]*types.FieldType
 	message protoreflect.MessageDescriptor
 	whole   string
 }
@@ -163,7 +173,7 @@ type activation struct {
 
 // ResolveName gives a field by name, or the message by the name that the whole has.
 func (a *activation) ResolveName(name string) (any, bool) {
-	ft, ok := a.e.env.CELTypeProvider().FindStructFieldType(string(a.e.message.FullName()), name)
+	ft, ok := a.e.fields[name]
 	if !ok {
 		if name == a.e.whole {
 			return a.msg, true
