@@ -47,7 +47,7 @@ func TestBothSides(t *testing.T) {
 	}
 	p := plan{workers: 2, rounds: 1, duration: 20 * time.Millisecond}
 	rows := 0
-	err = measureAll(ctx, p, sides, items, func(r row) {
+	err = measureAll(ctx, p, sides, alike(workloads(items), 2), func(r row) {
 		rows++
 		for i, s := range sides {
 			if got := r.samples[i]; len(got) != 1 || got[0].rate <= 0 || got[0].cpu <= 0 || got[0].allocations <= 0 || got[0].p99 < got[0].p50 {
@@ -60,6 +60,43 @@ func TestBothSides(t *testing.T) {
 	}
 	if rows != 6 {
 		t.Errorf("%d rows, want 6", rows)
+	}
+}
+
+// The older version answers as the newer one, and its rows can be measured.
+func TestOlderVersion(t *testing.T) {
+	if testing.Short() {
+		t.Skip("starts a database and a service")
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+	defer cancel()
+	dsn := devstack.MariaDB(t).NewSchema(t)
+	if err := seed(ctx, dsn); err != nil {
+		t.Fatal(err)
+	}
+	banyan, err := startSide(ctx, versionedSide, dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := banyan.stop(); err != nil {
+			t.Error(err)
+		}
+	}()
+	if err := verifyOlder(ctx, banyan, 7, 3); err != nil {
+		t.Fatal(err)
+	}
+	rows := 0
+	err = measureAll(ctx, plan{workers: 2, rounds: 1, duration: 20 * time.Millisecond}, twoNames(banyan), olderWorkloads(), func(r row) {
+		rows++
+		for i := range r.samples {
+			if got := r.samples[i]; len(got) != 1 || got[0].rate <= 0 || got[0].allocations <= 0 {
+				t.Errorf("%s: %+v", r.name, got)
+			}
+		}
+	})
+	if err != nil || rows != 12 {
+		t.Errorf("%d rows, want 12: %v", rows, err)
 	}
 }
 
@@ -126,7 +163,7 @@ func TestChildEndsWithItsParent(t *testing.T) {
 
 func TestReport(t *testing.T) {
 	var text strings.Builder
-	r := report{out: &text, sides: []*side{{name: banyanSide}, {name: baselineSide}}}
+	r := report{out: &text, sides: []*side{{name: banyanSide}, {name: baselineSide}}, bar: bar}
 	r.begin(plan{workers: 16, rounds: 3, duration: time.Second}, "MariaDB")
 	r.row(row{name: "point read, gRPC", samples: [][]sample{
 		{{rate: 1000, p50: 1}, {rate: 3000, p50: 1}, {rate: 2000, p50: 1}},

@@ -1,10 +1,11 @@
 // Bench compares Banyan with what a team would write by hand, side by side in one run: the facade with a service that
 // answers the same contract from the same database, then the mirror with a program that sends the same table's changes to
-// the same broker. Run it from anywhere:
+// the same broker. Between them it compares an older version of the contract with the newer one that it is a translation of.
+// Run it from anywhere:
 //
-//	go run ./bench                 twenty minutes
-//	go run ./bench -quick          two
-//	go run ./bench -part facade    the one, or the other (mirror)
+//	go run ./bench                 half an hour
+//	go run ./bench -quick          two or three minutes
+//	go run ./bench -part facade    one of them: facade, versions, mirror
 //
 // docs/performance.md says how it measures and what that does and doesn't show.
 package main
@@ -38,7 +39,7 @@ func main() {
 		m = mirrorbench.Quick()
 		return nil
 	})
-	part := flag.String("part", "", "measure only the "+facadePart+" or the "+mirrorPart)
+	part := flag.String("part", "", "measure only one of "+strings.Join(allParts(), ", "))
 	flag.IntVar(&p.workers, "workers", p.workers, "requests under way at once")
 	flag.IntVar(&p.rounds, "rounds", p.rounds, "measurements of each side, by turns")
 	flag.DurationVar(&p.warmUp, "warm-up", p.warmUp, "before each measurement")
@@ -50,23 +51,28 @@ func main() {
 	flag.Parse()
 	m.Profiles = p.profiles
 	exit(measureParts(ctx, *part, *into, map[string]func(io.Writer) error{
-		facadePart: func(out io.Writer) error { return run(ctx, p, out) },
-		mirrorPart: func(out io.Writer) error { return mirrorbench.Run(ctx, m, mirrorMachine, out) },
+		facadePart:   func(out io.Writer) error { return run(ctx, p, out) },
+		versionsPart: func(out io.Writer) error { return runVersions(ctx, p, out) },
+		mirrorPart:   func(out io.Writer) error { return mirrorbench.Run(ctx, m, mirrorMachine, out) },
 	}))
 }
 
 // The parts of the benchmark.
 const (
-	facadePart = "facade"
-	mirrorPart = "mirror"
+	facadePart   = "facade"
+	versionsPart = "versions"
+	mirrorPart   = "mirror"
 )
 
-// measureParts runs one part, or all one after the other, and puts what each prints into a page, if that has a name.
+// allParts gives them in the order in which they are measured.
+func allParts() []string { return []string{facadePart, versionsPart, mirrorPart} }
+
+// measureParts runs one part, or all, one after the other, and puts what each prints into a page, if that has a name.
 func measureParts(ctx context.Context, only, into string, parts map[string]func(io.Writer) error) error {
 	if _, known := parts[only]; !known && only != "" {
-		return fmt.Errorf("no part is named %q: there are %s and %s", only, facadePart, mirrorPart)
+		return fmt.Errorf("no part is named %q: there are %s", only, strings.Join(allParts(), ", "))
 	}
-	for i, part := range []string{facadePart, mirrorPart} {
+	for i, part := range allParts() {
 		if only != "" && only != part {
 			continue
 		}

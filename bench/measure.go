@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 	"time"
 
@@ -26,10 +27,25 @@ type row struct {
 	samples [][]sample
 }
 
-// measureAll measures every workload over every transport, and tells each row as soon as it is done.
-func measureAll(ctx context.Context, p plan, sides []*side, items *newItems, done func(row)) error {
+// match is what a row measures: a workload of each side.
+type match struct {
+	name string
+	of   []workload
+}
+
+// alike gives matches in which all sides have the same workload.
+func alike(all []workload, sides int) []match {
+	out := make([]match, len(all))
+	for i, w := range all {
+		out[i] = match{w.name, slices.Repeat([]workload{w}, sides)}
+	}
+	return out
+}
+
+// measureAll measures every match over every transport, and tells each row as soon as it is done.
+func measureAll(ctx context.Context, p plan, sides []*side, all []match, done func(row)) error {
 	measured := false
-	for _, w := range workloads(items) {
+	for _, w := range all {
 		for _, t := range transports() {
 			name := w.name + ", " + t.name
 			if !strings.Contains(name, p.only) {
@@ -51,10 +67,10 @@ func measureAll(ctx context.Context, p plan, sides []*side, items *newItems, don
 }
 
 // measureRow lets the sides run by turns, so that whatever else the machine does meets both.
-func measureRow(ctx context.Context, p plan, sides []*side, w workload, t transport) (r row, err error) {
+func measureRow(ctx context.Context, p plan, sides []*side, w match, t transport) (r row, err error) {
 	workers := make([][]load.Worker, len(sides))
 	for i, s := range sides {
-		if workers[i], err = t.workers(ctx, s, w, p.workers); err != nil {
+		if workers[i], err = t.workers(ctx, s, w.of[i], p.workers); err != nil {
 			return r, err
 		}
 		defer func() { err = errors.Join(err, closeAll(workers[i])) }()
@@ -121,9 +137,9 @@ func run(ctx context.Context, p plan, out io.Writer) (err error) {
 	if err := verify(ctx, sides, workloads(items), 20); err != nil {
 		return fmt.Errorf("the sides don't answer alike: %w", err)
 	}
-	report := report{out: out, sides: sides}
+	report := report{out: out, sides: sides, bar: bar}
 	report.begin(p, version)
-	if err := measureAll(ctx, p, sides, items, report.row); err != nil {
+	if err := measureAll(ctx, p, sides, alike(workloads(items), len(sides)), report.row); err != nil {
 		return err
 	}
 	report.end()

@@ -10,8 +10,11 @@ import (
 // places gives the lines of a page that a part's report is between.
 func places(part string) (begins, ends string) {
 	what := "what `make bench` printed"
-	if part == mirrorPart {
+	switch part {
+	case mirrorPart:
 		what += " of the mirror"
+	case versionsPart:
+		what += " of older versions"
 	}
 	return "<!-- " + what + " -->\n", "<!-- end of " + what + " -->\n"
 }

@@ -28,11 +28,13 @@ const (
 const (
 	banyanSide   = "Banyan"
 	baselineSide = "baseline"
+	// versionedSide is Banyan with an older version.
+	versionedSide = "Banyan with an older version"
 )
 
 // project is what a team would bring to Banyan.
 //
-//go:embed banyan.yaml sql/*.sql contract/bench/v1/*.proto
+//go:embed banyan.yaml versions.yaml sql/*.sql contract/bench/v1/*.proto older/*.yaml older/bench/v0/*.proto
 var project embed.FS
 
 // addresses are where a side listens, as host:port.
@@ -56,7 +58,9 @@ func serve(ctx context.Context, side string, in io.Reader, out io.Writer) error 
 	}
 	switch side {
 	case banyanSide:
-		return serveBanyan(ctx, ready)
+		return serveBanyan(ctx, "banyan.yaml", ready)
+	case versionedSide:
+		return serveBanyan(ctx, "versions.yaml", ready)
 	case baselineSide:
 		return serveBaseline(ctx, os.Getenv(dsnVariable), ready)
 	default:
@@ -65,7 +69,7 @@ func serve(ctx context.Context, side string, in io.Reader, out io.Writer) error 
 }
 
 // serveBanyan serves as `banyan serve` does, with its defaults.
-func serveBanyan(ctx context.Context, ready func(rest, grpc string) error) (err error) {
+func serveBanyan(ctx context.Context, config string, ready func(rest, grpc string) error) (err error) {
 	dir, err := os.MkdirTemp("", "banyan-bench-")
 	if err != nil {
 		return fmt.Errorf("make a directory for the project: %w", err)
@@ -74,7 +78,7 @@ func serveBanyan(ctx context.Context, ready func(rest, grpc string) error) (err 
 	if err := os.CopyFS(dir, project); err != nil {
 		return fmt.Errorf("lay the project out: %w", err)
 	}
-	loaded, faults := app.Load(ctx, filepath.Join(dir, "banyan.yaml"), os.LookupEnv)
+	loaded, faults := app.Load(ctx, filepath.Join(dir, config), os.LookupEnv)
 	if err := faults.Err(); err != nil {
 		return err
 	}
