@@ -64,16 +64,15 @@ func appendPacked(dst []byte, fd protoreflect.FieldDescriptor, list traits.Liste
 		return dst, nil
 	}
 	enc := encodingOf(fd.Kind())
-	return appendNested(dst, fd.Number(), func(dst []byte) ([]byte, error) {
-		for it := list.Iterator(); it.HasNext() == types.True; {
-			bits, err := scalarBits(fd, it.Next())
-			if err != nil {
-				return dst, err
-			}
-			dst = enc.write(dst, bits)
+	dst, begin := open(dst, fd.Number())
+	for it := list.Iterator(); it.HasNext() == types.True; {
+		bits, err := scalarBits(fd, it.Next())
+		if err != nil {
+			return dst, err
 		}
-		return dst, nil
-	})
+		dst = enc.write(dst, bits)
+	}
+	return closeAt(dst, begin), nil
 }
 
 // appendMap appends entries in the order of their bytes, so that the same map always gives the same message.

@@ -36,7 +36,7 @@ type lab struct {
 }
 
 // load compiles the archive's .proto files and its rules, and gives their faults.
-func load(t *testing.T, archive *txtar.Archive) (*lab, fault.List) {
+func load(t testing.TB, archive *txtar.Archive) (*lab, fault.List) {
 	t.Helper()
 	files := fstest.MapFS{}
 	var definitions []versions.Definition
@@ -77,7 +77,7 @@ func load(t *testing.T, archive *txtar.Archive) (*lab, fault.List) {
 //	  field: source
 //	  unset field
 //	  ignored field
-func parse(t *testing.T, text string) (out []versions.Definition) {
+func parse(t testing.TB, text string) (out []versions.Definition) {
 	t.Helper()
 	var message *versions.MessageRule
 	var enum *versions.EnumRule
@@ -128,7 +128,7 @@ func parse(t *testing.T, text string) (out []versions.Definition) {
 }
 
 // message reads a message from JSON.
-func message(t *testing.T, md protoreflect.MessageDescriptor, text string) protoreflect.Message {
+func message(t testing.TB, md protoreflect.MessageDescriptor, text string) protoreflect.Message {
 	t.Helper()
 	m := dynamicpb.NewMessage(md)
 	if err := protojson.Unmarshal([]byte(text), m); err != nil {
@@ -137,7 +137,7 @@ func message(t *testing.T, md protoreflect.MessageDescriptor, text string) proto
 	return m
 }
 
-func wire(t *testing.T, m protoreflect.Message) []byte {
+func wire(t testing.TB, m protoreflect.Message) []byte {
 	t.Helper()
 	b, err := proto.MarshalOptions{Deterministic: true}.Marshal(m.Interface())
 	if err != nil {
@@ -147,7 +147,7 @@ func wire(t *testing.T, m protoreflect.Message) []byte {
 }
 
 // call makes a call of an operation and gives the replies.
-func (l *lab) call(t *testing.T, op *contract.Operation, request *contract.Payload) (replies []*contract.Payload, err error) {
+func (l *lab) call(t testing.TB, op *contract.Operation, request *contract.Payload) (replies []*contract.Payload, err error) {
 	t.Helper()
 	l.asked = nil
 	err = l.backend.Call(t.Context(), &strangler.Call{Operation: op, Request: request, RequestID: "r", Claims: map[string]any{"sub": "me"}}, func(r *strangler.Reply) error {
@@ -157,7 +157,7 @@ func (l *lab) call(t *testing.T, op *contract.Operation, request *contract.Paylo
 	return replies, err
 }
 
-func (l *lab) operation(t *testing.T, name string) *contract.Operation {
+func (l *lab) operation(t testing.TB, name string) *contract.Operation {
 	t.Helper()
 	op := l.contract.Operation(protoreflect.FullName(name))
 	if op == nil {
@@ -180,7 +180,7 @@ func told(err error) string {
 }
 
 // same holds a message against JSON.
-func same(t *testing.T, got *contract.Payload, want string) {
+func same(t testing.TB, got *contract.Payload, want string) {
 	t.Helper()
 	b, err := got.Wire()
 	if err != nil {

@@ -66,35 +66,29 @@ func below(err error, field string) error {
 	return &told
 }
 
-// running is a plan at work.
+// running is a plan at work. What it writes into the target itself is handed from call to call; the other groups are here.
 type running struct {
 	plan *plan
-	out  [][]byte // of each group
+	// groups are what is in each group but the first.
+	groups [][]byte
 	// there says which groups are present even if they are empty.
 	there []bool
 	// needed has the fields that expressions read.
 	needed []byte
-	seen   []uint64
+	seen   [2]uint64
+	more   []uint64 // further bits, where a message has many fields
 	update *update
-	// space spares making the slices of small plans.
-	space struct {
-		out  [4][]byte
-		seen [2]uint64
-	}
 }
 
 // run appends the target's bytes to dst. in is set in what an update changes.
 func (p *plan) run(dst, src []byte, in *update) ([]byte, error) {
-	var r running
-	r.plan, r.update = p, in
-	r.out, r.seen = r.space.out[:1], r.space.seen[:]
+	r := running{plan: p, update: in}
 	if len(p.groups) > 1 {
-		r.out, r.there = append(r.out, make([][]byte, len(p.groups)-1)...), make([]bool, len(p.groups))
+		r.groups, r.there = make([][]byte, len(p.groups)), make([]bool, len(p.groups))
 	}
 	if words := (p.bits + 63) / 64; words > len(r.seen) {
-		r.seen = make([]uint64, words)
+		r.more = make([]uint64, words)
 	}
-	r.out[0] = dst
 	around := in
 	if p.mask != nil {
 		var err error
@@ -106,29 +100,56 @@ func (p *plan) run(dst, src []byte, in *update) ([]byte, error) {
 			around = nil // what is beside the resource is no change
 		}
 	}
-	if err := r.level(p.root, src, in); err != nil {
-		return r.out[0], err
+	begin := len(dst)
+	dst, err := r.level(dst, p.root, src, in)
+	if err != nil {
+		return dst, err
 	}
-	if err := r.fill(around); err != nil {
-		return r.out[0], err
-	}
-	for i := len(r.out) - 1; i > 0; i-- {
-		if err := r.choices(i, 0); err != nil {
-			return r.out[0], err
-		}
-		if g := p.groups[i]; r.there[i] || len(r.out[i]) > 0 {
-			to := protowire.AppendTag(r.out[g.parent], g.number, protowire.BytesType)
-			r.out[g.parent] = protowire.AppendBytes(to, r.out[i])
+	if len(p.absent) > 0 || len(p.fillers) > 0 {
+		if dst, err = r.fill(dst, around); err != nil {
+			return dst, err
 		}
 	}
-	return r.out[0], r.choices(0, len(dst))
+	for i := len(r.groups) - 1; i > 0; i-- {
+		if err := r.choices(i, r.groups[i]); err != nil {
+			return dst, err
+		}
+		if g := p.groups[i]; r.there[i] || len(r.groups[i]) > 0 {
+			to := r.into(&dst, g.parent)
+			*to = protowire.AppendBytes(protowire.AppendTag(*to, g.number, protowire.BytesType), r.groups[i])
+		}
+	}
+	return dst, r.choices(0, dst[begin:])
 }
 
-// choices looks at the oneofs of a group, whose bytes begin at from.
-func (r *running) choices(group, from int) error {
+// into gives where a group is written; the first one is dst.
+func (r *running) into(dst *[]byte, group int) *[]byte {
+	if group == 0 {
+		return dst
+	}
+	return &r.groups[group]
+}
+
+// mark notes that a field is there, and says whether it was before.
+func (r *running) mark(bit int) (twice bool) {
+	word := &r.seen[0]
+	switch {
+	case r.more != nil:
+		word = &r.more[bit/64]
+	case bit >= 64:
+		word = &r.seen[1]
+	}
+	mask := uint64(1) << (bit % 64)
+	twice = *word&mask != 0
+	*word |= mask
+	return twice
+}
+
+// choices looks at the oneofs of a group, which has these bytes.
+func (r *running) choices(group int, b []byte) error {
 	for i := range r.plan.choices {
 		if c := &r.plan.choices[i]; c.group == group {
-			if err := c.check(r.plan, r.out[group][from:]); err != nil {
+			if err := c.check(r.plan, b); err != nil {
 				return err
 			}
 		}
@@ -145,15 +166,15 @@ func (r *running) below(in *update, l *level, fd protoreflect.FieldDescriptor) *
 }
 
 // level brings over the fields of a message of the source.
-func (r *running) level(l *level, src []byte, in *update) error {
+func (r *running) level(dst []byte, l *level, src []byte, in *update) ([]byte, error) {
 	for at := 0; at < len(src); {
 		num, typ, tagged := protowire.ConsumeTag(src[at:])
 		if tagged < 0 {
-			return &malformedError{protowire.ParseError(tagged)}
+			return dst, &malformedError{protowire.ParseError(tagged)}
 		}
 		size := protowire.ConsumeFieldValue(num, typ, src[at+tagged:])
 		if size < 0 {
-			return &malformedError{protowire.ParseError(size)}
+			return dst, &malformedError{protowire.ParseError(size)}
 		}
 		begin, val := at, src[at+tagged:at+tagged+size]
 		at += tagged + size
@@ -161,12 +182,8 @@ func (r *running) level(l *level, src []byte, in *update) error {
 		if s == nil || typ != s.enc.wireType() && !(s.list && typ == protowire.BytesType) {
 			continue // as decoders do with what they don't know
 		}
-		if !s.list {
-			word, bit := s.bit/64, uint64(1)<<(s.bit%64)
-			if r.seen[word]&bit != 0 {
-				return errSplit
-			}
-			r.seen[word] |= bit
+		if !s.list && r.mark(s.bit) {
+			return dst, errSplit
 		}
 		if s.needed {
 			r.needed = append(r.needed, src[begin:at]...)
@@ -175,18 +192,22 @@ func (r *running) level(l *level, src []byte, in *update) error {
 			r.there[group] = true
 		}
 		for i := range s.copies {
-			if err := r.copy(s, &s.copies[i], typ, val, r.below(in, l, s.field)); err != nil {
-				return s.blame(err, src[:begin])
+			c := &s.copies[i]
+			to := r.into(&dst, c.group)
+			out, err := r.copy(*to, s, c, typ, val, r.below(in, l, s.field))
+			if *to = out; err != nil {
+				return dst, s.blame(err, src[:begin])
 			}
 		}
 		if s.below != nil {
 			inner, _ := protowire.ConsumeBytes(val)
-			if err := r.level(s.below, inner, r.below(in, l, s.field)); err != nil {
-				return below(err, string(s.field.Name()))
+			var err error
+			if dst, err = r.level(dst, s.below, inner, r.below(in, l, s.field)); err != nil {
+				return dst, below(err, string(s.field.Name()))
 			}
 		}
 	}
-	return nil
+	return dst, nil
 }
 
 // blame puts the field before the paths of an error.
@@ -219,53 +240,48 @@ func (s *step) name(before []byte) string {
 	return name + "[" + strconv.Itoa(n) + "]"
 }
 
-// copy brings one occurrence of a field over.
-func (r *running) copy(s *step, c *copyStep, typ protowire.Type, val []byte, in *update) error {
-	out := r.out[c.group]
+// copy appends one occurrence of a field.
+func (r *running) copy(out []byte, s *step, c *copyStep, typ protowire.Type, val []byte, in *update) ([]byte, error) {
 	if c.dropZero && zero(s.enc, val) {
-		return nil
+		return out, nil
 	}
-	var err error
 	switch c.how {
 	case raw:
-		out = append(protowire.AppendTag(out, c.number, typ), val...)
+		return append(protowire.AppendTag(out, c.number, typ), val...), nil
 	case number, value:
-		out, err = c.scalars(out, s, typ, val)
+		return c.scalars(out, s, typ, val)
 	case message:
 		inner, _ := protowire.ConsumeBytes(val)
 		if s.list {
 			in = nil // elements are replaced as a whole
 		}
-		out, err = appendNested(out, c.number, func(dst []byte) ([]byte, error) { return c.sub.run(dst, inner, in) })
-	case mask:
-		var paths []string
-		if paths, err = r.plan.mask.translate(r.update); err == nil {
-			var b []byte
-			for _, path := range paths {
-				b = protowire.AppendString(protowire.AppendTag(b, 1, protowire.BytesType), path)
-			}
-			out = protowire.AppendBytes(protowire.AppendTag(out, c.number, protowire.BytesType), b)
+		out, begin := open(out, c.number)
+		out, err := c.sub.run(out, inner, in)
+		return closeAt(out, begin), err
+	default:
+		paths, err := r.plan.mask.translate(r.update)
+		out, begin := open(out, c.number)
+		for _, path := range paths {
+			out = protowire.AppendString(protowire.AppendTag(out, 1, protowire.BytesType), path)
 		}
+		return closeAt(out, begin), err
 	}
-	r.out[c.group] = out
-	return err
 }
 
-// appendNested appends a message, whose length is known only after it has been written.
-func appendNested(dst []byte, n protowire.Number, write func([]byte) ([]byte, error)) ([]byte, error) {
-	dst = append(protowire.AppendTag(dst, n, protowire.BytesType), 0)
-	begin := len(dst)
-	dst, err := write(dst)
-	if err != nil {
-		return dst, err
-	}
-	size := len(dst) - begin
+// open begins a field whose length is known only once it has been written; closeAt ends it.
+func open(out []byte, n protowire.Number) (opened []byte, begin int) {
+	out = append(protowire.AppendTag(out, n, protowire.BytesType), 0)
+	return out, len(out)
+}
+
+func closeAt(out []byte, begin int) []byte {
+	size := len(out) - begin
 	if more := protowire.SizeVarint(uint64(size)) - 1; more > 0 { //nolint:gosec // a length
-		dst = append(dst, make([]byte, more)...)
-		copy(dst[begin+more:], dst[begin:begin+size])
+		out = append(out, make([]byte, more)...)
+		copy(out[begin+more:], out[begin:begin+size])
 	}
-	protowire.AppendVarint(dst[:begin-1], uint64(size)) //nolint:gosec // a length
-	return dst, nil
+	protowire.AppendVarint(out[:begin-1], uint64(size)) //nolint:gosec // a length
+	return out
 }
 
 // scalars converts one scalar, or a packed list of them.
@@ -280,21 +296,20 @@ func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) 
 		return to.write(protowire.AppendTag(out, c.number, to.wireType()), bits), nil
 	}
 	packed, _ := protowire.ConsumeBytes(val)
-	return appendNested(out, c.number, func(dst []byte) ([]byte, error) {
-		for len(packed) > 0 {
-			bits, n := s.enc.read(packed)
-			if n < 0 {
-				return dst, &malformedError{protowire.ParseError(n)}
-			}
-			packed = packed[n:]
-			bits, err := c.convert(s, bits)
-			if err != nil {
-				return dst, err
-			}
-			dst = to.write(dst, bits)
+	out, begin := open(out, c.number)
+	for len(packed) > 0 {
+		bits, n := s.enc.read(packed)
+		if n < 0 {
+			return out, &malformedError{protowire.ParseError(n)}
 		}
-		return dst, nil
-	})
+		packed = packed[n:]
+		bits, err := c.convert(s, bits)
+		if err != nil {
+			return out, err
+		}
+		out = to.write(out, bits)
+	}
+	return closeAt(out, begin), nil
 }
 
 func (c *copyStep) convert(s *step, bits uint64) (uint64, error) {
@@ -324,40 +339,48 @@ func zero(enc encoding, val []byte) bool {
 }
 
 // fill evaluates the expressions, and fills in enums that are not there.
-func (r *running) fill(in *update) error {
+func (r *running) fill(dst []byte, in *update) ([]byte, error) {
 	for _, a := range r.plan.absent {
-		if r.seen[a.bit/64]&(1<<(a.bit%64)) == 0 && in.covers(a.path) {
-			r.out[a.group] = protowire.AppendVarint(protowire.AppendTag(r.out[a.group], a.number, protowire.VarintType), a.value)
+		if !r.mark(a.bit) && in.covers(a.path) {
+			to := r.into(&dst, a.group)
+			*to = protowire.AppendVarint(protowire.AppendTag(*to, a.number, protowire.VarintType), a.value)
 		}
 	}
 	if len(r.plan.fillers) == 0 {
-		return nil
+		return dst, nil
 	}
 	m := dynamicpb.NewMessage(r.plan.source)
 	if err := contract.Unmarshal(proto.UnmarshalOptions{Merge: true, AllowPartial: true}, r.needed, m); err != nil {
-		return &malformedError{err}
+		return dst, &malformedError{err}
 	}
 	for _, f := range r.plan.fillers {
 		if skip, err := in.skips(f, m); err != nil {
-			return err
+			return dst, err
 		} else if skip {
 			continue
 		}
-		out, err := f.append(r.out[f.group], m)
-		var malformed *malformedError
-		var deeper *fieldError
-		switch {
-		case err == nil:
-			r.out[f.group] = out
-		case errors.As(err, &malformed), errors.Is(err, errSplit):
-			return err
-		case errors.As(err, &deeper):
-			return below(err, f.first())
-		default:
-			return &fieldError{paths: f.paths, text: "this can't be used here; hold it against what the API says of the field", cause: err}
+		to := r.into(&dst, f.group)
+		out, err := f.append(*to, m)
+		if err != nil {
+			return dst, f.blame(err)
 		}
+		*to = out
 	}
-	return nil
+	return dst, nil
+}
+
+// blame gives an error of the expression as one of the fields that it reads.
+func (f *filler) blame(err error) error {
+	var malformed *malformedError
+	var deeper *fieldError
+	switch {
+	case errors.As(err, &malformed), errors.Is(err, errSplit):
+		return err
+	case errors.As(err, &deeper):
+		return below(err, f.first())
+	default:
+		return &fieldError{paths: f.paths, text: "this can't be used here; hold it against what the API says of the field", cause: err}
+	}
 }
 
 // first gives the first field that the expression reads.
