@@ -18,6 +18,8 @@ type handler struct {
 	edge            *edge.Edge
 	refused         func(*strangler.Error)
 	maxRequestBytes int
+	// notices are what answers say of deprecated versions.
+	notices map[*contract.Operation]metadata.MD
 }
 
 // describe makes what gRPC needs to route a service's calls here.
@@ -27,25 +29,26 @@ func (h handler) describe(s *contract.Service) *grpc.ServiceDesc {
 		Metadata:    s.Descriptor.ParentFile().Path(),
 	}
 	for _, op := range s.Operations {
+		notice := h.notices[op]
 		name := string(op.Descriptor.Name())
 		if op.ServerStreaming {
 			desc.Streams = append(desc.Streams, grpc.StreamDesc{
 				StreamName: name, ServerStreams: true,
-				Handler: func(_ any, stream grpc.ServerStream) error { return h.stream(op, stream) },
+				Handler: func(_ any, stream grpc.ServerStream) error { return h.stream(op, notice, stream) },
 			})
 			continue
 		}
 		desc.Methods = append(desc.Methods, grpc.MethodDesc{
 			MethodName: name,
 			Handler: func(_ any, ctx context.Context, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
-				return h.unary(ctx, op, decode, in)
+				return h.unary(ctx, op, notice, decode, in)
 			},
 		})
 	}
 	return desc
 }
 
-func (h handler) unary(ctx context.Context, op *contract.Operation, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
+func (h handler) unary(ctx context.Context, op *contract.Operation, notice metadata.MD, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
 	request := &frame{}
 	if err := decode(request); err != nil {
 		return nil, h.received(err)
@@ -57,6 +60,10 @@ func (h handler) unary(ctx context.Context, op *contract.Operation, decode func(
 		}
 		call := newCall(ctx, op, request)
 		reply := &frame{}
+		if notice != nil {
+			// A header that can't be set belongs to a call that has ended: nobody reads it.
+			_ = grpc.SetHeader(ctx, notice)
+		}
 		err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
 			reply.bytes = wire
 			return nil
@@ -78,14 +85,14 @@ func (h handler) unary(ctx context.Context, op *contract.Operation, decode func(
 	return in(ctx, request, &grpc.UnaryServerInfo{FullMethod: op.FullMethod}, answer)
 }
 
-func (h handler) stream(op *contract.Operation, stream grpc.ServerStream) error {
+func (h handler) stream(op *contract.Operation, notice metadata.MD, stream grpc.ServerStream) error {
 	request := &frame{}
 	if err := stream.RecvMsg(request); err != nil {
 		return h.received(err)
 	}
 	ctx := stream.Context()
 	call := newCall(ctx, op, request)
-	_ = stream.SetHeader(metadata.MD{edge.RequestIDHeader: {call.RequestID}})
+	_ = stream.SetHeader(metadata.Join(notice, metadata.MD{edge.RequestIDHeader: {call.RequestID}}))
 	err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {
 		if err := stream.SendMsg(&frame{bytes: wire}); err != nil {
 			return unsent(ctx, err)

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/metadata"
 
 	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/contract"
@@ -33,6 +34,8 @@ type Options struct {
 	// spreads over replicas; 0 means 30 minutes. Running calls get MaxConnectionGrace (0 means 10 minutes) to finish.
 	MaxConnectionAge   time.Duration
 	MaxConnectionGrace time.Duration
+	// Notice gives what each answer of an operation says of its version, in its header metadata; nil says nothing.
+	Notice func(*contract.Operation) edge.Notice
 	// Extra are further options of grpc.NewServer, such as credentials and stats handlers.
 	Extra []grpc.ServerOption
 }
@@ -85,6 +88,19 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
 		refused:         opts.Refused,
 		maxRequestBytes: opts.MaxRequestBytes,
+		notices:         map[*contract.Operation]metadata.MD{},
+	}
+	for _, op := range c.Operations() {
+		if opts.Notice == nil {
+			break
+		}
+		md := metadata.MD{}
+		for _, f := range opts.Notice(op).Fields() {
+			md.Set(f.Name, f.Value)
+		}
+		if len(md) > 0 {
+			h.notices[op] = md
+		}
 	}
 	server := grpc.NewServer(append([]grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{}),

@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/api/rest/jsonwire"
 	"banyan.dev/banyan/contract"
 )
@@ -19,6 +20,7 @@ type route struct {
 	mask      protoreflect.FieldDescriptor // filled from the body of a PATCH; nil when there is none
 	reply     protoreflect.FieldDescriptor // of response_body
 	plan      *jsonwire.Message            // of the reply
+	notice    []edge.Field                 // of a deprecated version
 }
 
 // variable is a path parameter.

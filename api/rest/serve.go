@@ -44,6 +44,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.reject(w, r, id, strangler.Fail(codes.NotFound, "NO_SUCH_PATH",
 			"there is nothing at %s %s; the contract's google.api.http rules say what there is", r.Method, r.URL.Path))
 	default:
+		for _, f := range rt.notice {
+			w.Header()[f.Name] = []string{f.Value}
+		}
 		s.answer(w, r, rt, segments, id)
 	}
 }

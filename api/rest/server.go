@@ -34,6 +34,8 @@ type Options struct {
 	WriteTimeout time.Duration
 	// JSON says how replies are written. Its zero is as grpc-gateway writes them: unset fields too, in lowerCamelCase.
 	JSON jsonwire.Options
+	// Notice gives what each answer of an operation says of its version; nil says nothing.
+	Notice func(*contract.Operation) edge.Notice
 }
 
 const (
@@ -95,6 +97,9 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler,
 			r, err := newRoute(op, rule, tmpl, plans)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", op.Name, err)
+			}
+			if opts.Notice != nil {
+				r.notice = opts.Notice(op).Fields()
 			}
 			if err := s.routes.add(tmpl, r); err != nil {
 				return nil, err

@@ -13,15 +13,19 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/go-sql-driver/mysql"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
 
 	shop "banyan.dev/banyan/examples/shop"
 	"banyan.dev/banyan/examples/shop/generate"
 	"banyan.dev/banyan/examples/shop/orders"
 	"banyan.dev/banyan/examples/shop/schema"
+	"banyan.dev/banyan/examples/shop/shopv1"
+	"banyan.dev/banyan/examples/shop/shopv2"
 	"banyan.dev/banyan/internal/app"
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/devstack"
@@ -34,6 +38,7 @@ func TestVersionsConform(t *testing.T) {
 		t.Skip("starts a broker and a service, and shifts")
 	}
 	s := newShifted(t)
+	t.Run("deprecation", s.deprecated)
 	for _, stage := range []string{"off", "shadow", "live"} {
 		s.reach(t, stage)
 		for name, conn := range map[string]grpc.ClientConnInterface{"gRPC": s.facade.Conn, "REST": restConn{s.facade.REST}} {
@@ -45,6 +50,54 @@ func TestVersionsConform(t *testing.T) {
 	}
 }
 
+// deprecated looks at what callers of each version are told with every answer: a reply, an error, a stream.
+func (s *shifted) deprecated(t *testing.T) {
+	t.Helper()
+	want := map[string]string{
+		"Deprecation": "@1796083200", "Sunset": "Wed, 01 Dec 2027 11:00:00 GMT", "Link": `<https://shop.example/v2>; rel="deprecation sunset"; type="text/html"`,
+	}
+	check := func(what string, older bool, get func(name string) string) {
+		for name, value := range want {
+			if !older {
+				value = ""
+			}
+			if got := get(name); got != value {
+				t.Errorf("%s: %s is %q, want %q", what, name, got, value)
+			}
+		}
+	}
+	for _, path := range []string{"/v1/orders/1", "/v1/orders/99999", "/v1/orders:stream", "/v1/orders/x", "/v2/orders/1"} {
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://"+s.facade.REST+path, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		answer.Body.Close()
+		check(path, path[:4] == "/v1/", answer.Header.Get)
+	}
+	metadataOf := func(md metadata.MD) func(string) string {
+		return func(name string) string { return strings.Join(md.Get(name), ", ") }
+	}
+	var header metadata.MD
+	_, err := shopv1.NewOrderServiceClient(s.facade.Conn).GetOrder(t.Context(), &shopv1.GetOrderRequest{Id: 1}, grpc.Header(&header))
+	check(fmt.Sprint("gRPC ", err), true, metadataOf(header))
+	_, err = shopv1.NewOrderServiceClient(s.facade.Conn).GetOrder(t.Context(), &shopv1.GetOrderRequest{Id: 99999}, grpc.Header(&header))
+	check(fmt.Sprint("gRPC ", err), true, metadataOf(header))
+	_, err = shopv2.NewOrderServiceClient(s.facade.Conn).GetOrder(t.Context(), &shopv2.GetOrderRequest{Id: 1}, grpc.Header(&header))
+	check(fmt.Sprint("gRPC ", err), false, metadataOf(header))
+	stream, err := shopv1.NewOrderServiceClient(s.facade.Conn).StreamOrders(t.Context(), &shopv1.StreamOrdersRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if header, err = stream.Header(); err != nil {
+		t.Fatal(err)
+	}
+	check("a gRPC stream", true, metadataOf(header))
+}
+
 // shifted is the shop with its new order service beside, and a facade that can shift the orders.
 type shifted struct {
 	db     *sql.DB
@@ -54,7 +107,7 @@ type shifted struct {
 const shiftedConfig = `contract: {paths: [contract]}
 sql: [sql/*.sql]
 versions:
-  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml}
+  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml, deprecated: 2026-12-01, sunset: 2027-12-01T12:00:00+01:00, link: "https://shop.example/v2"}
 legacy: {dsn: "${DSN}"}
 ledger: {schema: "${LEDGER}"}
 broker: {url: "${BROKER}"}

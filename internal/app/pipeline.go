@@ -41,14 +41,14 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
 		Logger: logger, Refused: m.calls.Refused("grpc"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
-		StreamTimeout: cfg.Timeouts.Stream,
+		StreamTimeout: cfg.Timeouts.Stream, Notice: notice(cfg),
 	})
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
 	routes, err := rest.New(c, over("rest"), rest.Options{
 		Logger: logger, Refused: m.calls.Refused("rest"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
-		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout,
+		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout, Notice: notice(cfg),
 	})
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)

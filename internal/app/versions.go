@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/adapters/versions"
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/internal/fault"
@@ -19,7 +20,11 @@ func bindVersions(cfg *config.Config, c *contract.Contract) (*versions.Versions,
 	var faults fault.List
 	var definitions []versions.Definition
 	for _, name := range cfg.VersionNames() {
-		definitions = append(definitions, definition(cfg, name, &faults))
+		if cfg.Versions[name].Of != "" {
+			definitions = append(definitions, definition(cfg, name, &faults))
+		} else if !slices.ContainsFunc(c.Versions, func(v *contract.Version) bool { return string(v.Package) == name }) {
+			faults.Add(cfg.Pos("versions."+name), "write the package that its .proto files declare", "the contract has no version %s", name)
+		}
 	}
 	compiled, found := versions.Compile(c, definitions, func(op *contract.Operation) bool {
 		return slices.ContainsFunc(cfg.Contract.Unserved, func(pattern string) bool {
@@ -87,6 +92,14 @@ func definition(cfg *config.Config, name string, faults *fault.List) versions.De
 		d.Enums = append(d.Enums, rule)
 	}
 	return d
+}
+
+// notice gives what callers of an operation are told of its version.
+func notice(cfg *config.Config) func(*contract.Operation) edge.Notice {
+	return func(op *contract.Operation) edge.Notice {
+		v := cfg.Versions[string(op.Descriptor.ParentFile().Package())]
+		return edge.Notice{Deprecated: v.Deprecated.Time, Sunset: v.Sunset.Time, Link: v.Link}
+	}
 }
 
 // pairOf reads "TARGET from SOURCE".

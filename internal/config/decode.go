@@ -356,6 +356,8 @@ func kindName(v reflect.Value) string {
 		return "a secret"
 	case *Name:
 		return "a name"
+	case *Instant:
+		return "a date"
 	case *[]string:
 		return "a list of texts"
 	case *[]Secret:

@@ -214,3 +214,17 @@ func (n *Name) UnmarshalText(text []byte) error {
 	*n = Name(text)
 	return nil
 }
+
+// Instant is a point in time, written as a day in UTC or with its time and zone. Its zero is none.
+type Instant struct{ time.Time }
+
+// UnmarshalText reads a day or a time.
+func (i *Instant) UnmarshalText(text []byte) error {
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if t, err := time.Parse(layout, string(text)); err == nil && t.Year() > 1970 {
+			i.Time = t
+			return nil
+		}
+	}
+	return errors.New("write a day such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z")
+}

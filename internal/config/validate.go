@@ -46,6 +46,7 @@ func validate(c *Config, faults *fault.List) {
 	atLeast(v, "shutdown.drain", c.Shutdown.Drain, 0)
 	v.mirror()
 	v.capabilities()
+	v.versions()
 	v.listen()
 }
 

@@ -3,9 +3,11 @@ package config
 import (
 	"errors"
 	"maps"
+	"net/url"
 	"os"
 	"reflect"
 	"slices"
+	"strings"
 
 	"banyan.dev/banyan/internal/fault"
 )
@@ -13,10 +15,15 @@ import (
 // maxTranslation bounds the size of a version's own file in bytes.
 const maxTranslation = 512 << 10
 
-// Version says how an older version of the contract is a translation of a newer one.
+// Version says of a version of the contract what it is a translation of, and that it will go.
 type Version struct {
-	// Of is the proto package that it is a translation of.
-	Of string `yaml:"of" required:"true"`
+	// Of is the proto package that it is a translation of; "" when it is none.
+	Of string `yaml:"of"`
+	// Callers are told since when it is deprecated, from when on it may be gone, and the address of a page that says what
+	// to do.
+	Deprecated Instant `yaml:"deprecated"`
+	Sunset     Instant `yaml:"sunset"`
+	Link       string  `yaml:"link"`
 	// File has the keys below, in a file of its own; then none of them stands here.
 	File string `yaml:"file" path:"true"`
 	// Untranslated are operations that have SQL of their own, although the newer version has one of the same name.
@@ -57,6 +64,34 @@ type VersionMessage struct {
 type VersionEnum struct {
 	// Values are names of the target's values, by those of the source.
 	Values map[string]string `yaml:"values" names:"proto" required:"true"`
+}
+
+// translates says whether there is anything that is about a translation.
+func (v Version) translates() bool {
+	return v.File != "" || len(v.Untranslated)+len(v.Operations)+len(v.Messages)+len(v.Enums) > 0
+}
+
+// versions checks what versions say.
+func (v validator) versions() {
+	for _, name := range v.c.VersionNames() {
+		path, conf := "versions."+name, v.c.Versions[name]
+		told := !conf.Deprecated.IsZero() || !conf.Sunset.IsZero()
+		if conf.Of == "" && (conf.translates() || !told) {
+			v.add(path, "name the newer version in "+path+".of", "%s is a translation of nothing", path)
+		}
+		if !conf.Deprecated.IsZero() && !conf.Sunset.IsZero() && conf.Sunset.Before(conf.Deprecated.Time) {
+			v.add(path+".sunset", "let callers know before", "%s.sunset is before %s.deprecated", path, path)
+		}
+		if conf.Link == "" {
+			continue
+		}
+		if u, err := url.Parse(conf.Link); err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || strings.ContainsAny(conf.Link, "<> \"") {
+			v.add(path+".link", "write https://…", "%s.link is no address of a page", path)
+		}
+		if !told {
+			v.add(path+".link", "say when, in "+path+".deprecated or "+path+".sunset", "%s.link is about a deprecation, and there is none", path)
+		}
+	}
 }
 
 // VersionNames gives the packages of versions that are translations, in order.

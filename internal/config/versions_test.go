@@ -67,6 +67,10 @@ func TestVersionsThatCanNotBeRead(t *testing.T) {
   a.v0: {of: a.v1, file: v0.yaml, untranslated: [a.v0.S.Get]}
   b.v1: {of: b.v2, messages: {"b.v1.M of b.v2.M": {}}}
   c.v1: {}
+  d.v1: {of: d.v2, sunset: 2026-01-01, link: "example.com/<x>", deprecated: 2026-01-02T00:00:00+01:00}
+  e.v1: {of: e.v2, sunset: soon}
+  f.v1: {of: f.v2, link: "https://example.com/x"}
+  g.v1: {deprecated: 2026-01-01}
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -75,7 +79,11 @@ func TestVersionsThatCanNotBeRead(t *testing.T) {
 		file + ":5:20: can't read " + filepath.Join(dir, "none.yaml") + ": no such file or directory (paths are relative to the config file)",
 		file + ":6:20: versions.a.v0 has a file, and keys that belong there (move all of it into one of the two)",
 		file + ":7:31: versions.b.v1.messages.b.v1.M of b.v2.M has a name that can't be used (write it as the contract does: letters, digits, underscores, and dots between)",
-		file + ":8:3: versions.c.v1.of is missing (add it; docs/config.md says what it holds)",
+		file + ":8:3: versions.c.v1 is a translation of nothing (name the newer version in versions.c.v1.of)",
+		file + ":9:20: versions.d.v1.sunset is before versions.d.v1.deprecated (let callers know before)",
+		file + ":9:40: versions.d.v1.link is no address of a page (write https://…)",
+		file + ":10:28: versions.e.v1.sunset is not a date (write a day such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z)",
+		file + ":11:20: versions.f.v1.link is about a deprecation, and there is none (say when, in versions.f.v1.deprecated or versions.f.v1.sunset)",
 	}, texts(faults)); diff != "" {
 		t.Errorf("faults (- want, + got):\n%s", diff)
 	}
