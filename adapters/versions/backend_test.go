@@ -1,7 +1,10 @@
 package versions_test
 
 import (
+	"bytes"
 	"errors"
+	"slices"
+	"strings"
 	"testing"
 
 	"golang.org/x/tools/txtar"
@@ -177,6 +180,41 @@ func TestMalformedRequests(t *testing.T) {
 		if _, err := l.call(t, op, contract.FromWire(op.Input, []byte(b))); told(err) != "InvalidArgument the request is no valid a.v1.UpdateRequest; send it encoded by the contract's own messages" || l.asked != nil {
 			t.Errorf("%x: %v", b, err)
 		}
+	}
+}
+
+// Messages within messages go as deep as decoders take them, and cost no more than their size.
+func TestDeepRequests(t *testing.T) {
+	l := loadFile(t, "fields.txtar")
+	op := l.operation(t, "a.v1.S.Put")
+	l.replies = []*contract.Payload{contract.FromWire(l.versions.Translated(op).Output, nil)}
+	deep := func(levels int) []byte {
+		text := wire(t, message(t, op.Input, `{"text": "`+strings.Repeat("x", 100_000)+`"}`))
+		ends := [][]byte{text}
+		size := len(text)
+		for range levels { // from the inside out
+			head := protowire.AppendVarint(protowire.AppendTag(nil, 18, protowire.BytesType), uint64(size))
+			ends, size = append(ends, head), size+len(head)
+		}
+		slices.Reverse(ends)
+		return bytes.Join(ends, nil)
+	}
+	if _, err := l.call(t, op, contract.FromWire(op.Input, deep(3000))); err != nil {
+		t.Error(err)
+	}
+	same, err := l.asked.Request.Message()
+	if err != nil {
+		t.Fatal(err)
+	}
+	inner, text := same.Descriptor().Fields().ByName("inner"), same.Descriptor().Fields().ByName("text")
+	for range 3000 {
+		same = same.Get(inner).Message()
+	}
+	if got := len(same.Get(text).String()); got != 100_000 {
+		t.Errorf("the innermost text has %d characters", got)
+	}
+	if _, err := l.call(t, op, contract.FromWire(op.Input, deep(1_000_000))); err == nil || l.asked != nil {
+		t.Errorf("a million levels: %v", err)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 )
 
 // append appends the field with the value that the expression gives over a message of the source.
-func (f *filler) append(dst []byte, m protoreflect.Message) ([]byte, error) {
+func (f *filler) append(dst []byte, m protoreflect.Message, depth int) ([]byte, error) {
 	v, err := f.expression.Value(m)
 	if err != nil {
 		return dst, err
@@ -32,17 +32,17 @@ func (f *filler) append(dst []byte, m protoreflect.Message) ([]byte, error) {
 	fd := f.target
 	switch {
 	case fd.IsMap():
-		return f.appendMap(dst, fd, v)
+		return f.appendMap(dst, fd, v, depth)
 	case fd.IsList():
-		return f.appendList(dst, fd, v)
+		return f.appendList(dst, fd, v, depth)
 	case v == types.NullValue && fd.Message() != nil:
 		return dst, nil
 	default:
-		return f.appendOne(dst, fd, v, !fd.HasPresence())
+		return f.appendOne(dst, fd, v, !fd.HasPresence(), depth)
 	}
 }
 
-func (f *filler) appendList(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val) ([]byte, error) {
+func (f *filler) appendList(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val, depth int) ([]byte, error) {
 	list, ok := v.(traits.Lister)
 	if !ok {
 		return dst, wrongType(v, "a list")
@@ -52,7 +52,7 @@ func (f *filler) appendList(dst []byte, fd protoreflect.FieldDescriptor, v ref.V
 	}
 	var err error
 	for it := list.Iterator(); it.HasNext() == types.True; {
-		if dst, err = f.appendOne(dst, fd, it.Next(), false); err != nil {
+		if dst, err = f.appendOne(dst, fd, it.Next(), false, depth); err != nil {
 			return dst, err
 		}
 	}
@@ -64,7 +64,7 @@ func appendPacked(dst []byte, fd protoreflect.FieldDescriptor, list traits.Liste
 		return dst, nil
 	}
 	enc := encodingOf(fd.Kind())
-	dst, begin := open(dst, fd.Number())
+	dst, begin, room := open(dst, fd.Number(), 0)
 	for it := list.Iterator(); it.HasNext() == types.True; {
 		bits, err := scalarBits(fd, it.Next())
 		if err != nil {
@@ -72,11 +72,11 @@ func appendPacked(dst []byte, fd protoreflect.FieldDescriptor, list traits.Liste
 		}
 		dst = enc.write(dst, bits)
 	}
-	return closeAt(dst, begin), nil
+	return closeAt(dst, begin, room), nil
 }
 
 // appendMap appends entries in the order of their bytes, so that the same map always gives the same message.
-func (f *filler) appendMap(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val) ([]byte, error) {
+func (f *filler) appendMap(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val, depth int) ([]byte, error) {
 	m, ok := v.(traits.Mapper)
 	if !ok {
 		return dst, wrongType(v, "a map")
@@ -84,11 +84,11 @@ func (f *filler) appendMap(dst []byte, fd protoreflect.FieldDescriptor, v ref.Va
 	var entries []string
 	for it := m.Iterator(); it.HasNext() == types.True; {
 		key := it.Next()
-		entry, err := f.appendOne(nil, fd.MapKey(), key, true)
+		entry, err := f.appendOne(nil, fd.MapKey(), key, true, depth)
 		if err != nil {
 			return dst, err
 		}
-		if entry, err = f.appendOne(entry, fd.MapValue(), m.Get(key), true); err != nil {
+		if entry, err = f.appendOne(entry, fd.MapValue(), m.Get(key), true, depth); err != nil {
 			return dst, err
 		}
 		entries = append(entries, string(entry))
@@ -101,7 +101,7 @@ func (f *filler) appendMap(dst []byte, fd protoreflect.FieldDescriptor, v ref.Va
 }
 
 // appendOne appends one value with its tag. Zero is left out where it can't be told from unset.
-func (f *filler) appendOne(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val, dropZero bool) ([]byte, error) {
+func (f *filler) appendOne(dst []byte, fd protoreflect.FieldDescriptor, v ref.Val, dropZero bool, depth int) ([]byte, error) {
 	enc := encodingOf(fd.Kind())
 	if enc != lengthed {
 		bits, err := scalarBits(fd, v)
@@ -110,7 +110,7 @@ func (f *filler) appendOne(dst []byte, fd protoreflect.FieldDescriptor, v ref.Va
 		}
 		return enc.write(protowire.AppendTag(dst, fd.Number(), enc.wireType()), bits), nil
 	}
-	bytes, err := f.lengthedBytes(fd, v)
+	bytes, err := f.lengthedBytes(fd, v, depth)
 	if err != nil || dropZero && len(bytes) == 0 && fd.Message() == nil {
 		return dst, err
 	}
@@ -178,7 +178,7 @@ func integerBits(to family, v ref.Val) (uint64, error) {
 }
 
 // lengthedBytes gives a text, bytes or a message as they stand on the wire.
-func (f *filler) lengthedBytes(fd protoreflect.FieldDescriptor, v ref.Val) ([]byte, error) {
+func (f *filler) lengthedBytes(fd protoreflect.FieldDescriptor, v ref.Val, depth int) ([]byte, error) {
 	switch fd.Kind() {
 	case protoreflect.StringKind:
 		if s, ok := v.(types.String); ok {
@@ -201,7 +201,7 @@ func (f *filler) lengthedBytes(fd protoreflect.FieldDescriptor, v ref.Val) ([]by
 		return nil, wrongType(v, "a "+string(md.FullName()))
 	}
 	if inner := wrapped(md); inner != nil {
-		return f.appendOne(nil, inner, v, true)
+		return f.appendOne(nil, inner, v, true, depth)
 	}
 	m, ok := v.Value().(proto.Message)
 	if !ok {
@@ -216,7 +216,7 @@ func (f *filler) lengthedBytes(fd protoreflect.FieldDescriptor, v ref.Val) ([]by
 		return bytes, nil
 	}
 	if sub := f.subs[name]; sub != nil {
-		return sub.run(nil, bytes, nil)
+		return sub.run(nil, bytes, nil, depth+1)
 	}
 	return nil, wrongType(v, "a "+string(md.FullName()))
 }

@@ -1,6 +1,7 @@
 package versions
 
 import (
+	"slices"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -29,6 +30,9 @@ func (b *binder) planOf(target, source protoreflect.MessageDescriptor, u use) *p
 		if m.several {
 			p.choices = append(p.choices, m.choice)
 		}
+	}
+	if p.mask != nil && p.mask.field == nil && slices.ContainsFunc(p.fillers, func(fill *filler) bool { return fill.target == p.mask.target }) {
+		p.mask = nil // the rule says what is changed, whatever is set
 	}
 	f.leftOver()
 	return p

@@ -2,7 +2,6 @@ package versions
 
 import (
 	"errors"
-	"fmt"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -22,7 +21,7 @@ func (p *plan) translate(src []byte) ([]byte, error) {
 	if p.same {
 		return src, nil
 	}
-	out, err := p.run(make([]byte, 0, len(src)+len(src)/8), src, nil)
+	out, err := p.run(make([]byte, 0, len(src)+len(src)/8), src, nil, 0)
 	if errors.Is(err, errSplit) {
 		m := dynamicpb.NewMessage(p.source)
 		if err := contract.Unmarshal(proto.UnmarshalOptions{}, src, m); err != nil {
@@ -31,39 +30,9 @@ func (p *plan) translate(src []byte) ([]byte, error) {
 		if src, err = (proto.MarshalOptions{Deterministic: true}).Marshal(m); err != nil {
 			return nil, &malformedError{err}
 		}
-		return p.run(nil, src, nil)
+		return p.run(nil, src, nil, 0)
 	}
 	return out, err
-}
-
-// malformedError says that bytes are no message of the source.
-type malformedError struct{ cause error }
-
-func (e *malformedError) Error() string { return "malformed: " + e.cause.Error() }
-func (e *malformedError) Unwrap() error { return e.cause }
-
-// fieldError is about fields of the source, by their paths.
-type fieldError struct {
-	paths []string
-	text  string // for the caller
-	cause error
-}
-
-func (e *fieldError) Error() string { return fmt.Sprintf("%v: %s: %v", e.paths, e.text, e.cause) }
-func (e *fieldError) Unwrap() error { return e.cause }
-
-// below puts a field before the paths of an error.
-func below(err error, field string) error {
-	var e *fieldError
-	if !errors.As(err, &e) {
-		return err
-	}
-	told := *e
-	told.paths = make([]string, len(e.paths))
-	for i, path := range e.paths {
-		told.paths[i] = field + "." + path
-	}
-	return &told
 }
 
 // running is a plan at work. What it writes into the target itself is handed from call to call; the other groups are here.
@@ -78,11 +47,18 @@ type running struct {
 	seen   [2]uint64
 	more   []uint64 // further bits, where a message has many fields
 	update *update
+	depth  int
 }
 
-// run appends the target's bytes to dst. in is set in what an update changes.
-func (p *plan) run(dst, src []byte, in *update) ([]byte, error) {
-	r := running{plan: p, update: in}
+// errDeep refuses what protobuf's decoders refuse, too: messages within messages, deeper than a stack should go.
+var errDeep = errors.New("messages are nested too deep")
+
+// run appends the target's bytes to dst. in is set in what an update changes, depth is how many messages this one is in.
+func (p *plan) run(dst, src []byte, in *update, depth int) ([]byte, error) {
+	if depth >= protowire.DefaultRecursionLimit {
+		return dst, &malformedError{errDeep}
+	}
+	r := running{plan: p, update: in, depth: depth}
 	if len(p.groups) > 1 {
 		r.groups, r.there = make([][]byte, len(p.groups)), make([]bool, len(p.groups))
 	}
@@ -255,32 +231,37 @@ func (r *running) copy(out []byte, s *step, c *copyStep, typ protowire.Type, val
 		if s.list {
 			in = nil // elements are replaced as a whole
 		}
-		out, begin := open(out, c.number)
-		out, err := c.sub.run(out, inner, in)
-		return closeAt(out, begin), err
+		out, begin, room := open(out, c.number, len(inner))
+		out, err := c.sub.run(out, inner, in, r.depth+1)
+		return closeAt(out, begin, room), err
 	default:
 		paths, err := r.plan.mask.translate(r.update)
-		out, begin := open(out, c.number)
+		out, begin, room := open(out, c.number, len(val))
 		for _, path := range paths {
 			out = protowire.AppendString(protowire.AppendTag(out, 1, protowire.BytesType), path)
 		}
-		return closeAt(out, begin), err
+		return closeAt(out, begin, room), err
 	}
 }
 
-// open begins a field whose length is known only once it has been written; closeAt ends it.
-func open(out []byte, n protowire.Number) (opened []byte, begin int) {
-	out = append(protowire.AppendTag(out, n, protowire.BytesType), 0)
-	return out, len(out)
+// open begins a field whose length is known only once it has been written; closeAt ends it. There is room for the length
+// that is guessed: the bytes have to be moved when it is far off, which in messages within messages adds up.
+func open(out []byte, n protowire.Number, guess int) (opened []byte, begin, room int) {
+	out = protowire.AppendTag(out, n, protowire.BytesType)
+	begin = len(out)
+	out = protowire.AppendVarint(out, uint64(guess)) //nolint:gosec // a length
+	return out, begin, len(out) - begin
 }
 
-func closeAt(out []byte, begin int) []byte {
-	size := len(out) - begin
-	if more := protowire.SizeVarint(uint64(size)) - 1; more > 0 { //nolint:gosec // a length
-		out = append(out, make([]byte, more)...)
-		copy(out[begin+more:], out[begin:begin+size])
+func closeAt(out []byte, begin, room int) []byte {
+	size := len(out) - begin - room
+	needed := protowire.SizeVarint(uint64(size)) //nolint:gosec // a length
+	if needed != room {
+		out = append(out, make([]byte, max(0, needed-room))...)
+		copy(out[begin+needed:], out[begin+room:begin+room+size])
+		out = out[:begin+needed+size]
 	}
-	protowire.AppendVarint(out[:begin-1], uint64(size)) //nolint:gosec // a length
+	protowire.AppendVarint(out[:begin], uint64(size)) //nolint:gosec // a length
 	return out
 }
 
@@ -296,7 +277,7 @@ func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) 
 		return to.write(protowire.AppendTag(out, c.number, to.wireType()), bits), nil
 	}
 	packed, _ := protowire.ConsumeBytes(val)
-	out, begin := open(out, c.number)
+	out, begin, room := open(out, c.number, len(packed))
 	for len(packed) > 0 {
 		bits, n := s.enc.read(packed)
 		if n < 0 {
@@ -309,7 +290,7 @@ func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) 
 		}
 		out = to.write(out, bits)
 	}
-	return closeAt(out, begin), nil
+	return closeAt(out, begin, room), nil
 }
 
 func (c *copyStep) convert(s *step, bits uint64) (uint64, error) {
@@ -323,11 +304,6 @@ func (c *copyStep) convert(s *step, bits uint64) (uint64, error) {
 	}
 	return uint64(int64(to)), nil //nolint:gosec // as enums are encoded
 }
-
-// unknownValue is an enum's number that the contract doesn't have.
-type unknownValue struct{ number protoreflect.EnumNumber }
-
-func (e *unknownValue) Error() string { return fmt.Sprintf("%d is none of the values", e.number) }
 
 // zero says whether a value, with its length if it has one, is the zero of its kind.
 func zero(enc encoding, val []byte) bool {
@@ -360,7 +336,7 @@ func (r *running) fill(dst []byte, in *update) ([]byte, error) {
 			continue
 		}
 		to := r.into(&dst, f.group)
-		out, err := f.append(*to, m)
+		out, err := f.append(*to, m, r.depth)
 		if err != nil {
 			return dst, f.blame(err)
 		}
