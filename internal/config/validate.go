@@ -22,7 +22,7 @@ func validate(c *Config, faults *fault.List) {
 
 	atLeast(v, "idempotency.keep", c.Idempotency.Keep, time.Minute)
 	atLeast(v, "idempotency.max_reply_bytes", c.Idempotency.MaxReplyBytes, 1)
-	atMost(v, "idempotency.max_reply_bytes", c.Idempotency.MaxReplyBytes, c.Limits.MaxReplyBytes)
+	atMost(v, "idempotency.max_reply_bytes", c.Idempotency.MaxReplyBytes, maxMessage)
 
 	atLeast(v, "timeouts.default", c.Timeouts.Default, time.Millisecond)
 	atLeast(v, "timeouts.max", c.Timeouts.Max, time.Millisecond)
