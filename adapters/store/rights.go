@@ -14,7 +14,8 @@ type Part string
 
 // The parts.
 const (
-	// PartWriter marks transactions in legacy, so that the mirror knows them.
+	// PartWriter marks transactions in legacy, so that the mirror knows them, and joins the other replicas: who writes has to
+	// be waited for by shifts, whatever it knows of them.
 	PartWriter Part = "writer"
 	// PartKeys keeps clients' idempotency keys.
 	PartKeys Part = "keys"
@@ -36,7 +37,8 @@ func rights() map[Part]map[string]string {
 	return map[Part]map[string]string{
 		PartWriter: {
 			"migrations_control": versions, "migrations_ledger": versions,
-			"writers": "SELECT, INSERT, UPDATE, DELETE",
+			"writers":      "SELECT, INSERT, UPDATE, DELETE",
+			"capabilities": "SELECT", "changes": "SELECT", "replicas": "SELECT, INSERT, UPDATE, DELETE",
 		},
 		PartKeys: {
 			"migrations_control": versions, "migrations_ledger": versions,
