@@ -66,7 +66,7 @@ func (b *shiftLab) load(t *testing.T, rounds int) (wrong string) {
 				if b.add(context.WithoutCancel(ctx), (i+client)%2, id) == nil {
 					acked[id].Add(1)
 				}
-				<-time.After(10 * time.Millisecond) // the service, which lags, is to come along
+				<-time.After(150 * time.Millisecond) // the service, which lags, is to come along on any machine
 			}
 		})
 	}
@@ -83,6 +83,7 @@ func (b *shiftLab) load(t *testing.T, rounds int) (wrong string) {
 	}
 	stop()
 	clients.Wait()
+	b.service.Hurry()
 	if wrong := w.first(); wrong != "" {
 		return wrong
 	}
@@ -156,7 +157,7 @@ func (h hastyLedger) WriteBack(ctx context.Context, w *strangler.Write, reply []
 func TestStepsOfAShiftAreMissed(t *testing.T) {
 	var late sync.WaitGroup
 	defer late.Wait()
-	const lag = 30 * time.Millisecond
+	const lag = 10 * time.Millisecond
 	for _, test := range []struct {
 		name    string
 		replace func(*app.Parts)
@@ -165,9 +166,9 @@ func TestStepsOfAShiftAreMissed(t *testing.T) {
 	}{
 		{"as it is", nil, 2, lag},
 		{"as it is, no lag", nil, 5, 0},
-		{"no hold", func(p *app.Parts) { p.Flags = noHold{p.Flags} }, 10, lag},
-		{"no fence", func(p *app.Parts) { p.Answers = noFence{p.Answers} }, 10, lag},
-		{"no write-back before the reply", func(p *app.Parts) { p.Ledger = hastyLedger{p.Ledger, &late} }, 10, lag},
+		{"no hold", func(p *app.Parts) { p.Flags = noHold{p.Flags} }, 30, lag},
+		{"no fence", func(p *app.Parts) { p.Answers = noFence{p.Answers} }, 30, lag},
+		{"no write-back before the reply", func(p *app.Parts) { p.Ledger = hastyLedger{p.Ledger, &late} }, 30, lag},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			b := newShiftLab(t, boxes.Options{Lag: test.lag}, "20s", test.replace, test.replace)

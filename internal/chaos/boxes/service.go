@@ -10,6 +10,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"strconv"
+	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
@@ -47,6 +48,7 @@ type Service struct {
 	contract *contract.Contract
 	db       *sql.DB
 	store    *consumer.Store
+	hurried  atomic.Bool
 }
 
 // Open opens the database, and makes it where there is none.
@@ -78,6 +80,9 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	return s, nil
 }
+
+// Hurry ends the lag, so that what has gathered is applied.
+func (s *Service) Hurry() { s.hurried.Store(true) }
 
 // Close closes the database.
 func (s *Service) Close() error { return s.db.Close() }
@@ -136,7 +141,9 @@ func field(m protoreflect.Message, name protoreflect.Name) protoreflect.Value {
 }
 
 func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
-	rest(ctx, s.options.Lag)
+	if !s.hurried.Load() {
+		rest(ctx, s.options.Lag)
+	}
 	for _, clear := range []string{"DELETE FROM things WHERE box = ?", "DELETE FROM boxes WHERE id = ?"} {
 		if _, err := tx.ExecContext(ctx, clear, e.ID); err != nil {
 			return err
