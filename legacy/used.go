@@ -5,9 +5,10 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/proto"
+	"google.golang.org/genproto/googleapis/api/annotations"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/legacy/annotated"
 )
 
@@ -171,26 +172,9 @@ func (u *usage) named(fd protoreflect.FieldDescriptor) bool {
 }
 
 // outputOnly tells whether callers are told not to send the field: (google.api.field_behavior) = OUTPUT_ONLY or
-// IDENTIFIER. The option is found by its number, so that it need not be linked in.
+// IDENTIFIER.
 func outputOnly(fd protoreflect.FieldDescriptor) bool {
-	const fieldBehavior, only, identifier = 1052, 3, 8
-	found := false
-	opts := fd.Options()
-	if opts == nil || !opts.ProtoReflect().IsValid() {
-		return false
-	}
-	proto.RangeExtensions(opts, func(t protoreflect.ExtensionType, v any) bool {
-		if t.TypeDescriptor().Number() != fieldBehavior {
-			return true
-		}
-		list := t.ValueOf(v)
-		if l, ok := list.Interface().(protoreflect.List); ok {
-			for i := range l.Len() {
-				n := l.Get(i).Enum()
-				found = found || n == only || n == identifier
-			}
-		}
-		return false
+	return slices.ContainsFunc(contract.Behaviors(fd), func(b annotations.FieldBehavior) bool {
+		return b == annotations.FieldBehavior_OUTPUT_ONLY || b == annotations.FieldBehavior_IDENTIFIER
 	})
-	return found
 }
