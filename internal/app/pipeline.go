@@ -6,6 +6,7 @@ import (
 
 	"banyan.dev/banyan/api/grpc"
 	"banyan.dev/banyan/api/limit"
+	"banyan.dev/banyan/api/openapi"
 	"banyan.dev/banyan/api/rest"
 	"banyan.dev/banyan/api/telemetry"
 	"banyan.dev/banyan/contract"
@@ -53,8 +54,15 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)
 	}
+	docs, err := openapi.New(c, openapi.Options{Unserved: func(op *contract.Operation) bool { return !a.project.Program.Serves(op.Name) }})
+	if err != nil {
+		return fmt.Errorf("OpenAPI: %w", err)
+	}
+	for _, path := range docs.Hidden {
+		logger.Warn("the contract has a path of the OpenAPI documents, which are not served there", "path", path)
+	}
 	longest := max(cfg.Timeouts.Stream, cfg.Timeouts.Max)
-	s.rest = s.httpServer(s.restHandler(routes), calls, longest+bodyTimeout+replyTimeout)
+	s.rest = s.httpServer(s.restHandler(routes, docs), calls, longest+bodyTimeout+replyTimeout)
 	return nil
 }
 

@@ -60,6 +60,18 @@ func TestRESTAndGRPCAnswerTheSame(t *testing.T) {
 // pageToken finds a token, with the blanks that protojson puts in or leaves out as each build has it.
 var pageToken = regexp.MustCompile(`("nextPageToken":\s*)"[^"]+"`)
 
+// The documents stand beside the operations, and say what is not served.
+func TestDocumentsAreServedBesideOperations(t *testing.T) {
+	n := startNotes(t, &devstack.MariaDB(t).Server)
+	code, body, err := n.rest(t.Context(), "GET", "/openapi/notes.v1.json", "")
+	if err != nil || code != 200 || !strings.Contains(body, `"/v1/notes/{id}"`) || strings.Count(body, "It is not served here: it answers 501.") != 1 {
+		t.Errorf("the document: %d %v\n%s", code, err, body)
+	}
+	if code, body, err := n.rest(t.Context(), "GET", "/docs", ""); err != nil || code != 200 || !strings.Contains(body, "docs/docs.js") {
+		t.Errorf("the page: %d %v\n%s", code, err, body)
+	}
+}
+
 func TestStreamsAreServedOverBoth(t *testing.T) {
 	n := startNotes(t, &devstack.MariaDB(t).Server)
 	code, body, err := n.rest(t.Context(), "GET", "/v1/notes:watch", "")

@@ -17,6 +17,7 @@ import (
 	"banyan.dev/banyan/api/grpc"
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/api/limit"
+	"banyan.dev/banyan/api/openapi"
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/strangler"
 )
@@ -202,14 +203,18 @@ func (s *servers) httpServer(h http.Handler, base context.Context, writeTimeout 
 	}
 }
 
-// restHandler puts the probes beside the contract's routes.
-func (s *servers) restHandler(contract http.Handler) http.Handler {
+// restHandler puts the probes and the documents beside the contract's routes.
+func (s *servers) restHandler(contract http.Handler, docs *openapi.Handler) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", s.probes.Livez)
 	mux.HandleFunc("GET /readyz", s.probes.Readyz)
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if slices.Contains(probePaths(), r.URL.Path) {
 			mux.ServeHTTP(w, r)
+			return
+		}
+		if docs.Serves(r.URL.Path) {
+			docs.ServeHTTP(w, r)
 			return
 		}
 		boundBody(w, r)
