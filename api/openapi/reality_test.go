@@ -78,6 +78,9 @@ func alone(t *testing.T, doc []byte, op operationAt) []byte {
 	t.Helper()
 	root := object(t, doc)
 	root["paths"] = map[string]any{op.path: map[string]any{strings.ToLower(op.method): op.spec}}
+	if !op.known {
+		root["paths"] = map[string]any{}
+	}
 	out, err := json.Marshal(root)
 	if err != nil {
 		t.Fatal(err)
