@@ -15,7 +15,10 @@ type Contract struct {
 	Types *dynamicpb.Types
 	// Versions are the packages that declare services, by name.
 	Versions []*Version
+	// Sources are the files of the roots, but for copies of Google's, in the order of their paths.
+	Sources []protoreflect.FileDescriptor
 
+	files      sources
 	operations map[protoreflect.FullName]*Operation
 }
 
@@ -86,6 +89,15 @@ func (c *Contract) Operations() []*Operation {
 		}
 	}
 	return out
+}
+
+// Pos gives the place of a declaration in a file of the roots, or of the part of it under the further path
+// (descriptor.proto, SourceCodeInfo); where that has no place of its own, of what is around it.
+func (c *Contract) Pos(d protoreflect.Descriptor, further ...int32) fault.Pos {
+	if file, ok := d.(protoreflect.FileDescriptor); ok {
+		return c.files.top(file, further...)
+	}
+	return c.files.pos(d, further...)
 }
 
 // Message finds a message by its full name; nil when there is none.

@@ -45,7 +45,7 @@ func Load(ctx context.Context, roots []Root) (*Contract, fault.List) {
 // build lays out what the compiled files declare.
 func build(files sources, compiled []protoreflect.FileDescriptor, faults *fault.List) *Contract {
 	reg := &protoregistry.Files{}
-	c := &Contract{Files: reg, Types: dynamicpb.NewTypes(reg), operations: map[protoreflect.FullName]*Operation{}}
+	c := &Contract{Files: reg, Types: dynamicpb.NewTypes(reg), files: files, operations: map[protoreflect.FullName]*Operation{}}
 	for _, fd := range compiled {
 		register(reg, fd)
 	}
@@ -61,6 +61,7 @@ func build(files sources, compiled []protoreflect.FileDescriptor, faults *fault.
 		if strings.HasPrefix(fd.Path(), "google/") {
 			continue // a vendored copy of Google's files: its services (google.longrunning.Operations) are not the team's
 		}
+		c.Sources = append(c.Sources, fd)
 		services := fd.Services()
 		for i := range services.Len() {
 			v := versions[fd.Package()]

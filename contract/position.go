@@ -34,6 +34,18 @@ func (s sources) pos(d protoreflect.Descriptor, further ...int32) fault.Pos {
 	return src.at(base.StartLine, base.StartColumn)
 }
 
+// top gives the place of a part of a file under a path, or of its first line.
+func (s sources) top(file protoreflect.FileDescriptor, path ...int32) fault.Pos {
+	src := s[file.Path()]
+	if src == nil {
+		return fault.Pos{File: file.Path()}
+	}
+	if loc := file.SourceLocations().ByPath(path); loc.Path != nil {
+		return src.at(loc.StartLine, loc.StartColumn)
+	}
+	return fault.Pos{File: src.display, Line: 1, Col: 1}
+}
+
 // at turns the compiler's line and column, from 0 and with tabs expanded, into a position with a column in bytes.
 func (s *source) at(line, column int) fault.Pos {
 	text := s.text
