@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
@@ -61,7 +62,8 @@ type EntityRef struct {
 //
 // A write whose id is known is not done again: reply is filled with what was replied, and replayed is true. A write of an
 // older epoch than the capability's is refused with FAILED_PRECONDITION and protocol.ReasonEpochPassed. An error of do undoes
-// everything, and nothing of it is kept. When the database fails, the error is UNAVAILABLE: the write may be tried again.
+// everything, and nothing of it is kept. So does a write with a tag that gives several entities, which is refused with
+// UNIMPLEMENTED: Banyan brings one to legacy before it answers, and the others would be lost by a rollback. When the database fails, the error is UNAVAILABLE: the write may be tried again.
 func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply proto.Message, do func(tx *sql.Tx) ([]EntityRef, error)) (replayed bool, err error) {
 	if tag.ID == "" && s.options.TagsOnly {
 		return false, refuse(codes.FailedPrecondition, "BANYAN_TAG_MISSING", "this service takes writes through Banyan only; call its facade")
@@ -85,6 +87,9 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 		refs, err := do(tx)
 		if err != nil {
 			return err
+		}
+		if tag.ID != "" && slices.ContainsFunc(refs, func(r EntityRef) bool { return r.Entity != refs[0].Entity || r.ID != refs[0].ID }) {
+			return refuse(codes.Unimplemented, "BANYAN_SEVERAL_ENTITIES", "this changes several entities at once, of which only one could be brought back; call it when the capability is not live")
 		}
 		for _, ref := range refs {
 			if _, err := tx.ExecContext(ctx, s.ask.markLocal, ref.Entity, ref.ID, ref.Key, int64(epoch), ref.Deleted); err != nil { //nolint:gosec // 63 bits, see FromContext

@@ -97,6 +97,13 @@ func TestAWriteIsDoneOnce(t *testing.T) {
 	if _, err := s.store.Write(t.Context(), "others", Tag{"1", 9}, reply, do(reply, nil)); reason(err) != "InvalidArgument BANYAN_TAG_INVALID" {
 		t.Errorf("an id of another capability gives %v", err)
 	}
+	// Of several entities only one could be brought back.
+	two := func(tx *sql.Tx) ([]EntityRef, error) {
+		return []EntityRef{{Entity: "test.Thing", ID: "a", Key: "c"}, {Entity: "test.Thing", ID: "b", Key: "c"}}, s.set(t.Context(), tx, "b", "two", false)
+	}
+	if _, err := s.store.Write(t.Context(), "things", Tag{"4", 9}, reply, two); reason(err) != "Unimplemented BANYAN_SEVERAL_ENTITIES" || s.body(t, "b") != "" {
+		t.Errorf("a write of several gives %v, and left %q", err, s.body(t, "b"))
+	}
 	// Without a tag it is the service's own affair, and is local all the same.
 	if _, err := s.store.Write(t.Context(), "things", Tag{}, reply, do(reply, nil)); err != nil {
 		t.Error(err)

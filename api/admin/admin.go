@@ -13,6 +13,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"banyan.dev/banyan/api/health"
+	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
 )
 
@@ -51,12 +52,22 @@ func New(o Options) (*Handler, error) {
 		return nil, fmt.Errorf("admin API: %w", err)
 	}
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
+	// A page of another site can have its own name lead here, and then read what it asks for.
+	known := func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if err := knownHost(r, o.AnyHost); err != nil {
+				http.Error(w, strangler.AsError(err).Message, http.StatusForbidden)
+				return
+			}
+			next.ServeHTTP(w, r)
+		})
+	}
+	mux.Handle("GET /metrics", known(promhttp.HandlerFor(o.Metrics, promhttp.HandlerOpts{
 		ErrorLog:          slog.NewLogLogger(o.Logger.Handler(), slog.LevelError),
 		ErrorHandling:     promhttp.ContinueOnError,
 		EnableOpenMetrics: true,
-	}))
-	mux.HandleFunc("GET /status", func(w http.ResponseWriter, _ *http.Request) {
+	})))
+	mux.Handle("GET /status", known(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		text, err := json.Marshal(o.Status())
 		if err != nil {
 			o.Logger.Error("the status can't be shown", "cause", err)
@@ -65,7 +76,7 @@ func New(o Options) (*Handler, error) {
 		}
 		w.Header().Set("Content-Type", "application/json")
 		_, _ = w.Write(append(text, '\n')) // whoever asked has gone
-	})
+	})))
 	mux.HandleFunc("GET /livez", o.Health.Livez)
 	mux.HandleFunc("GET /readyz", o.Health.Readyz)
 	mux.Handle("/admin/v1/", api)

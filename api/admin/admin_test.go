@@ -39,9 +39,16 @@ func TestHandler(t *testing.T) {
 		{"GET", "/", 404, "not found"},
 	} {
 		answer := httptest.NewRecorder()
-		h.ServeHTTP(answer, httptest.NewRequest(c.method, c.path, nil))
+		h.ServeHTTP(answer, httptest.NewRequest(c.method, "http://127.0.0.1:9091"+c.path, nil))
 		if answer.Code != c.status || !strings.Contains(answer.Body.String(), c.body) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, answer.Code, answer.Body)
+		}
+	}
+	for path, want := range map[string]int{"/metrics": 403, "/status": 403, "/livez": 200} { // a name may be anybody's
+		answer := httptest.NewRecorder()
+		h.ServeHTTP(answer, httptest.NewRequest("GET", "http://rebound.example"+path, nil))
+		if answer.Code != want {
+			t.Errorf("%s under a foreign name: %d %s", path, answer.Code, answer.Body)
 		}
 	}
 }

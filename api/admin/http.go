@@ -84,6 +84,11 @@ func trusted(r *http.Request, origins *http.CrossOriginProtection, anyHost bool)
 	if err := origins.Check(r); err != nil {
 		return strangler.Fail(codes.PermissionDenied, "CROSS_ORIGIN", "pages of other sites may not ask this").WithCause(err)
 	}
+	return knownHost(r, anyHost)
+}
+
+// knownHost refuses names that may be anybody's: an address and localhost lead nowhere else.
+func knownHost(r *http.Request, anyHost bool) error {
 	if anyHost {
 		return nil
 	}
@@ -93,7 +98,7 @@ func trusted(r *http.Request, origins *http.CrossOriginProtection, anyHost bool)
 	}
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
 		return strangler.Fail(codes.PermissionDenied, "UNKNOWN_HOST",
-			"the admin API is not served under the name %q; ask for localhost or an IP address (listen.admin_remote takes any name)", host)
+			"the admin listener does not answer under the name %q; ask for localhost or an IP address (listen.admin_remote takes any name)", host)
 	}
 	return nil
 }

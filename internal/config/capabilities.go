@@ -18,7 +18,7 @@ func (v validator) capabilities() {
 	atLeast(v, "shift.grace", s.Grace, 0)
 	atLeast(v, "shift.poll", s.Poll, time.Millisecond)
 	atMost(v, "shift.poll", s.Poll, time.Second)
-	atLeast(v, "shift.sweep_after", s.SweepAfter, time.Second)
+	atLeast(v, "shift.sweep_after", s.SweepAfter, leastSweepAfter)
 
 	used := map[string]bool{}
 	for _, name := range v.c.CapabilityNames() {
@@ -56,6 +56,9 @@ func (v validator) capabilities() {
 		}
 	}
 }
+
+// leastSweepAfter is longer than a process can be at a live write: 10 s for the new service, 3 s behind its caller's back.
+const leastSweepAfter = 14 * time.Second
 
 // CapabilityNames gives the names of capabilities, in order.
 func (c *Config) CapabilityNames() []string { return slices.Sorted(maps.Keys(c.Capabilities)) }
