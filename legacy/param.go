@@ -195,7 +195,7 @@ func claimValue(claims map[string]any, path []string) driver.Value {
 		cur = m[name]
 	}
 	switch v := cur.(type) {
-	case string, int64, float64, bool:
+	case string, int64, uint64, float64, bool:
 		return v
 	default:
 		return nil

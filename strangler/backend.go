@@ -2,6 +2,7 @@ package strangler
 
 import (
 	"context"
+	"crypto/x509"
 
 	"banyan.dev/banyan/contract"
 )
@@ -39,7 +40,11 @@ type Call struct {
 	// it is absent. Most calls are asked for few, so that they are not collected beforehand. It may be nil, and is safe
 	// for concurrent use.
 	Header func(name string) []string
-	// Claims are what is known of the caller (JWT claims); nil when nothing is.
+	// Certificate is the caller's, which the transport has verified; nil when he has shown none.
+	Certificate *x509.Certificate
+	// Claims are what is known of the caller: the claims of his token, and his certificate's names as `x509`. Texts, truth,
+	// int64, uint64, float64, nil, and lists and maps of these. Calls share them: they must not be changed. Nil when nothing
+	// is known.
 	Claims map[string]any
 	// Client names the program or party that calls, the same for each of its calls and on every replica: for logs, for
 	// counting callers, and for keeping one client's keys apart from another's. It comes from a claim or a certificate that

@@ -33,6 +33,9 @@ type Error struct {
 	Violations []Violation
 	// RetryAfter is a hint (RetryInfo); zero means none.
 	RetryAfter time.Duration
+	// Challenge says over HTTP how to prove who one is (WWW-Authenticate, RFC 9110, 11.6.1); empty means that there is no
+	// header of that name.
+	Challenge string
 	// Cause is what the log gets.
 	Cause error
 	// Unsent says that nothing of the call has left here: whatever it was to change is unchanged.

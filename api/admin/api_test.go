@@ -2,6 +2,9 @@ package admin_test
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"errors"
 	"io"
@@ -161,6 +164,34 @@ func TestCommandsReachTheOperator(t *testing.T) {
 	}
 	if got := o.Limits(); len(got) != 2 || got[0] != 100 || got[1] != 1000 {
 		t.Errorf("limits: %v", got)
+	}
+}
+
+// Whoever has shown a certificate is whom it names, whatever he says.
+func TestCertificatesSayWho(t *testing.T) {
+	o := operator()
+	handler, err := admintest.New(o, nil, usual)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer handler.Stop()
+	for _, test := range []struct {
+		chain [][]*x509.Certificate
+		want  string
+	}{
+		{[][]*x509.Certificate{{{Subject: pkix.Name{CommonName: "ada"}}}}, "ada"},
+		{[][]*x509.Certificate{{{}}}, "mallory"},
+		{nil, "mallory"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "https://127.0.0.1/admin/v1/capabilities/orders:rollback", nil)
+		r.Header.Set("X-Banyan-Who", "mallory")
+		r.TLS = &tls.ConnectionState{VerifiedChains: test.chain}
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		commands := o.Commands()
+		if w.Code != http.StatusOK || len(commands) == 0 || commands[len(commands)-1].Who != test.want {
+			t.Errorf("%s: %d, %+v", test.want, w.Code, commands)
+		}
 	}
 }
 

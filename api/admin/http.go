@@ -74,9 +74,19 @@ func newAPI(o Options, s *service) (http.Handler, error) {
 			refuse(w, strangler.Fail(codes.InvalidArgument, "INVALID_QUERY", "the query is malformed; percent-encode it as RFC 3986 says"))
 			return
 		}
-		a := &asked{who: r.Header.Get(adminv1.WhoHeader), query: query}
+		a := &asked{who: who(r), query: query}
 		mux.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), askedKey{}, a)))
 	}), nil
+}
+
+// who gives the operator: whom his certificate names, where he has shown one, else whom he says he is.
+func who(r *http.Request) string {
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; name != "" {
+			return name
+		}
+	}
+	return r.Header.Get(adminv1.WhoHeader)
 }
 
 // trusted refuses what a web page in somebody's browser could send.
@@ -105,7 +115,7 @@ func knownHost(r *http.Request, anyHost bool) error {
 
 // readBody reads all of a body at once, so that the time to send it is not the time to answer it.
 func readBody(w http.ResponseWriter, r *http.Request, timeout time.Duration) error {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 { // HTTP/2 has a body even where there is none
 		return nil
 	}
 	if kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type")); err != nil || kind != "application/json" {

@@ -2,10 +2,13 @@ package grpc
 
 import (
 	"context"
+	"crypto/x509"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
 	"google.golang.org/grpc/status"
 
 	"banyan.dev/banyan/api/edge"
@@ -121,13 +124,26 @@ func newCall(ctx context.Context, op *contract.Operation, request *frame) *stran
 		given = ids[0]
 	}
 	return &strangler.Call{
-		Operation: op,
-		Request:   contract.FromWire(op.Input, request.bytes),
-		RequestID: edge.RequestID(given),
-		Header:    header,
+		Operation:   op,
+		Request:     contract.FromWire(op.Input, request.bytes),
+		RequestID:   edge.RequestID(given),
+		Header:      header,
+		Certificate: certificate(ctx),
 		// A header that can't be set belongs to a call that has ended: nobody reads it.
 		SetHeader: func(name, value string) { _ = grpc.SetHeader(ctx, metadata.Pairs(name, value)) },
 	}
+}
+
+// certificate gives the caller's certificate, if the transport has verified one.
+func certificate(ctx context.Context) *x509.Certificate {
+	p, ok := peer.FromContext(ctx)
+	if !ok || p.AuthInfo == nil {
+		return nil
+	}
+	if secured, ok := p.AuthInfo.(credentials.TLSInfo); ok && len(secured.State.VerifiedChains) > 0 {
+		return secured.State.VerifiedChains[0][0]
+	}
+	return nil
 }
 
 // unknownMethod answers calls of what the contract does not have.

@@ -52,6 +52,8 @@ const (
 	minPing          = 10 * time.Second
 	// maxStreams bounds what one connection can ask for at once; limits over all calls are a Backend's.
 	maxStreams = 1000
+	// maxHeader bounds a call's metadata, in bytes (RFC 9113, 6.5.2), as REST bounds headers.
+	maxHeader = 64 << 10
 	// workers is how many goroutines wait for calls. They are used again, so that their stacks need not grow for each
 	// call, which costs a tenth of a short one. When all are busy, further calls get goroutines of their own.
 	workers = 64
@@ -107,6 +109,7 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		grpc.MaxRecvMsgSize(opts.MaxRequestBytes),
 		grpc.MaxSendMsgSize(opts.MaxReplyBytes),
 		grpc.MaxConcurrentStreams(maxStreams),
+		grpc.MaxHeaderListSize(maxHeader),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
 			MaxConnectionAge: opts.MaxConnectionAge, MaxConnectionAgeGrace: opts.MaxConnectionGrace,
 			Time: keepaliveTime, Timeout: keepaliveTimeout,

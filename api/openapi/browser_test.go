@@ -98,6 +98,9 @@ func TestThePageInABrowser(t *testing.T) {
 		t.Errorf("the title is %q", title)
 	}
 	for _, op := range c.Operations() {
+		if op.Descriptor.ParentFile().Package() != "shop.v2" {
+			continue // an older one, which the page has a choice for
+		}
 		for _, rule := range op.Rules {
 			if path, _, variable := strings.Cut(rule.Template, "{"); !variable && !strings.Contains(strings.ReplaceAll(shown, "\u200b", ""), path) {
 				t.Errorf("%s is not shown", path)

@@ -43,6 +43,9 @@ func Write(w http.ResponseWriter, status int, err *strangler.Error) {
 	if err.RetryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(err.RetryAfter.Seconds()))))
 	}
+	if err.Challenge != "" {
+		h.Set("WWW-Authenticate", err.Challenge)
+	}
 	h.Set("Content-Type", "application/json")
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)

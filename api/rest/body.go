@@ -69,7 +69,7 @@ func (s *server) decodeInto(msg proto.Message, text []byte, under string) *stran
 
 // read reads the whole body, up to the limit.
 func (s *server) read(w http.ResponseWriter, r *http.Request, buf *bytes.Buffer) *strangler.Error {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 { // HTTP/2 has a body even where there is none
 		return nil
 	}
 	if enc := r.Header.Get("Content-Encoding"); enc != "" && enc != "identity" {

@@ -86,6 +86,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 		Header:    header(r),
 		SetHeader: w.Header().Set,
 	}
+	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
+		call.Certificate = r.TLS.VerifiedChains[0][0]
+	}
 	if rt.op.ServerStreaming {
 		s.stream(ctx, w, rt, call)
 		return

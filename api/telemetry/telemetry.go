@@ -72,11 +72,14 @@ func (b *Backend) guarded(ctx context.Context, call *strangler.Call, send func(*
 }
 
 func (b *Backend) log(ctx context.Context, level slog.Level, call *strangler.Call, failure *strangler.Error, took time.Duration) {
-	attrs := make([]slog.Attr, 0, 8)
+	attrs := make([]slog.Attr, 0, 9)
 	attrs = append(attrs,
 		slog.String("request_id", call.RequestID),
 		slog.String("operation", string(call.Operation.Name)),
 		slog.String("transport", b.transport))
+	if call.Client != "" {
+		attrs = append(attrs, slog.String("client", call.Client))
+	}
 	if failure == nil {
 		attrs = append(attrs, slog.String("code", codeName(codes.OK)))
 	} else {

@@ -16,6 +16,8 @@ type Compiler struct {
 	base  *cel.Env
 	whole string                           // the name of the message as a whole
 	envs  map[protoreflect.FullName]*scope // by message
+
+	ofCallers, ofConditions map[protoreflect.FullName]*cel.Env
 }
 
 // scope is what expressions over a message have.
@@ -72,7 +74,10 @@ func NewCompiler(files []protoreflect.FileDescriptor, more ...Option) (*Compiler
 	if err != nil {
 		return nil, fmt.Errorf("making the CEL environment: %w", err)
 	}
-	return &Compiler{base: base, whole: chosen.whole, envs: map[protoreflect.FullName]*scope{}}, nil
+	return &Compiler{
+		base: base, whole: chosen.whole, envs: map[protoreflect.FullName]*scope{},
+		ofCallers: map[protoreflect.FullName]*cel.Env{}, ofConditions: map[protoreflect.FullName]*cel.Env{},
+	}, nil
 }
 
 // scope gives what expressions over a message have.
@@ -110,14 +115,22 @@ func (c *Compiler) Compile(md protoreflect.MessageDescriptor, src, needed string
 	if e == nil {
 		return nil, iss, err
 	}
+	if err := e.gives(needed, types...); err != nil {
+		return nil, nil, err
+	}
+	return e, nil, nil
+}
+
+// gives holds what the expression gives to what is needed.
+func (e *Expression) gives(needed string, types ...*cel.Type) error {
 	fits := e.Type() == cel.DynType
 	for _, t := range types {
 		fits = fits || e.Type() == t
 	}
 	if !fits {
-		return nil, nil, fmt.Errorf("gives a %s where %s is needed", e.Type(), needed)
+		return fmt.Errorf("gives a %s where %s is needed", e.Type(), needed)
 	}
-	return e, nil, nil
+	return nil
 }
 
 // CompileAny is Compile for an expression of any type, which the caller looks at.
@@ -126,15 +139,20 @@ func (c *Compiler) CompileAny(md protoreflect.MessageDescriptor, src string) (*E
 	if err != nil {
 		return nil, nil, err
 	}
-	ast, iss := s.env.Compile(src)
+	return compile(s.env, s.fields, c.whole, md, src)
+}
+
+// compile compiles an expression whose variables are fields and, by the name whole, the message.
+func compile(env *cel.Env, fields map[string]*types.FieldType, whole string, md protoreflect.MessageDescriptor, src string) (*Expression, *cel.Issues, error) {
+	ast, iss := env.Compile(src)
 	if len(iss.Errors()) > 0 {
 		return nil, iss, nil
 	}
-	prg, err := s.env.Program(ast, cel.EvalOptions(cel.OptOptimize))
+	prg, err := env.Program(ast, cel.EvalOptions(cel.OptOptimize))
 	if err != nil {
 		return nil, nil, err
 	}
-	return &Expression{program: prg, ast: ast, fields: s.fields, message: md, whole: c.whole}, nil, nil
+	return &Expression{program: prg, ast: ast, fields: fields, message: md, whole: whole}, nil, nil
 }
 
 // Expression is compiled CEL over a message. It is safe for concurrent use.
@@ -144,6 +162,7 @@ type Expression struct {
 	fields  map[string]*types.FieldType
 	message protoreflect.MessageDescriptor
 	whole   string
+	headers []string // that it asks for
 }
 
 // Type is what the expression gives; dyn where that can't be told beforehand.
@@ -151,7 +170,11 @@ func (e *Expression) Type() *cel.Type { return e.ast.OutputType() }
 
 // Eval evaluates the expression over m, which is of the message that it was compiled for.
 func (e *Expression) Eval(m protoreflect.Message) (any, error) {
-	out, err := e.Value(m)
+	return e.eval(m, nil)
+}
+
+func (e *Expression) eval(m protoreflect.Message, caller *Caller) (any, error) {
+	out, _, err := e.program.Eval(&activation{e: e, msg: m.Interface(), caller: caller})
 	if err != nil {
 		return nil, err
 	}
@@ -167,24 +190,40 @@ func (e *Expression) Value(m protoreflect.Message) (ref.Val, error) {
 // activation resolves the fields of a message when an expression asks for them, so that no map of all fields is made
 // for each request.
 type activation struct {
-	e   *Expression
-	msg proto.Message
+	e      *Expression
+	msg    proto.Message
+	caller *Caller
+	// request gives msg where it is asked for only; failed is why it could not.
+	request func() (protoreflect.Message, error)
+	failed  error
 }
 
-// ResolveName gives a field by name, or the message by the name that the whole has.
+// ResolveName gives a field by name, the message by the name that the whole has, or something of the caller.
 func (a *activation) ResolveName(name string) (any, bool) {
-	ft, ok := a.e.fields[name]
-	if !ok {
-		if name == a.e.whole {
-			return a.msg, true
+	if ft, ok := a.e.fields[name]; ok {
+		v, err := ft.GetFrom(a.msg)
+		return v, err == nil
+	}
+	switch {
+	case name == a.e.whole:
+		return a.asked()
+	case a.caller != nil:
+		return a.caller.resolve(name, a.e.headers)
+	}
+	return nil, false
+}
+
+// asked gives the message.
+func (a *activation) asked() (any, bool) {
+	if a.msg == nil && a.request != nil {
+		m, err := a.request()
+		if err != nil {
+			a.failed = err
+			return nil, false
 		}
-		return nil, false
+		a.msg = m.Interface()
 	}
-	v, err := ft.GetFrom(a.msg)
-	if err != nil {
-		return nil, false
-	}
-	return v, true
+	return a.msg, a.msg != nil
 }
 
 // Parent gives nil: there is no outer scope.

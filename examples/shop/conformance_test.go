@@ -108,6 +108,7 @@ const shiftedConfig = `contract: {paths: [contract]}
 sql: [sql/*.sql]
 versions:
   shop.v1: {of: shop.v2, file: versions/shop.v1.yaml, deprecated: 2026-12-01, sunset: 2027-12-01T12:00:00+01:00, link: "https://shop.example/v2"}
+auth: {off: true}
 legacy: {dsn: "${DSN}"}
 ledger: {schema: "${LEDGER}"}
 broker: {url: "${BROKER}"}

@@ -123,6 +123,11 @@ func (a *App) Run(ctx context.Context) error {
 		return stoppedEarly(ctx, err)
 	}
 	defer a.closeLedger(ctx, marks)
+	id, err := a.openIdentity(ctx)
+	if err != nil {
+		return stoppedEarly(ctx, err)
+	}
+	defer id.close()
 	backend := legacy.New(a.project.Program, conns, int(cfg.Limits.MaxReplyBytes))
 	if a.keepsKeys() {
 		backend.WithKeys(keys(cfg))
@@ -141,7 +146,7 @@ func (a *App) Run(ctx context.Context) error {
 	defer shifts.close()
 	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},
 		health.Options{Fresh: readyFresh, Timeout: readyTimeout, Logger: logger})
-	s, err := a.listen(ctx, conns, probes, m, shifts)
+	s, err := a.listen(ctx, conns, probes, m, shifts, id)
 	if err != nil {
 		return err
 	}

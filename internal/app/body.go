@@ -9,7 +9,7 @@ import (
 // boundBody gives the client bodyTimeout to send the request's body. http.Server's own ReadTimeout would go on while the
 // call runs, and cancel it.
 func boundBody(w http.ResponseWriter, r *http.Request) {
-	if r.Body == nil || r.Body == http.NoBody {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength == 0 { // HTTP/2 has a body even where there is none
 		return
 	}
 	control := http.NewResponseController(w)

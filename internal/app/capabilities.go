@@ -98,7 +98,7 @@ func (b *capabilityBinder) capability(name string) *capability {
 		if c.entity = b.contract.Message(protoreflect.FullName(conf.Entity)); c.entity == nil {
 			b.faults.Add(b.cfg.Pos(at+".entity"), "write its full name, such as shop.v2.Order", "the contract has no message %s", conf.Entity)
 		} else if conf.Key != "" {
-			c.key, c.sources[""] = b.expression(at+".key", c.entity, conf.Key), conf.Key
+			c.key, c.sources[""] = b.expression(at+".key", c.entity, conf.Key, b.compiler.CompileKey, ""), conf.Key
 		}
 	}
 	for _, short := range slices.Sorted(maps.Keys(conf.Keys)) {
@@ -154,14 +154,16 @@ func (b *capabilityBinder) keyOf(c *capability, at, short, src string) {
 		b.faults.Add(b.cfg.Pos(at), fix, "%s has no operation %s", c.name, short)
 		return
 	}
-	if key := b.expression(at, c.operations[i].Input, src); key != nil {
+	if key := b.expression(at, c.operations[i].Input, src, b.compiler.CompileRequestKey, ", claims and headers"); key != nil {
 		c.keys[c.operations[i]], c.sources[c.operations[i].Name] = key, src
 	}
 }
 
-func (b *capabilityBinder) expression(at string, md protoreflect.MessageDescriptor, src string) *expression.Key {
-	key, issues, err := b.compiler.CompileKey(md, src)
-	fix := "write a CEL expression over the fields of " + string(md.FullName())
+func (b *capabilityBinder) expression(at string, md protoreflect.MessageDescriptor, src string,
+	compile func(protoreflect.MessageDescriptor, string) (*expression.Key, *cel.Issues, error), besides string,
+) *expression.Key {
+	key, issues, err := compile(md, src)
+	fix := "write a CEL expression over the fields of " + string(md.FullName()) + besides
 	switch {
 	case issues != nil:
 		b.faults.Add(b.cfg.Pos(at), fix, "%s: %s", at, firstIssue(issues))

@@ -19,7 +19,7 @@ func requestKey(key *expression.Key) strangler.KeyFunc {
 		if err != nil {
 			return "", false, strangler.Fail(codes.InvalidArgument, "MALFORMED_REQUEST", "the request is no valid %s; send it encoded by the contract's own messages", call.Operation.Input.FullName()).WithCause(err)
 		}
-		return key.Of(m)
+		return key.OfCall(m, &expression.Caller{Claims: call.Claims, Client: call.Client, Header: call.Header})
 	}
 }
 
@@ -54,7 +54,7 @@ func (l *lookup) by(id protoreflect.FieldDescriptor) strangler.KeyFunc {
 			return "", false, err
 		}
 		var found *contract.Payload
-		err = l.legacy.Call(ctx, &strangler.Call{Operation: l.entity.Get, Request: request, RequestID: call.RequestID, Header: call.Header, Claims: call.Claims}, func(r *strangler.Reply) error {
+		err = l.legacy.Call(ctx, &strangler.Call{Operation: l.entity.Get, Request: request, RequestID: call.RequestID, Header: call.Header, Claims: call.Claims, Client: call.Client, Certificate: call.Certificate}, func(r *strangler.Reply) error {
 			found = r.Message
 			return nil
 		})

@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 
+	googlegrpc "google.golang.org/grpc"
+	"google.golang.org/grpc/credentials"
+
 	"banyan.dev/banyan/api/grpc"
 	"banyan.dev/banyan/api/limit"
 	"banyan.dev/banyan/api/openapi"
@@ -16,18 +19,19 @@ import (
 
 // assemble puts the request path together, from the legacy outwards:
 //
-//	REST, gRPC → telemetry → limits → versions → idempotency keys → Router → legacy
+//	REST, gRPC → telemetry → auth → limits → versions → idempotency keys → Router → legacy
 func (a *App) assemble(ctx context.Context, s *servers) error {
 	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
 	operations := c.Operations()
 	m := newMetrics(s.conns, a.opts.Version)
 	s.mirror.register(m.registry)
+	s.identity.register(m.registry)
 	base := context.WithoutCancel(ctx)
 	var err error
 	if s.operators, err = a.newOperators(s, m); err != nil {
 		return err
 	}
-	s.admin = s.httpServer(s.operators, base, replyTimeout)
+	s.admin = s.httpServer(s.operators, base, replyTimeout, s.identity.admin)
 	if !a.facade() {
 		return nil
 	}
@@ -35,14 +39,19 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.limits = limit.New(limits(cfg), a.project.versions.Backend(strangler.NewIdempotent(strangler.IdempotentOptions{
 		Next: s.shifting.makeRouter(a.unserved(operations)), Refuse: a.refusesKeys,
 	})))
+	guarded := a.guard(s.identity, s.limits)
 	over := func(transport string) strangler.Backend {
-		return telemetry.New(transport, operations, m.calls, logger, s.limits)
+		return telemetry.New(transport, operations, m.calls, logger, guarded)
+	}
+	var secured []googlegrpc.ServerOption
+	if s.identity.facade != nil {
+		secured = append(secured, googlegrpc.Creds(credentials.NewTLS(s.identity.facade.Config())))
 	}
 
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
 		Logger: logger, Refused: m.calls.Refused("grpc"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
-		StreamTimeout: cfg.Timeouts.Stream, Notice: notice(cfg),
+		StreamTimeout: cfg.Timeouts.Stream, Notice: notice(cfg), Extra: secured,
 	})
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
@@ -62,7 +71,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 		logger.Warn("the contract has a path of the OpenAPI documents, which are not served there", "path", path)
 	}
 	longest := max(cfg.Timeouts.Stream, cfg.Timeouts.Max)
-	s.rest = s.httpServer(s.restHandler(routes, docs), calls, longest+bodyTimeout+replyTimeout)
+	s.rest = s.httpServer(s.restHandler(routes, docs), calls, longest+bodyTimeout+replyTimeout, s.identity.facade)
 	return nil
 }
 

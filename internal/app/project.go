@@ -32,6 +32,7 @@ type Project struct {
 	lower        bool      // the server makes names of schemas and tables lower case, and Config has them so
 	capabilities []*capability
 	versions     *versions.Versions
+	policy       policy
 	timings      []any // how long each phase of loading took, as slog attributes
 }
 
@@ -81,6 +82,15 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		faults.Append(found)
 		p.capabilities = bound
 	})
+	p.phase("auth", func() {
+		faults.Append(checkIdentityFiles(ctx, p.Config))
+		if p.Contract == nil {
+			return
+		}
+		bound, found := bindPolicy(p.Config, p.Contract)
+		faults.Append(found)
+		p.policy = bound
+	})
 	if p.Config.Legacy.DSN.Reveal() != "" {
 		if conns, err := pool.Open(poolOptions(p.Config, slog.New(slog.DiscardHandler))); err != nil {
 			faults.Add(p.Config.Pos("legacy.dsn"), "docs/config.md shows one", "%v", err)
@@ -105,6 +115,7 @@ func (p *Project) Verify(ctx context.Context, roles []Role) fault.List {
 	if p.Config.MirrorOn() && slices.Contains(roles, RoleMirror) {
 		faults.Append(p.checkBroker(ctx))
 	}
+	faults.Append(p.checkIssuer(ctx))
 	return faults
 }
 

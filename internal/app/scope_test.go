@@ -10,7 +10,7 @@ import (
 func TestScope(t *testing.T) {
 	parse := func(mirror string) scope {
 		t.Helper()
-		text := "contract: {paths: [c]}\nsql: [s]\nlegacy: {dsn: 'u@tcp(h)/shop'}\n" + mirror
+		text := "contract: {paths: [c]}\nsql: [s]\nlegacy: {dsn: 'u@tcp(h)/shop'}\nauth: {off: true}\n" + mirror
 		cfg, faults := config.Parse("banyan.yaml", []byte(text), func(string) (string, bool) { return "", false })
 		if faults.Failed() {
 			t.Fatal(faults.Err())

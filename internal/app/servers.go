@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/api/admin"
+	"banyan.dev/banyan/api/certs"
 	"banyan.dev/banyan/api/grpc"
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/api/limit"
@@ -45,6 +46,7 @@ type servers struct {
 	mirror *mirroring
 	// shifting is nil without the facade.
 	shifting *shifting
+	identity *identity
 	logger   *slog.Logger
 
 	rest, admin *http.Server
@@ -57,9 +59,9 @@ type servers struct {
 }
 
 // listen takes the addresses and puts the servers together. Nothing is accepted yet.
-func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring, shifts *shifting) (*servers, error) {
+func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring, shifts *shifting, id *identity) (*servers, error) {
 	cfg := a.project.Config
-	s := &servers{conns: conns, probes: probes, mirror: m, shifting: shifts, logger: a.opts.Logger}
+	s := &servers{conns: conns, probes: probes, mirror: m, shifting: shifts, identity: id, logger: a.opts.Logger}
 	for _, l := range []struct {
 		key string
 		at  string
@@ -122,9 +124,9 @@ func (s *servers) addresses() Addresses {
 
 // start lets the servers accept. Each that stops by itself says why on failed.
 func (s *servers) start(running *sync.WaitGroup, failed chan<- error) {
-	serving := map[string]func() error{"admin": func() error { return s.admin.Serve(s.adminOn) }}
+	serving := map[string]func() error{"admin": func() error { return serveHTTP(s.admin, s.adminOn) }}
 	if s.rest != nil {
-		serving["REST"] = func() error { return s.rest.Serve(s.restOn) }
+		serving["REST"] = func() error { return serveHTTP(s.rest, s.restOn) }
 		serving["gRPC"] = func() error { return s.grpc.Serve(s.grpcOn) }
 	}
 	for name, serve := range serving {
@@ -134,6 +136,14 @@ func (s *servers) start(running *sync.WaitGroup, failed chan<- error) {
 			}
 		})
 	}
+}
+
+// serveHTTP serves over TLS where the server has it.
+func serveHTTP(server *http.Server, on net.Listener) error {
+	if server.TLSConfig != nil {
+		return server.ServeTLS(on, "", "")
+	}
+	return server.Serve(on)
 }
 
 // shutdown makes the process unready, takes no more calls, lets those in flight go on for as long as drain or until
@@ -191,8 +201,8 @@ func (s *servers) shutdownREST(ctx, draining context.Context) {
 }
 
 // httpServer makes a server that no client can hold by being slow.
-func (s *servers) httpServer(h http.Handler, base context.Context, writeTimeout time.Duration) *http.Server { //nolint:revive // base is no context of this call
-	return &http.Server{
+func (s *servers) httpServer(h http.Handler, base context.Context, writeTimeout time.Duration, secured *certs.Store) *http.Server { //nolint:revive // base is no context of this call
+	server := &http.Server{
 		Handler:           h,
 		ReadHeaderTimeout: headerTimeout,
 		WriteTimeout:      writeTimeout,
@@ -201,6 +211,10 @@ func (s *servers) httpServer(h http.Handler, base context.Context, writeTimeout 
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
 		BaseContext:       func(net.Listener) context.Context { return base },
 	}
+	if secured != nil {
+		server.TLSConfig = secured.Config()
+	}
+	return server
 }
 
 // restHandler puts the probes and the documents beside the contract's routes.
@@ -227,6 +241,7 @@ func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
 	return admin.New(admin.Options{
 		Operator: s.shifting.commands(),
 		Metrics:  m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
-		AnyHost: a.project.Config.Listen.AdminRemote, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
+		// With TLS, no page reaches it under a name that isn't in its certificate.
+		AnyHost: a.project.Config.Listen.AdminRemote || s.identity.admin != nil, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
 	})
 }

@@ -20,6 +20,7 @@ contract: {paths: [contract]}
 sql: [sql/*.sql]
 legacy: {dsn: "${DSN}"}
 listen: {rest: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "127.0.0.1:0"}
+auth: {off: true}
 `)
 	for i := range n {
 		replace := strings.NewReplacer("$", fmt.Sprint(i))

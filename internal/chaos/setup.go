@@ -127,6 +127,7 @@ broker: {url: "${BANYAN_BROKER_URL}"}
 mirror: {max_memory: 32MiB}
 listen: {rest: "${BANYAN_REST}", grpc: "${BANYAN_GRPC}", admin: "${BANYAN_ADMIN}"}
 shutdown: {drain: 2s}
+auth: {off: true}
 `
 
 // layOut writes the shop's project into a directory.

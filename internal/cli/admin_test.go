@@ -2,18 +2,27 @@ package cli_test
 
 import (
 	"context"
+	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/json"
 	"fmt"
 	"io"
+	"log"
+	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"strings"
+	"testing"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/api/admin/admintest"
+	"banyan.dev/banyan/api/auth/authtest"
+	"banyan.dev/banyan/api/certs"
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
@@ -27,6 +36,7 @@ import (
 //	stuck   commands wait until nobody waits for them
 //	cut     commands end with the connection
 //	old     there is no admin API
+//	tls     commands are done at once, of those who show a certificate
 func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes()}
 	o.Command = func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
@@ -35,7 +45,7 @@ func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 	}
 	handler, err := admintest.New(o, map[string]any{"mirror": nil}, time.Minute)
 	ts.Check(err)
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
 		case args[0] == "old" && strings.HasPrefix(r.URL.Path, "/admin/"):
 			http.NotFound(w, r)
@@ -45,11 +55,39 @@ func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 			handler.ServeHTTP(w, r)
 		}
 	}))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // of handshakes that are refused
+	if args[0] == "tls" {
+		store, err := certs.Open(certs.Files{
+			Certificate: ts.MkAbs("server.pem"), Key: ts.MkAbs("server.key"), ClientCA: ts.MkAbs("ca.pem"), RequireClient: true,
+		}, nil)
+		ts.Check(err)
+		server.TLS = store.Config()
+		server.StartTLS()
+	} else {
+		server.Start()
+	}
 	ts.Defer(func() {
 		handler.Stop()
 		server.Close()
 	})
 	ts.Setenv("BANYAN_ADMIN", strings.TrimPrefix(server.URL, "http://"))
+	ts.Setenv("AT", server.Listener.Addr().String())
+	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
+	ts.Check(err)
+	ts.Setenv("PORT", port)
+}
+
+// writeCertificates writes an authority (ca.pem), a server (server.pem, server.key), and an operator named ada (ada.pem,
+// ada.key), and another authority (other.pem) into a directory.
+func writeCertificates(t *testing.T, dir string) {
+	authority := authtest.NewAuthority(t, "shop")
+	authority.Issue(t, x509.Certificate{DNSNames: []string{"banyan.shop.test"}}).Write(t, dir, "server")
+	authority.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "ada"}}).Write(t, dir, "ada")
+	for name, text := range map[string][]byte{"ca.pem": authority.PEM(), "other.pem": authtest.NewAuthority(t, "other").PEM()} {
+		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
 
 // commanded is `commanded`: waits until a command has come.

@@ -28,6 +28,7 @@ import (
 // adminFlags say which Banyan is asked, for how long, and how its answer is shown.
 type adminFlags struct {
 	file, admin, output string
+	tls                 adminTLS
 	timeout             time.Duration
 	program             string
 	cmd                 *cobra.Command
@@ -46,7 +47,8 @@ func (f *adminFlags) flags(cmd *cobra.Command, timeout time.Duration) {
 	f.cmd = cmd
 	configFlag(cmd, &f.file)
 	outputFlag(cmd, &f.output)
-	cmd.Flags().StringVar(&f.admin, "admin", "", "`HOST:PORT` of the admin listener, instead of $BANYAN_ADMIN or the config's")
+	cmd.Flags().StringVar(&f.admin, "admin", "", "`HOST:PORT` of the admin listener (https://HOST:PORT with TLS), instead of $BANYAN_ADMIN or the config's")
+	f.tls.flags(cmd)
 	cmd.Flags().DurationVar(&f.timeout, "timeout", timeout, "how long to wait for the answer")
 }
 
@@ -64,14 +66,40 @@ func (f *adminFlags) client(sys System) (*adminClient, error) {
 		at, _ = sys.LookupEnv("BANYAN_ADMIN")
 		from = "BANYAN_ADMIN="
 	}
-	if at == "" {
-		at, err := adminAddress(f.file, sys.LookupEnv)
-		return &adminClient{at: at, timeout: f.timeout}, err
+	secured, err := f.tls.given(sys.LookupEnv)
+	if err != nil {
+		return nil, err
 	}
-	if host, port, err := net.SplitHostPort(at); err != nil || host == "" || port == "" || strings.Contains(at, "/") {
+	c := &adminClient{timeout: f.timeout, scheme: "http", http: http.DefaultClient}
+	if at == "" {
+		var own string
+		if c.at, own, err = adminAddress(f.file, sys.LookupEnv); err != nil {
+			return nil, err
+		}
+		return c.over(f.tls, secured || own != "", own)
+	}
+	var https bool
+	if c.at, https = strings.CutPrefix(at, "https://"); https {
+		secured = true
+	}
+	if host, port, err := net.SplitHostPort(c.at); err != nil || host == "" || port == "" || strings.Contains(c.at, "/") {
 		return nil, usageError{fmt.Errorf("%s is no HOST:PORT, such as 127.0.0.1:9091", strings.TrimSpace(strings.Replace(from+" "+at, "= ", "=", 1)))}
 	}
-	return &adminClient{at: at, timeout: f.timeout}, nil
+	return c.over(f.tls, secured, "")
+}
+
+// over gives the client with TLS, if it is to have that.
+func (c *adminClient) over(t adminTLS, secured bool, own string) (*adminClient, error) {
+	if !secured {
+		return c, nil
+	}
+	var err error
+	c.scheme = "https"
+	if t.cert == "" { // a server says so when it has the client's last word, which may be too late to be heard
+		c.hint = "; if it asks for a certificate, show one with --admin-cert and --admin-key"
+	}
+	c.http, err = t.client(own)
+	return c, err
 }
 
 // next is a command to type next: one for the Banyan that was asked, by the program as it was called.
@@ -85,35 +113,43 @@ func (f *adminFlags) next(command string) string {
 	}
 	switch {
 	case f.cmd.Flags().Changed("admin"):
-		return command + " --admin " + f.admin
+		command += " --admin " + f.admin
 	case f.cmd.Flags().Changed("config"):
-		return command + " -c " + f.file
-	default:
-		return command
+		command += " -c " + f.file
 	}
+	for _, t := range f.tls.all() {
+		if f.cmd.Flags().Changed(t.name) {
+			command += " --" + t.name + " " + demo.Quote(*t.to)
+		}
+	}
+	return command
 }
 
-// adminAddress gives where a config lets the admin listener listen. What else is wrong with the config does not matter.
-func adminAddress(file string, lookup config.Lookup) (string, error) {
+// adminAddress gives where a config lets the admin listener listen, and its certificate's file, if it has one. What else is
+// wrong with the config does not matter.
+func adminAddress(file string, lookup config.Lookup) (at, certificate string, err error) {
 	if _, err := os.Stat(file); err != nil {
-		return "", fmt.Errorf("which Banyan is to be asked is not known, since there is no config (%w): name one with -c FILE, or say --admin HOST:PORT or BANYAN_ADMIN", err)
+		return "", "", fmt.Errorf("which Banyan is to be asked is not known, since there is no config (%w): name one with -c FILE, or say --admin HOST:PORT or BANYAN_ADMIN", err)
 	}
 	cfg, _ := config.Load(file, lookup)
-	at := string(cfg.Listen.Admin)
+	at, certificate = string(cfg.Listen.Admin), cfg.Listen.AdminTLS.Certificate
 	host, port, err := net.SplitHostPort(at)
 	switch {
 	case err != nil || port == "0":
-		return "", usageError{errors.New("the config lets the system choose the admin listener's port: say --admin HOST:PORT, which the log names")}
+		return "", "", usageError{errors.New("the config lets the system choose the admin listener's port: say --admin HOST:PORT, which the log names")}
 	case host == "" || host == "0.0.0.0" || host == "::":
-		return net.JoinHostPort("127.0.0.1", port), nil
+		return net.JoinHostPort("127.0.0.1", port), certificate, nil
 	}
-	return at, nil
+	return at, certificate, nil
 }
 
 // adminClient asks an admin listener.
 type adminClient struct {
-	at      string
-	timeout time.Duration
+	scheme, at string
+	http       *http.Client
+	timeout    time.Duration
+	// hint is what may help where there is no answer.
+	hint string
 }
 
 // refusal is an error that Banyan answers.
@@ -139,7 +175,7 @@ const maxAnswer = 64 << 20
 func (c *adminClient) send(ctx context.Context, method, target string, body []byte) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout+answerGrace)
 	defer cancel()
-	request, err := http.NewRequestWithContext(ctx, method, "http://"+c.at+target, bytes.NewReader(body))
+	request, err := http.NewRequestWithContext(ctx, method, c.scheme+"://"+c.at+target, bytes.NewReader(body))
 	if err != nil {
 		return nil, usageError{fmt.Errorf("%s is no HOST:PORT: %w", c.at, err)}
 	}
@@ -148,11 +184,11 @@ func (c *adminClient) send(ctx context.Context, method, target string, body []by
 		request.Header.Set("Content-Type", "application/json")
 		request.Header.Set(adminv1.WhoHeader, who())
 	}
-	answer, err := http.DefaultClient.Do(request)
+	answer, err := c.http.Do(request)
 	if err != nil {
 		var dialled *net.OpError
 		if !errors.As(err, &dialled) || dialled.Op != "dial" {
-			return nil, &unanswered{true, fmt.Errorf("%s gave no answer: %w", c.at, err)}
+			return nil, &unanswered{true, fmt.Errorf("%s gave no answer: %w%s", c.at, err, c.hint)}
 		}
 		return nil, &unanswered{false, fmt.Errorf("no Banyan answers at %s: %w; start it, or name its admin listener with --admin HOST:PORT", c.at, err)}
 	}
@@ -171,6 +207,9 @@ func (c *adminClient) send(ctx context.Context, method, target string, body []by
 				Reason string `json:"reason"`
 			} `json:"details"`
 		} `json:"error"`
+	}
+	if answer.StatusCode == http.StatusBadRequest && bytes.Contains(text, []byte("HTTP request to an HTTPS server")) {
+		return nil, fmt.Errorf("%s speaks TLS: say --admin https://%s, and --admin-ca where the system does not trust it", c.at, c.at)
 	}
 	if json.Unmarshal(text, &told) != nil || told.Error.Message == "" {
 		return nil, fmt.Errorf("%s answers %s: is it the admin listener of a Banyan of this version?", c.at, answer.Status)

@@ -28,6 +28,7 @@ type Config struct {
 	// Versions are older versions of the contract that are translations of newer ones, by their proto package.
 	Versions map[string]Version `yaml:"versions"`
 	Shift    Shift              `yaml:"shift"`
+	Auth     Auth               `yaml:"auth"`
 	Timeouts Timeouts           `yaml:"timeouts"`
 	Paging   Paging             `yaml:"paging"`
 	Limits   Limits             `yaml:"limits"`
@@ -207,6 +208,9 @@ type Listen struct {
 	Admin Address `yaml:"admin" default:"127.0.0.1:9091"`
 	// AdminRemote allows Admin on an address that other machines reach.
 	AdminRemote bool `yaml:"admin_remote" default:"false"`
+	// TLS is for REST and GRPC, AdminTLS for Admin.
+	TLS      TLS      `yaml:"tls"`
+	AdminTLS AdminTLS `yaml:"admin_tls"`
 }
 
 // Log says what is logged, and how. Logs go to standard error.

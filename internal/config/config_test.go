@@ -26,6 +26,7 @@ func env(vars map[string]string) Lookup {
 const minimal = `contract: {paths: [contract]}
 sql: [sql/*.sql]
 legacy: {dsn: "shop:pw@tcp(127.0.0.1:3306)/shop"}
+auth: {off: true}
 `
 
 func texts(l fault.List) []string {
@@ -86,6 +87,7 @@ listen: {rest: ":0", grpc: "[::1]:0", admin: "10.0.0.1:9091", admin_remote: true
 log: {level: debug, format: text}
 shutdown:
   drain: 0s
+auth: {off: true}
 `
 	cfg, faults := Parse("banyan.yaml", []byte(text), env(map[string]string{"USER": "u", "PASSWORD": "", "OPEN": "7", "KEY": "${USER}3456789abcdef"}))
 	if got := texts(faults); got != nil {
@@ -94,7 +96,7 @@ shutdown:
 	got := fmt.Sprintln(cfg.Contract.Paths, cfg.Contract.Unserved, cfg.SQL, cfg.Legacy.DSN.Reveal(), cfg.Legacy.TimeZone,
 		cfg.Legacy.Pool, cfg.Limits, cfg.Listen, cfg.Log, cfg.Shutdown, cfg.Timeouts)
 	want := "[/abs/contract more] [shop.v2.AdminService.*] [a/*.sql] u:none@tcp(db:3306)/shop -03:30 " +
-		"{7 0 250ms 5m0s} {512KiB 1000B 512} {:0 [::1]:0 10.0.0.1:9091 true} {debug text} {0s} {10s 1m0s 10m0s}\n"
+		"{7 0 250ms 5m0s} {512KiB 1000B 512} {:0 [::1]:0 10.0.0.1:9091 true { } {  }} {debug text} {0s} {10s 1m0s 10m0s}\n"
 	if got != want {
 		t.Errorf("\ngot  %s\nwant %s", got, want)
 	}
@@ -142,9 +144,9 @@ func TestEveryFaultAtOnce(t *testing.T) {
 // A fault that is between a given key and a default stands at the given one.
 func TestAnAddressThatADefaultHasIsFoundInTheFile(t *testing.T) {
 	for line, want := range map[string]string{
-		"listen: {rest: 127.0.0.1:9090}":                        "banyan.yaml:4:10: listen.rest and listen.grpc are the same address (give each its own port)",
-		"listen: {grpc: 127.0.0.1:8080}":                        "banyan.yaml:4:10: listen.rest and listen.grpc are the same address (give each its own port)",
-		"listen: {rest: 127.0.0.1:1234, admin: 127.0.0.1:1234}": "banyan.yaml:4:32: listen.rest and listen.admin are the same address (give each its own port)",
+		"listen: {rest: 127.0.0.1:9090}":                        "banyan.yaml:5:10: listen.rest and listen.grpc are the same address (give each its own port)",
+		"listen: {grpc: 127.0.0.1:8080}":                        "banyan.yaml:5:10: listen.rest and listen.grpc are the same address (give each its own port)",
+		"listen: {rest: 127.0.0.1:1234, admin: 127.0.0.1:1234}": "banyan.yaml:5:32: listen.rest and listen.admin are the same address (give each its own port)",
 	} {
 		_, faults := Parse("banyan.yaml", []byte(minimal+line+"\n"), env(nil))
 		if diff := cmp.Diff([]string{want}, texts(faults)); diff != "" {
@@ -303,6 +305,7 @@ capabilities:
     entity: shop.v2.Order
     key: customer_id
     keys: {PlaceOrder: order.customer_id}
+auth: {off: true}
 `
 	cfg, faults := Parse("banyan.yaml", []byte(text), env(map[string]string{"TARGET": "dns:///c:3"}))
 	if got := texts(faults); got != nil {

@@ -352,6 +352,10 @@ func kindName(v reflect.Value) string {
 		return "a log level"
 	case *Format:
 		return "a log format"
+	case *KeySource:
+		return "a file or URL"
+	case *CertificateName:
+		return "a name of a certificate"
 	case *Secret:
 		return "a secret"
 	case *Name:

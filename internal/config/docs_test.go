@@ -19,7 +19,7 @@ func TestDocs(t *testing.T) {
 	}
 	type row struct{ kind, fallback string }
 	documented := map[string]row{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+|[a-z_]+\\.NAME\\.[a-z_]+(?:\\.NAME\\.[a-z_]+)?)` \\| ([a-z ]+) \\| (.*?) \\|").FindAllStringSubmatch(string(data), -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+|[a-z_.]+\\.NAME\\.[a-z_]+(?:\\.NAME\\.[a-z_]+)?)` \\| ([A-Za-z ]+) \\| (.*?) \\|").FindAllStringSubmatch(string(data), -1) {
 		documented[m[1]] = row{m[2], strings.Trim(m[3], "`")}
 	}
 	declared := map[string]row{}

@@ -47,6 +47,7 @@ func validate(c *Config, faults *fault.List) {
 	v.mirror()
 	v.capabilities()
 	v.versions()
+	v.auth()
 	v.listen()
 }
 
@@ -131,8 +132,8 @@ func (v validator) mirror() {
 
 func (v validator) listen() {
 	l := v.c.Listen
-	if !l.Admin.Loopback() && !l.AdminRemote {
-		v.add("listen.admin", "use 127.0.0.1, or set listen.admin_remote: true and guard the address yourself",
+	if !l.Admin.Loopback() && !l.AdminRemote && l.AdminTLS.ClientCA == "" {
+		v.add("listen.admin", "use 127.0.0.1, ask operators for certificates (listen.admin_tls.client_ca), or set listen.admin_remote: true and guard the address yourself",
 			"listen.admin has no authentication, so that it may only be on loopback")
 	}
 	taken := map[Address]string{}

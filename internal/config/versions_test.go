@@ -29,7 +29,7 @@ operations: {a.v1.S.Get: {}}
 		t.Fatal(err)
 	}
 	file := filepath.Join(dir, "banyan.yaml")
-	if err := os.WriteFile(file, []byte(versioned+"  a.v1: {of: a.v2, file: v1.yaml}\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte(versioned+"  a.v1: {of: a.v2, file: v1.yaml}\nauth: {off: true}\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c, faults := Load(file, env(nil))
@@ -71,6 +71,7 @@ func TestVersionsThatCanNotBeRead(t *testing.T) {
   e.v1: {of: e.v2, sunset: soon}
   f.v1: {of: f.v2, link: "https://example.com/x"}
   g.v1: {deprecated: 2026-01-01}
+auth: {off: true}
 `), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -16,6 +16,7 @@ type library struct {
 func libraries() []library {
 	return []library{
 		{"github.com/go-mysql-org/go-mysql", []string{"adapters/binlog", "bench"}, "all else reads changes through mirror/change, whatever they come from; only what Banyan is measured against is written by hand"},
+		{"github.com/lestrrat-go/jwx", []string{"api/auth"}, "what a token proves is decided in one place"},
 		{"github.com/rabbitmq/amqp091-go", []string{"adapters/rabbitmq", "consumer", "internal/devstack", "bench", "internal/chaos"}, "all else sends changes through mirror/change, whatever they go to; what Banyan is measured against is written by hand, and chaos reads what arrived with nothing of the sender's in between"},
 	}
 }

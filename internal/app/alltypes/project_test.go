@@ -52,7 +52,7 @@ service Cells {
 	}
 	proto.WriteString("}\n" + messages.String())
 	return "-- banyan.yaml --\n" +
-		"contract: {paths: [contract]}\nsql: [cells.sql]\n" +
+		"contract: {paths: [contract]}\nsql: [cells.sql]\nauth: {off: true}\n" +
 		"legacy: {dsn: \"${DSN}\", time_zone: \"" + zone + "\"}\n" +
 		"listen: {rest: \"127.0.0.1:0\", grpc: \"127.0.0.1:0\", admin: \"127.0.0.1:0\"}\nlog: {level: info}\n" +
 		"-- contract/cells/v1/cells.proto --\n" + proto.String() +

@@ -1,0 +1,84 @@
+package auth
+
+import (
+	"slices"
+	"strings"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	"banyan.dev/banyan/contract/expression"
+	"banyan.dev/banyan/strangler"
+)
+
+// Rule is what has to hold for a caller.
+type Rule struct {
+	// Name is what operators call it.
+	Name string
+	// Scopes are those that he needs, all of them; none where there are none.
+	Scopes []string
+	// When has to hold; nil: nothing more does.
+	When *expression.Condition
+}
+
+// check says why a caller may not do what he asks for; nil when he may.
+func (r *Rule) check(call *strangler.Call) error {
+	if len(r.Scopes) > 0 {
+		granted := scopes(call.Claims)
+		for _, needed := range r.Scopes {
+			if !slices.Contains(granted, needed) {
+				err := r.deny(call, "his token lacks the scope "+needed)
+				err.Challenge = realm + `, error="` + insufficientScope + `", scope="` + strings.Join(r.Scopes, " ") + `"`
+				return err
+			}
+		}
+	}
+	if r.When == nil {
+		return nil
+	}
+	holds, err := r.When.Holds(func() (protoreflect.Message, error) {
+		m, err := call.Request.Message()
+		if err != nil {
+			return nil, malformed{err}
+		}
+		return m, nil
+	}, &expression.Caller{Claims: call.Claims, Client: call.Client, Header: call.Header})
+	switch err.(type) { //nolint:errorlint // Holds gives it as it was
+	case nil:
+	case malformed:
+		return strangler.Fail(codes.InvalidArgument, "MALFORMED_REQUEST",
+			"the request can't be decoded as its message type; encode it with the contract's current .proto files")
+	}
+	if err == nil && holds {
+		return nil
+	}
+	// What CEL says may have values of claims in it, so that it is not told anybody.
+	return r.deny(call, "the condition does not hold for him")
+}
+
+type malformed struct{ error }
+
+func (r *Rule) deny(call *strangler.Call, why string) *strangler.Error {
+	err := strangler.Fail(codes.PermissionDenied, "NOT_ALLOWED", "the caller may not call %s (auth.require.%s): %s; ask for the right, or use another account",
+		call.Operation.Name, r.Name, why)
+	err.Metadata = map[string]string{"rule": r.Name}
+	return err
+}
+
+// scopes gives the scopes of a token: a text with blanks between them (RFC 8693, 4.2) or a list, called scope or scp.
+func scopes(claims map[string]any) []string {
+	var out []string
+	for _, name := range []string{"scope", "scp"} {
+		switch v := claims[name].(type) {
+		case string:
+			out = append(out, strings.Fields(v)...)
+		case []any:
+			for _, one := range v {
+				if text, ok := one.(string); ok {
+					out = append(out, text)
+				}
+			}
+		}
+	}
+	return out
+}
