@@ -6,6 +6,7 @@ import (
 
 	"google.golang.org/protobuf/types/dynamicpb"
 
+	"banyan.dev/banyan/adapters/versions"
 	"banyan.dev/banyan/api/edge/edgetest"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
@@ -23,7 +24,7 @@ func TestKeysOfCallers(t *testing.T) {
 		if err := faults.Err(); err != nil {
 			t.Fatal(err)
 		}
-		bound, found := bindCapabilities(cfg, c, nil)
+		bound, found := bindCapabilities(cfg, c, &versions.Versions{})
 		if err := found.Err(); err != nil {
 			return nil, err.Error()
 		}
