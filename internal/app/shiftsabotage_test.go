@@ -70,7 +70,7 @@ func (b *shiftLab) load(t *testing.T, rounds int) (wrong string) {
 			}
 		})
 	}
-	for begun, n := time.Now(), 0; n < rounds && (n < 2 || time.Since(begun) < time.Minute); n++ { // a slow machine has fewer
+	for begun, n := time.Now(), 0; n < rounds && (n < 2 || time.Since(begun) < 3*time.Minute); n++ { // a slow machine has fewer
 		for _, command := range []struct {
 			what string
 			body map[string]any

@@ -54,6 +54,12 @@ type keyRun struct {
 	report *KeyReport
 }
 
+// Clients back off between these, as any should: so many at once would else be all that there is to do.
+const (
+	firstBackoff = 200 * time.Millisecond
+	lastBackoff  = 4 * time.Second
+)
+
 // keyStep is something that happens in the middle of a key run.
 type keyStep struct {
 	at    float64 // of the clients that are answered
@@ -78,7 +84,7 @@ func RunKeys(ctx context.Context, o ShiftOptions, writes int) (_ *KeyReport, err
 	if err := r.prepare(ctx); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 12*time.Minute)
 	defer cancel()
 	r.plan(ctx)
 	began := time.Now()
@@ -173,7 +179,7 @@ func (r *keyRun) client(ctx context.Context, key string, n int) {
 	body := fmt.Sprintf(`{"customerId": "%d", "shippingMethod": "SHIPPING_METHOD_STANDARD", "comment": %q,
 		"shippingAddress": {"recipient": "A client", "street": "Weg 1", "postalCode": "10115", "city": "Berlin", "countryCode": "DE"}, "lines": [{"sku": %q, "quantity": 1}]}`,
 		r.shop.buyers[n%len(r.shop.buyers)], key, r.shop.articles[n%len(r.shop.articles)])
-	for ctx.Err() == nil {
+	for wait := firstBackoff; ctx.Err() == nil; wait = min(2*wait, lastBackoff) {
 		r.wait(ctx)
 		b := r.replicas[rand.IntN(2)] //nolint:gosec // a choice of no weight
 		code, answer, err := b.call(ctx, http.MethodPost, "http://"+b.rest+"/v2/orders:place", body, "Idempotency-Key", key)
@@ -188,7 +194,7 @@ func (r *keyRun) client(ctx context.Context, key string, n int) {
 			r.mu.Unlock()
 			return
 		}
-		sleep(ctx, 50*time.Millisecond+rand.N(200*time.Millisecond)) //nolint:gosec // the same
+		sleep(ctx, wait/2+rand.N(wait)) //nolint:gosec // the same
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
