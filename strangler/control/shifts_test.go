@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -204,19 +205,15 @@ func TestACoordinatorDiesAnywhere(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				m := toLive(t, "a", "b", "c")
 				m.replicas["c"].silent = true // so that all actions are needed
-				died = false
-				n := 0
+				var done atomic.Int64
+				var once sync.Once
 				dying := make(chan struct{})
 				m.set(func(m *memory) {
 					m.on = func(_ string, now bool) error {
-						if died || now != before {
+						if now != before || done.Add(1) != int64(at) {
 							return nil
 						}
-						if n++; n < at {
-							return nil
-						}
-						died = true
-						close(dying)
+						once.Do(func() { close(dying) })
 						return errors.New("killed")
 					}
 				})
@@ -231,10 +228,10 @@ func TestACoordinatorDiesAnywhere(t *testing.T) {
 					}
 				})
 				m.cycle(t)
-				if !died {
-					close(dying)
-				} else {
+				if died = done.Load() >= int64(at); died {
 					kills++
+				} else {
+					once.Do(func() { close(dying) })
 				}
 				heir.Wait()
 			})
