@@ -100,17 +100,13 @@ func decision(details openfeature.StringEvaluationDetails) (flags.Decision, erro
 }
 
 // owned refuses a call that names an entity and another owner than the entity's, where that would take it to the wrong
-// side: while keys are on both, and for all live writes, whose rows say whose they are.
+// side: while keys are on both, and for all live writes, whose rows say whose they are. It may also be *undecided.
 func (r *Router) owned(ctx context.Context, m *member, call *Call, key string, stage flags.Stage) error {
 	if key == "" || m.route.Owner == nil {
 		return nil
 	}
 	if stage != flags.Live || call.Operation.Read {
-		d, err := r.decide(ctx, m.managed, "")
-		switch {
-		case err != nil && call.Operation.Read:
-			return nil // which is answered by legacy, from the next one on
-		case err != nil || !d.Mixed:
+		if d, err := r.decide(ctx, m.managed, ""); err != nil || !d.Mixed {
 			return err
 		}
 	}

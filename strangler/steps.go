@@ -3,7 +3,6 @@ package strangler
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -82,7 +81,7 @@ func (s *steps) bring(ctx context.Context, w *Write, reply *contract.Payload) en
 	case errors.Is(err, ErrNotOpen), reasonOf(err) == commitUnknown:
 		end := s.look(ctx, w)
 		if end.state == WriteFailed {
-			return s.finish(ctx, w, WriteDoubt, fmt.Errorf("modern has done what it had refused before: %w", end.why))
+			return s.finish(ctx, w, WriteDoubt, errors.Join(errors.New("modern has done what it had refused before"), end.why))
 		}
 		return end
 	case errors.As(err, &differ), untakable(err):
