@@ -63,7 +63,8 @@ type EntityRef struct {
 // A write whose id is known is not done again: reply is filled with what was replied, and replayed is true. A write of an
 // older epoch than the capability's is refused with FAILED_PRECONDITION and protocol.ReasonEpochPassed. An error of do undoes
 // everything, and nothing of it is kept. So does a write with a tag that gives several entities, which is refused with
-// UNIMPLEMENTED: Banyan brings one to legacy before it answers, and the others would be lost by a rollback. When the database fails, the error is UNAVAILABLE: the write may be tried again.
+// UNIMPLEMENTED: Banyan brings one to legacy before it answers, and the others would be lost by a rollback. When the
+// database fails, the error is UNAVAILABLE: the write may be tried again.
 func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply proto.Message, do func(tx *sql.Tx) ([]EntityRef, error)) (replayed bool, err error) {
 	if tag.ID == "" && s.options.TagsOnly {
 		return false, refuse(codes.FailedPrecondition, "BANYAN_TAG_MISSING", "this service takes writes through Banyan only; call its facade")

@@ -22,8 +22,9 @@ var ErrTooOld = errors.New("the snapshot is older than the place in the log")
 const snapshotPatience = "0.1"
 
 // Snapshot reads entities by their ids, in order, in one consistent snapshot that contains every transaction before a place
-// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. What can't be read is an *EntityError. ErrTooOld comes before the
-// first use: try again soon. So does change.ErrServers, where the place is in the log of another server than the pool's.
+// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. What can't be read is an
+// *EntityError. ErrTooOld comes before the first use: try again soon. So does change.ErrServers, where the place is in the
+// log of another server than the pool's.
 func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event, ids []string, use func(id string, m protoreflect.Message) error) error {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {

@@ -143,8 +143,7 @@ func (r *Router) Call(ctx context.Context, call *Call, send func(*Reply) error) 
 // done, or its row is committed in the ledger. Ask it once the flags have that version; then it stays true. A write that
 // waits, at a hold or for a lease, is not on its way. With math.MaxUint64 it says whether none is at all: a replica that
 // was fenced asks that, while it has no lease, before it takes new writer marks, since what it decided under the old ones
-// must not be done under the new. Of a capability that the Router
-// doesn't have it can't say so.
+// must not be done under the new. Of a capability that the Router doesn't have it can't say so.
 func (r *Router) Settled(capability string, version uint64) bool {
 	m, ok := r.managed[capability]
 	return ok && m.begun.settled(version)

@@ -24,8 +24,8 @@ type SweeperOptions struct {
 	Capabilities []*Capability
 	Ledger       Ledger
 	// Stale gives open writes of a capability that were begun longer ago than age, at most limit, oldest first and behind
-	// after in that order, by creation and id (from the oldest where it is zero), with their
-	// requests. Those of other capabilities that it gives besides are left alone.
+	// after in that order, by creation and id (from the oldest where it is zero), with their requests. Those of other
+	// capabilities that it gives besides are left alone.
 	Stale func(ctx context.Context, capability string, age time.Duration, after Write, limit int) ([]Write, error)
 	// Age is how long a write is left to its own process (default 15 s). It has to be longer than that can go on with it:
 	// RouterOptions' CallTimeout and Grace together.
