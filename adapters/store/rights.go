@@ -21,6 +21,8 @@ const (
 	PartKeys Part = "keys"
 	// PartShifts moves capabilities between stages, and keeps live writes.
 	PartShifts Part = "shifts"
+	// PartCallers counts who calls operations that are deprecated.
+	PartCallers Part = "callers"
 	// PartMirror keeps positions and heartbeats.
 	PartMirror Part = "mirror"
 )
@@ -52,6 +54,10 @@ func rights() map[Part]map[string]string {
 			"writes": "SELECT, INSERT, UPDATE, DELETE", "locks": "SELECT, INSERT, UPDATE",
 			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT", "voids": "SELECT, INSERT, DELETE",
 			"fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
+		},
+		PartCallers: {
+			"migrations_control": versions, "migrations_ledger": versions,
+			"callers": "SELECT, INSERT, UPDATE, DELETE", "watched": "SELECT, INSERT, UPDATE",
 		},
 		PartMirror: {
 			"migrations_control": versions, "migrations_ledger": versions,

@@ -15,6 +15,7 @@ import (
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // Options are what a Handler stands on. All but Operator are needed.
@@ -25,6 +26,8 @@ type Options struct {
 	Status func() any
 	// Operator does what people command. Nil: no capabilities are configured, which the admin API then says.
 	Operator control.Operator
+	// Versions tells of the contract's versions. Nil: this process serves none, which the admin API then says.
+	Versions Versions
 	Logger   *slog.Logger
 	// AnyHost takes requests for any host name. Without it the admin API takes only those for an IP address or localhost,
 	// so that no web page reaches it through a name that it controls.
@@ -32,6 +35,11 @@ type Options struct {
 	// BodyTimeout is how long a client may take to send a request, WriteTimeout how long to receive an answer. The time
 	// between does not count: a command may wait for its outcome longer than the server's own timeouts.
 	BodyTimeout, WriteTimeout time.Duration
+}
+
+// Versions tells of the contract's versions and of who calls those that are deprecated, see retirement.Reporter.
+type Versions interface {
+	Report(ctx context.Context, days, limit int) (all []retirement.Report, more bool, err error)
 }
 
 // Handler serves /metrics, /status, /livez, /readyz and /admin/v1/. It is safe for concurrent use.
@@ -46,7 +54,7 @@ var errStopping = errors.New("this process is stopping")
 // New makes a Handler.
 func New(o Options) (*Handler, error) {
 	stopping, stop := context.WithCancelCause(context.Background())
-	api, err := newAPI(o, &service{operator: o.Operator, stopping: stopping, logger: o.Logger})
+	api, err := newAPI(o, &service{operator: o.Operator, versions: o.Versions, stopping: stopping, logger: o.Logger})
 	if err != nil {
 		stop(nil)
 		return nil, fmt.Errorf("admin API: %w", err)

@@ -17,9 +17,11 @@ import (
 	"google.golang.org/grpc/codes"
 
 	"banyan.dev/banyan/api/admin/admintest"
+	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // usual is what the server's own timeouts are where a test has nothing to do with them.
@@ -99,6 +101,20 @@ func operator() *admintest.Operator {
 			},
 			{ID: "018f", Capability: "orders", State: strangler.WriteDoubt, Reason: "legacy can't hold what modern has"},
 		},
+		Reports: []retirement.Report{
+			{
+				Version: &retirement.Version{
+					Package: "shop.v1", Of: "shop.v2", Deprecated: at, Sunset: at.Add(24 * time.Hour), Link: "https://shop.example", Refuse: true,
+					Operations: make([]*contract.Operation, 2),
+				},
+				State: retirement.Deprecated, Watched: 2, Since: at,
+				Callers: []retirement.Caller{
+					{Operation: "shop.v1.OrderService.GetOrder", Client: "till", Calls: 1 << 60, Last: at},
+					{Operation: "shop.v1.OrderService.ListOrders", Agent: "curl/8", Calls: 1, Last: at},
+				},
+			},
+			{Version: &retirement.Version{Package: "shop.v2"}, State: retirement.Current},
+		},
 		Command: func(_ context.Context, _ bool, c control.Change) (control.Outcome, error) {
 			return control.Outcome{
 				Version: 7, From: "shadow", To: "live 25%, shadow 75%", Done: true, Replicas: 2, Of: 2, Took: 412 * time.Millisecond,
@@ -124,6 +140,12 @@ const (
 		`"replica":"a","state":"open","reason":"","created":"2026-11-25T01:53:11.500Z","changed":"2026-11-25T01:53:11.500Z"}`
 	doubtWrite = `{"id":"018f","capability":"orders","operation":"","key":"","keyed":false,"entity":"","epoch":"0","replica":"","state":"doubt",` +
 		`"reason":"legacy can't hold what modern has","created":null,"changed":null}`
+	otherCaller = `{"operation":"shop.v1.OrderService.ListOrders","client":"","agent":"curl/8","calls":"1","last":"2026-11-25T01:53:11.500Z"}`
+	oldVersion  = `{"package":"shop.v1","translates":"shop.v2","state":"deprecated","deprecated":"2026-11-25T01:53:11.500Z","sunset":"2026-11-26T01:53:11.500Z",` +
+		`"refused_after_sunset":true,"link":"https://shop.example","operations":2,"watched":2,"counted_since":"2026-11-25T01:53:11.500Z",` +
+		`"callers":[{"operation":"shop.v1.OrderService.GetOrder","client":"till","agent":"","calls":"1152921504606846976","last":"2026-11-25T01:53:11.500Z"},` + otherCaller + `]}`
+	newVersion = `{"package":"shop.v2","translates":"","state":"current","deprecated":null,"sunset":null,"refused_after_sunset":false,"link":"",` +
+		`"operations":0,"watched":0,"counted_since":null,"callers":[]}`
 	outcomeJSON = `{"version":"7","from":"shadow","to":"live 25%, shadow 75%","done":true,"why":"","replicas":2,"of":2,"fenced":["b"],` +
 		`"took":"0.412s","paused":"0.096s","voided":1,"steps":["ada@laptop as planned"]}`
 )
@@ -140,6 +162,8 @@ func TestAnswers(t *testing.T) {
 		{"GET", "/admin/v1/writes", "", `{"writes":[` + openWrite + `,` + doubtWrite + `]}`},
 		{"GET", "/admin/v1/writes?capability=orders&state=doubt&limit=5", "", `{"writes":[` + doubtWrite + `]}`},
 		{"GET", "/admin/v1/writes?capability=nothing", "", `{"writes":[]}`},
+		{"GET", "/admin/v1/versions", "", `{"versions":[` + oldVersion + `,` + newVersion + `],"days":30,"more":false}`},
+		{"GET", "/admin/v1/versions?days=7&limit=1", "", `{"versions":[` + strings.Replace(oldVersion, `,`+otherCaller, "", 1) + `,` + newVersion + `],"days":7,"more":true}`},
 	} {
 		status, body := send(t, request(t, server, c.method, c.target, c.body))
 		if status != http.StatusOK || body != c.want+"\n" {
@@ -214,6 +238,9 @@ func TestWrongRequestsAreRefusedClearly(t *testing.T) {
 		{"POST", "/admin/v1/history", "a=b", []string{"Content-Type", "application/x-www-form-urlencoded"}, 400, "INVALID_FIELD", "send JSON"},
 		{"GET", "/admin/v1/history?limt=5", "", nil, 400, "INVALID_FIELD", "limt: unknown parameter; there is capability, limit"},
 		{"GET", "/admin/v1/capabilities?limit=5", "", nil, 400, "INVALID_FIELD", "there is none"},
+		{"GET", "/admin/v1/versions?days=401", "", nil, 400, "INVALID_FIELD", "1 to 400, or 0 for 30"},
+		{"GET", "/admin/v1/versions?limit=-1", "", nil, 400, "INVALID_FIELD", "1 to 1000, or 0 for 100"},
+		{"GET", "/admin/v1/versions?capability=orders", "", nil, 400, "INVALID_FIELD", "days, limit"},
 		{"GET", "/admin/v1/history?limit=x", "", nil, 400, "MALFORMED_REQUEST", "limit"},
 		{"GET", "/admin/v1/history?limit=1001", "", nil, 400, "INVALID_FIELD", "1 to 1000, or 0 for 100"},
 		{"GET", "/admin/v1/history?limit=%", "", nil, 400, "INVALID_QUERY", "RFC 3986"},
@@ -290,6 +317,15 @@ func TestWithoutCapabilities(t *testing.T) {
 		if reason, message := problem(t, status, body); status != 400 || reason != "NO_CAPABILITIES" || !strings.Contains(message, "banyan.yaml") || !strings.Contains(body, `"status":"FAILED_PRECONDITION"`) {
 			t.Errorf("%s %s: %d %s", c.method, c.target, status, body)
 		}
+	}
+}
+
+// A process that serves no contract knows no callers; one without capabilities does.
+func TestVersionsNeedAFacade(t *testing.T) {
+	server, _ := admintest.Serve(t, nil, usual)
+	status, body := send(t, request(t, server, "GET", "/admin/v1/versions", ""))
+	if reason, message := problem(t, status, body); status != 400 || reason != "NO_FACADE" || !strings.Contains(message, "--roles") {
+		t.Errorf("%d %s", status, body)
 	}
 }
 

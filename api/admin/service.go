@@ -33,6 +33,7 @@ const (
 type service struct {
 	adminv1.UnimplementedAdminServiceServer
 	operator control.Operator
+	versions Versions
 	// stopping is the service's own end, with errStopping; it is no call's.
 	stopping context.Context
 	logger   *slog.Logger
@@ -218,9 +219,20 @@ func text(s string, most int) bool {
 	return utf8.ValidString(s) && utf8.RuneCountInString(s) <= most && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
 
-// answer does what all calls need: it refuses parameters that the call doesn't have, ends with the process, and makes
+// answer is respond for what is about capabilities.
+func answer[T any](ctx context.Context, s *service, parameters []string, call func(context.Context) (T, error)) (T, error) {
+	return respond(ctx, s, parameters, func(ctx context.Context) (out T, err error) {
+		if s.operator == nil {
+			return out, strangler.Fail(codes.FailedPrecondition, adminv1.ReasonNoCapabilities,
+				"no capabilities are configured here; name them and their services in banyan.yaml (services, capabilities), and start Banyan again")
+		}
+		return call(ctx)
+	})
+}
+
+// respond does what all calls need: it refuses parameters that the call doesn't have, ends with the process, and makes
 // every failure an error for people, with its cause in the log.
-func answer[T any](ctx context.Context, s *service, parameters []string, call func(context.Context) (T, error)) (out T, err error) {
+func respond[T any](ctx context.Context, s *service, parameters []string, call func(context.Context) (T, error)) (out T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = strangler.AsError(fmt.Errorf("panic: %v\n%s", p, debug.Stack()))
@@ -235,10 +247,6 @@ func answer[T any](ctx context.Context, s *service, parameters []string, call fu
 				return out, strangler.Invalid(name, "unknown parameter; there is %s", list(parameters))
 			}
 		}
-	}
-	if s.operator == nil {
-		return out, strangler.Fail(codes.FailedPrecondition, adminv1.ReasonNoCapabilities,
-			"no capabilities are configured here; name them and their services in banyan.yaml (services, capabilities), and start Banyan again")
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)

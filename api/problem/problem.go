@@ -15,6 +15,7 @@ import (
 
 	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // problem is an error as it is written.
@@ -27,11 +28,14 @@ type problem struct {
 	} `json:"error"`
 }
 
-// Status maps canonical codes as google/rpc/code.proto does, but for a body that is too large: HTTP has a status of
-// its own for it, and clients repeat what got a 429.
+// Status maps canonical codes as google/rpc/code.proto does, but for a body that is too large, and for a version
+// that is gone: HTTP has statuses of its own for them, and clients repeat what got a 429.
 func Status(err *strangler.Error) int {
-	if err.Reason == edge.RequestTooLarge {
+	switch {
+	case err.Reason == edge.RequestTooLarge:
 		return http.StatusRequestEntityTooLarge
+	case err.Reason == retirement.ReasonGone && err.Domain == strangler.Domain:
+		return http.StatusGone
 	}
 	return runtime.HTTPStatusFromCode(err.Code)
 }

@@ -144,9 +144,14 @@ func (a *App) Run(ctx context.Context) error {
 		}
 	}
 	defer shifts.close()
+	retire, err := a.openRetiring()
+	if err != nil {
+		return err
+	}
+	defer retire.close()
 	probes := health.New([]health.Part{{Name: "legacy", Ask: conns.Ping}},
 		health.Options{Fresh: readyFresh, Timeout: readyTimeout, Logger: logger})
-	s, err := a.listen(ctx, conns, probes, m, shifts, id)
+	s, err := a.listen(ctx, conns, probes, m, shifts, id, retire)
 	if err != nil {
 		return err
 	}
@@ -203,6 +208,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	sweeping, endSweeping := context.WithCancel(context.WithoutCancel(ctx))
 	defer endSweeping()
 	running.Go(func() { a.sweepKeys(sweeping, s.shifting.backend) })
+	s.retiring.start(ctx)
 	s.mirror.start(ctx)
 
 	at := s.addresses()
@@ -223,6 +229,7 @@ func (a *App) serve(ctx context.Context, s *servers) error {
 	close(stop)
 	endSweeping()
 	s.shutdown(context.WithoutCancel(ctx), cfg.Shutdown.Drain, a.opts.Abort)
+	s.retiring.stop()
 	s.shifting.stop()
 	s.mirror.stop() // after the last calls, whose changes it may still send
 	running.Wait()

@@ -273,6 +273,9 @@ func (p *Project) ownTables(roles []Role, made bool) (rights []preflight.Right, 
 		if p.keepsKeys() {
 			parts = append(parts, store.PartKeys)
 		}
+		if p.countsCallers() {
+			parts = append(parts, store.PartCallers)
+		}
 		if len(p.capabilities) > 0 {
 			parts = append(parts, store.PartShifts)
 		}

@@ -28,6 +28,7 @@ import (
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // grantLab is a project with all that needs rights, and what it needs them for. Its broker is never asked.
@@ -46,6 +47,14 @@ func newGrantLab(t *testing.T, server *devstack.Server) *grantLab {
 	l.schema = parsed.DBName
 	l.ledger = "l_" + l.schema[:min(len(l.schema), 40)]
 	if err := boxes.LayOut(l.dir); err != nil {
+		t.Fatal(err)
+	}
+	config, err := os.OpenFile(filepath.Join(l.dir, "banyan.yaml"), os.O_APPEND|os.O_WRONLY, 0)
+	if err == nil {
+		_, err = config.WriteString("\nversions: {boxes.v1: {deprecated: 2026-11-01}}\n")
+		err = errors.Join(err, config.Close())
+	}
+	if err != nil {
 		t.Fatal(err)
 	}
 	schema, err := os.ReadFile(filepath.Join(l.dir, "schema.sql"))
@@ -229,12 +238,30 @@ func (l *grantLab) facade(t *testing.T, dsn string) error {
 	defer func() { _ = w.Deregister(context.WithoutCancel(ctx)) }()
 	err = errors.Join(store.Check(ctx, o), w.Register(ctx), w.Drained(ctx))
 	_, rerr := w.Registered(ctx)
-	err = errors.Join(err, rerr, l.shifts(t, o))
+	err = errors.Join(err, rerr, l.shifts(t, o), l.callers(t, o))
 	err = errors.Join(err, l.verified(t, p, func(conns *pool.Pool) error {
 		faults, err := p.Program.Verify(ctx, conns)
 		return errors.Join(err, faults.Err())
 	}), l.writes(t, p, w))
 	return errors.Join(err, w.Deregister(ctx))
+}
+
+// callers counts callers, and forgets those of long ago.
+func (l *grantLab) callers(t *testing.T, o store.Options) error {
+	ctx := t.Context()
+	c, err := store.NewCallers(o)
+	if err != nil {
+		return err
+	}
+	defer c.Close()
+	err = c.Watch(ctx, []string{"o"})
+	for range 2 {
+		err = errors.Join(err, c.Add(ctx, []retirement.Use{{Operation: "o", Client: "till", Day: time.Unix(0, 0), Calls: 1, Last: time.Unix(1, 0)}}))
+	}
+	_, e1 := c.Callers(ctx, []string{"o"}, time.Unix(0, 0), 1)
+	_, e2 := c.Sweep(ctx, time.Now())
+	l.exec(t, "DELETE FROM "+l.ledger+".watched")
+	return errors.Join(err, e1, e2)
 }
 
 // shifts uses the control store and the coordinator's part of the ledger.

@@ -21,7 +21,7 @@ func (a *App) newWriter() (*store.Writer, error) {
 
 // openLedger makes sure of Banyan's own tables where something needs them, and puts this process's marks into them.
 func (a *App) openLedger(ctx context.Context, marks *store.Writer) error {
-	if !a.project.Config.MirrorOn() && !a.keepsKeys() {
+	if !a.project.Config.MirrorOn() && !a.keepsKeys() && !a.countsCallers() {
 		return nil
 	}
 	if err := migrated(ctx, a.project.Config, storeOptions(a.project.Config, a.opts.Logger)); err != nil {

@@ -26,8 +26,11 @@ func (m Migrations) Usable() bool {
 	return true
 }
 
-// keepsTables says whether Banyan keeps tables of its own: for the mirror, or for clients' idempotency keys.
-func (p *Project) keepsTables() bool { return p.Config.MirrorOn() || p.keepsKeys() }
+// keepsTables says whether Banyan keeps tables of its own: for the mirror, for clients' idempotency keys, or to count
+// callers.
+func (p *Project) keepsTables() bool {
+	return p.Config.MirrorOn() || p.keepsKeys() || p.countsCallers()
+}
 
 // Migrated tells how far Banyan's own tables are, and changes nothing.
 func (p *Project) Migrated(ctx context.Context, logger *slog.Logger) (Migrations, error) {

@@ -19,7 +19,7 @@ import (
 
 // assemble puts the request path together, from the legacy outwards:
 //
-//	REST, gRPC → telemetry → auth → limits → versions → idempotency keys → Router → legacy
+//	REST, gRPC → telemetry → auth → retirement → limits → versions → idempotency keys → Router → legacy
 func (a *App) assemble(ctx context.Context, s *servers) error {
 	cfg, c, logger := a.project.Config, a.project.Contract, a.opts.Logger
 	operations := c.Operations()
@@ -39,7 +39,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.limits = limit.New(limits(cfg), a.project.versions.Backend(strangler.NewIdempotent(strangler.IdempotentOptions{
 		Next: s.shifting.makeRouter(a.unserved(operations)), Refuse: a.refusesKeys,
 	})))
-	guarded := a.guard(s.identity, s.limits)
+	guarded := a.guard(s.identity, s.retiring.guard(s.limits))
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, guarded)
 	}

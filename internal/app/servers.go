@@ -47,6 +47,7 @@ type servers struct {
 	// shifting is nil without the facade.
 	shifting *shifting
 	identity *identity
+	retiring *retiring
 	logger   *slog.Logger
 
 	rest, admin *http.Server
@@ -59,9 +60,9 @@ type servers struct {
 }
 
 // listen takes the addresses and puts the servers together. Nothing is accepted yet.
-func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring, shifts *shifting, id *identity) (*servers, error) {
+func (a *App) listen(ctx context.Context, conns *pool.Pool, probes *health.Health, m *mirroring, shifts *shifting, id *identity, retire *retiring) (*servers, error) {
 	cfg := a.project.Config
-	s := &servers{conns: conns, probes: probes, mirror: m, shifting: shifts, identity: id, logger: a.opts.Logger}
+	s := &servers{conns: conns, probes: probes, mirror: m, shifting: shifts, identity: id, retiring: retire, logger: a.opts.Logger}
 	for _, l := range []struct {
 		key string
 		at  string
@@ -239,8 +240,8 @@ func (s *servers) restHandler(contract http.Handler, docs *openapi.Handler) http
 // newOperators serves operators.
 func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
 	return admin.New(admin.Options{
-		Operator: s.shifting.commands(),
-		Metrics:  m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
+		Operator: s.shifting.commands(), Versions: a.report(s.retiring),
+		Metrics: m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
 		// With TLS, no page reaches it under a name that isn't in its certificate.
 		AnyHost: a.project.Config.Listen.AdminRemote || s.identity.admin != nil, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,
 	})

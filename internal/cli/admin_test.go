@@ -23,9 +23,11 @@ import (
 	"banyan.dev/banyan/api/admin/admintest"
 	"banyan.dev/banyan/api/auth/authtest"
 	"banyan.dev/banyan/api/certs"
+	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // startAdmin is `admin MODE`: serves an admin API whose capabilities are made up, and sets BANYAN_ADMIN to its address. Modes:
@@ -38,7 +40,7 @@ import (
 //	old     there is no admin API
 //	tls     commands are done at once, of those who show a certificate
 func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
-	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes()}
+	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes(), Reports: reports()}
 	o.Command = func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
 		o.Set(func(s *control.CapabilityStatus) { s.Shift = "waits for shop-bb" })
 		return becomes(ctx, args[0], rollback, c)
@@ -160,6 +162,26 @@ func shown() []control.CapabilityStatus {
 			Capability: "stock", Stage: "mirrored", Version: 4, Phase: flags.HoldLegacy, Shift: "shop-bb has not applied version 4", Backfill: "running",
 			Backfilled: 17, RollbackSafe: true, Next: "banyan status stock",
 		},
+	}
+}
+
+func reports() []retirement.Report {
+	at := time.Date(2026, 11, 25, 1, 53, 11, 0, time.UTC)
+	day := time.Date(2026, 12, 1, 0, 0, 0, 0, time.UTC)
+	three := make([]*contract.Operation, 3)
+	return []retirement.Report{
+		{Version: &retirement.Version{Package: "shop.v0", Of: "shop.v1", Sunset: at, Refuse: true, Operations: three}, State: retirement.Gone, Watched: 3, Since: at},
+		{
+			Version: &retirement.Version{Package: "shop.v1", Of: "shop.v2", Deprecated: day, Sunset: day.AddDate(1, 0, 0), Refuse: true, Operations: three},
+			State:   retirement.Deprecated, Watched: 3, Since: at,
+			Callers: []retirement.Caller{
+				{Operation: "shop.v1.OrderService.PlaceOrder", Client: "till-7", Calls: 1204, Last: at},
+				{Operation: "shop.v1.OrderService.GetOrder", Agent: "okhttp/4.12\x1b[31m", Last: at.AddDate(0, -2, 0)},
+				{Operation: "shop.v1.OrderService.GetOrder", Agent: retirement.Others, Calls: 2, Last: at.AddDate(0, -2, 0)},
+				{Operation: "shop.v1.OrderService.GetOrder", Calls: 1, Last: at.AddDate(0, -2, 0)},
+			},
+		},
+		{Version: &retirement.Version{Package: "shop.v2", Operations: three}, State: retirement.Current, Watched: 1},
 	}
 }
 

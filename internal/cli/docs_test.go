@@ -16,7 +16,7 @@ func TestCommandsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	sys := System{}
-	for _, cmd := range []*cobra.Command{newStatus(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWritesList(sys)} {
+	for _, cmd := range []*cobra.Command{newStatus(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWritesList(sys), newVersions(sys)} {
 		if !strings.Contains(string(page), "banyan "+cmd.Name()) && !strings.Contains(string(page), "banyan writes "+cmd.Name()) {
 			t.Errorf("%s is not there", cmd.Name())
 		}

@@ -19,8 +19,10 @@ type Config struct {
 	Ledger Ledger   `yaml:"ledger"`
 	// Idempotency says how long repeated writes are known.
 	Idempotency Idempotency `yaml:"idempotency"`
-	Broker      Broker      `yaml:"broker"`
-	Mirror      Mirror      `yaml:"mirror"`
+	// Callers says whether it is kept who calls operations that are deprecated.
+	Callers Callers `yaml:"callers"`
+	Broker  Broker  `yaml:"broker"`
+	Mirror  Mirror  `yaml:"mirror"`
 	// Services are the new implementations, by name.
 	Services map[string]Service `yaml:"services"`
 	// Capabilities are operations that migrate together, by the flag's name.
@@ -90,6 +92,12 @@ type Idempotency struct {
 	Keep time.Duration `yaml:"keep" default:"24h"`
 	// MaxReplyBytes is the largest reply that is kept.
 	MaxReplyBytes Size `yaml:"max_reply_bytes" default:"1MiB"`
+}
+
+// Callers says whether callers of deprecated operations are counted.
+type Callers struct {
+	// Enabled counts them in the control store.
+	Enabled bool `yaml:"enabled" default:"true"`
 }
 
 // Broker says how to reach RabbitMQ.

@@ -354,6 +354,8 @@ func kindName(v reflect.Value) string {
 		return "a log format"
 	case *KeySource:
 		return "a file or URL"
+	case *AfterSunset:
+		return "serve or refuse"
 	case *CertificateName:
 		return "a name of a certificate"
 	case *Secret:

@@ -24,6 +24,8 @@ type Version struct {
 	Deprecated Instant `yaml:"deprecated"`
 	Sunset     Instant `yaml:"sunset"`
 	Link       string  `yaml:"link"`
+	// AfterSunset says what happens then.
+	AfterSunset AfterSunset `yaml:"after_sunset" default:"serve"`
 	// File has the keys below, in a file of its own; then none of them stands here.
 	File string `yaml:"file" path:"true"`
 	// Untranslated are operations that have SQL of their own, although the newer version has one of the same name.
@@ -34,6 +36,26 @@ type Version struct {
 	Messages map[string]VersionMessage `yaml:"messages" names:"proto"`
 	// Enums have a target value for each source value, by "TARGET from SOURCE".
 	Enums map[string]VersionEnum `yaml:"enums" names:"proto"`
+}
+
+// AfterSunset says what becomes of a version when its sunset has come.
+type AfterSunset string
+
+const (
+	// ServeAfterSunset goes on.
+	ServeAfterSunset AfterSunset = "serve"
+	// RefuseAfterSunset answers that the version is gone.
+	RefuseAfterSunset AfterSunset = "refuse"
+)
+
+// UnmarshalText reads it.
+func (a *AfterSunset) UnmarshalText(text []byte) error {
+	switch AfterSunset(text) {
+	case ServeAfterSunset, RefuseAfterSunset:
+		*a = AfterSunset(text)
+		return nil
+	}
+	return errors.New("write serve (the version goes on) or refuse (its callers are told that it is gone)")
 }
 
 // translation are the keys of a version's own file.
@@ -81,6 +103,9 @@ func (v validator) versions() {
 		}
 		if !conf.Deprecated.IsZero() && !conf.Sunset.IsZero() && conf.Sunset.Before(conf.Deprecated.Time) {
 			v.add(path+".sunset", "let callers know before", "%s.sunset is before %s.deprecated", path, path)
+		}
+		if conf.AfterSunset == RefuseAfterSunset && conf.Sunset.IsZero() {
+			v.add(path+".after_sunset", "say when, in "+path+".sunset", "%s is to be refused after its sunset, which is not said", path)
 		}
 		if conf.Link == "" {
 			continue

@@ -71,6 +71,8 @@ func TestVersionsThatCanNotBeRead(t *testing.T) {
   e.v1: {of: e.v2, sunset: soon}
   f.v1: {of: f.v2, link: "https://example.com/x"}
   g.v1: {deprecated: 2026-01-01}
+  h.v1: {of: h.v2, deprecated: 2026-01-01, after_sunset: refuse}
+  i.v1: {of: i.v2, sunset: 2026-01-01, after_sunset: stop}
 auth: {off: true}
 `), 0o600); err != nil {
 		t.Fatal(err)
@@ -85,6 +87,8 @@ auth: {off: true}
 		file + ":9:40: versions.d.v1.link is no address of a page (write https://…)",
 		file + ":10:28: versions.e.v1.sunset is not a date (write a day such as 2027-06-30, or a time such as 2027-06-30T12:00:00Z)",
 		file + ":11:20: versions.f.v1.link is about a deprecation, and there is none (say when, in versions.f.v1.deprecated or versions.f.v1.sunset)",
+		file + ":13:44: versions.h.v1 is to be refused after its sunset, which is not said (say when, in versions.h.v1.sunset)",
+		file + ":14:54: versions.i.v1.after_sunset is not serve or refuse (write serve (the version goes on) or refuse (its callers are told that it is gone))",
 	}, texts(faults)); diff != "" {
 		t.Errorf("faults (- want, + got):\n%s", diff)
 	}

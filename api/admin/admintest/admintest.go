@@ -17,6 +17,7 @@ import (
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
+	"banyan.dev/banyan/strangler/retirement"
 )
 
 // Operator has what its fields say. It is safe for concurrent use, but for a change of its fields.
@@ -24,6 +25,8 @@ type Operator struct {
 	Capabilities []control.CapabilityStatus
 	Audits       []control.Audit
 	Live         []strangler.Write
+	// Reports are of versions; nil: the process serves none.
+	Reports []retirement.Report
 	// Command answers Advance and Rollback.
 	Command func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error)
 
@@ -91,6 +94,19 @@ func (o *Operator) Writes(_ context.Context, capability string, state strangler.
 	return all[:min(limit, len(all))], nil
 }
 
+// Report gives Reports, with at most limit callers.
+func (o *Operator) Report(_ context.Context, days, limit int) (all []retirement.Report, more bool, err error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.limits = append(o.limits, days, limit)
+	for _, r := range o.Reports {
+		more = more || len(r.Callers) > limit
+		r.Callers = r.Callers[:min(limit, len(r.Callers))]
+		all = append(all, r)
+	}
+	return all, more, nil
+}
+
 // Commands gives what was commanded.
 func (o *Operator) Commands() []control.Change {
 	o.mu.Lock()
@@ -123,8 +139,12 @@ func Serve(t testing.TB, o control.Operator, timeout time.Duration) (*httptest.S
 // New makes what answers on an admin listener. status is what /status gives, timeout how long a body may take.
 func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler, error) {
 	logger := slog.New(slog.DiscardHandler)
+	var versions admin.Versions
+	if o, ok := o.(*Operator); ok && o.Reports != nil {
+		versions = o
+	}
 	return admin.New(admin.Options{
 		Metrics: prometheus.NewRegistry(), Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
-		Status: func() any { return status }, Operator: o, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
+		Status: func() any { return status }, Operator: o, Versions: versions, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
 	})
 }

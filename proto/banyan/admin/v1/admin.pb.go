@@ -497,6 +497,335 @@ func (x *ListWritesResponse) GetWrites() []*Write {
 	return nil
 }
 
+type ListVersionsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Count calls of so many days, in UTC, of which today is one, up to 400; 0 stands for 30.
+	Days int32 `protobuf:"varint,1,opt,name=days,proto3" json:"days,omitempty"`
+	// At most so many callers, of all versions together, up to 1000; 0 stands for 100.
+	Limit         int32 `protobuf:"varint,2,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListVersionsRequest) Reset() {
+	*x = ListVersionsRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListVersionsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListVersionsRequest) ProtoMessage() {}
+
+func (x *ListVersionsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListVersionsRequest.ProtoReflect.Descriptor instead.
+func (*ListVersionsRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ListVersionsRequest) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *ListVersionsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListVersionsResponse struct {
+	state    protoimpl.MessageState `protogen:"open.v1"`
+	Versions []*Version             `protobuf:"bytes,1,rep,name=versions,proto3" json:"versions,omitempty"`
+	// The days that calls are counted of.
+	Days int32 `protobuf:"varint,2,opt,name=days,proto3" json:"days,omitempty"`
+	// There are more callers than were asked for: those who called last are given.
+	More          bool `protobuf:"varint,3,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListVersionsResponse) Reset() {
+	*x = ListVersionsResponse{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListVersionsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListVersionsResponse) ProtoMessage() {}
+
+func (x *ListVersionsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListVersionsResponse.ProtoReflect.Descriptor instead.
+func (*ListVersionsResponse) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ListVersionsResponse) GetVersions() []*Version {
+	if x != nil {
+		return x.Versions
+	}
+	return nil
+}
+
+func (x *ListVersionsResponse) GetDays() int32 {
+	if x != nil {
+		return x.Days
+	}
+	return 0
+}
+
+func (x *ListVersionsResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
+// Version is a version of the contract.
+type Version struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Its proto package.
+	Package string `protobuf:"bytes,1,opt,name=package,proto3" json:"package,omitempty"`
+	// The version that it is a translation of; empty when it is none.
+	Translates string `protobuf:"bytes,2,opt,name=translates,proto3" json:"translates,omitempty"`
+	// current, deprecated, sunset (its sunset has come, and it is served) or gone (it is refused).
+	State      string                 `protobuf:"bytes,3,opt,name=state,proto3" json:"state,omitempty"`
+	Deprecated *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=deprecated,proto3" json:"deprecated,omitempty"`
+	Sunset     *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=sunset,proto3" json:"sunset,omitempty"`
+	// Whether it is refused after its sunset.
+	RefusedAfterSunset bool `protobuf:"varint,6,opt,name=refused_after_sunset,json=refusedAfterSunset,proto3" json:"refused_after_sunset,omitempty"`
+	// A page for its clients.
+	Link       string `protobuf:"bytes,7,opt,name=link,proto3" json:"link,omitempty"`
+	Operations uint32 `protobuf:"varint,8,opt,name=operations,proto3" json:"operations,omitempty"`
+	// Operations whose callers are counted: all of a version that goes, and those that the contract marks as deprecated.
+	Watched uint32 `protobuf:"varint,9,opt,name=watched,proto3" json:"watched,omitempty"`
+	// From when on callers of all of them are counted; null when they are not.
+	CountedSince *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=counted_since,json=countedSince,proto3" json:"counted_since,omitempty"`
+	// Who has called those, the latest first.
+	Callers       []*Caller `protobuf:"bytes,11,rep,name=callers,proto3" json:"callers,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Version) Reset() {
+	*x = Version{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Version) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Version) ProtoMessage() {}
+
+func (x *Version) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Version.ProtoReflect.Descriptor instead.
+func (*Version) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *Version) GetPackage() string {
+	if x != nil {
+		return x.Package
+	}
+	return ""
+}
+
+func (x *Version) GetTranslates() string {
+	if x != nil {
+		return x.Translates
+	}
+	return ""
+}
+
+func (x *Version) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Version) GetDeprecated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Deprecated
+	}
+	return nil
+}
+
+func (x *Version) GetSunset() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Sunset
+	}
+	return nil
+}
+
+func (x *Version) GetRefusedAfterSunset() bool {
+	if x != nil {
+		return x.RefusedAfterSunset
+	}
+	return false
+}
+
+func (x *Version) GetLink() string {
+	if x != nil {
+		return x.Link
+	}
+	return ""
+}
+
+func (x *Version) GetOperations() uint32 {
+	if x != nil {
+		return x.Operations
+	}
+	return 0
+}
+
+func (x *Version) GetWatched() uint32 {
+	if x != nil {
+		return x.Watched
+	}
+	return 0
+}
+
+func (x *Version) GetCountedSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CountedSince
+	}
+	return nil
+}
+
+func (x *Version) GetCallers() []*Caller {
+	if x != nil {
+		return x.Callers
+	}
+	return nil
+}
+
+// Caller is who has called an operation.
+type Caller struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Operation string                 `protobuf:"bytes,1,opt,name=operation,proto3" json:"operation,omitempty"`
+	// The client that its token or certificate names; empty when nobody knows who called.
+	Client string `protobuf:"bytes,2,opt,name=client,proto3" json:"client,omitempty"`
+	// What a client that is not known says it is (User-Agent), or "(others)".
+	Agent string `protobuf:"bytes,3,opt,name=agent,proto3" json:"agent,omitempty"`
+	// Calls in the days that were asked for.
+	Calls         uint64                 `protobuf:"varint,4,opt,name=calls,proto3" json:"calls,omitempty"`
+	Last          *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=last,proto3" json:"last,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Caller) Reset() {
+	*x = Caller{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Caller) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Caller) ProtoMessage() {}
+
+func (x *Caller) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Caller.ProtoReflect.Descriptor instead.
+func (*Caller) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *Caller) GetOperation() string {
+	if x != nil {
+		return x.Operation
+	}
+	return ""
+}
+
+func (x *Caller) GetClient() string {
+	if x != nil {
+		return x.Client
+	}
+	return ""
+}
+
+func (x *Caller) GetAgent() string {
+	if x != nil {
+		return x.Agent
+	}
+	return ""
+}
+
+func (x *Caller) GetCalls() uint64 {
+	if x != nil {
+		return x.Calls
+	}
+	return 0
+}
+
+func (x *Caller) GetLast() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Last
+	}
+	return nil
+}
+
 // CapabilityStatus is how a capability does.
 type CapabilityStatus struct {
 	state      protoimpl.MessageState `protogen:"open.v1"`
@@ -540,7 +869,7 @@ type CapabilityStatus struct {
 
 func (x *CapabilityStatus) Reset() {
 	*x = CapabilityStatus{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -552,7 +881,7 @@ func (x *CapabilityStatus) String() string {
 func (*CapabilityStatus) ProtoMessage() {}
 
 func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -565,7 +894,7 @@ func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityStatus.ProtoReflect.Descriptor instead.
 func (*CapabilityStatus) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *CapabilityStatus) GetCapability() string {
@@ -712,7 +1041,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -724,7 +1053,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -737,7 +1066,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Replica) GetName() string {
@@ -788,7 +1117,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +1129,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +1142,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Ack) GetApplied() uint64 {
@@ -845,7 +1174,7 @@ type Comparisons struct {
 
 func (x *Comparisons) Reset() {
 	*x = Comparisons{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -857,7 +1186,7 @@ func (x *Comparisons) String() string {
 func (*Comparisons) ProtoMessage() {}
 
 func (x *Comparisons) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -870,7 +1199,7 @@ func (x *Comparisons) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comparisons.ProtoReflect.Descriptor instead.
 func (*Comparisons) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Comparisons) GetSame() uint64 {
@@ -935,7 +1264,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -947,7 +1276,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -960,7 +1289,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Outcome) GetVersion() uint64 {
@@ -1068,7 +1397,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1080,7 +1409,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1093,7 +1422,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Audit) GetAt() *timestamppb.Timestamp {
@@ -1181,7 +1510,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1193,7 +1522,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1206,7 +1535,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Write) GetId() string {
@@ -1333,7 +1662,39 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x14\n" +
 	"\x05limit\x18\x03 \x01(\x05R\x05limit\"D\n" +
 	"\x12ListWritesResponse\x12.\n" +
-	"\x06writes\x18\x01 \x03(\v2\x16.banyan.admin.v1.WriteR\x06writes\"\xb3\x04\n" +
+	"\x06writes\x18\x01 \x03(\v2\x16.banyan.admin.v1.WriteR\x06writes\"?\n" +
+	"\x13ListVersionsRequest\x12\x12\n" +
+	"\x04days\x18\x01 \x01(\x05R\x04days\x12\x14\n" +
+	"\x05limit\x18\x02 \x01(\x05R\x05limit\"t\n" +
+	"\x14ListVersionsResponse\x124\n" +
+	"\bversions\x18\x01 \x03(\v2\x18.banyan.admin.v1.VersionR\bversions\x12\x12\n" +
+	"\x04days\x18\x02 \x01(\x05R\x04days\x12\x12\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"\xbd\x03\n" +
+	"\aVersion\x12\x18\n" +
+	"\apackage\x18\x01 \x01(\tR\apackage\x12\x1e\n" +
+	"\n" +
+	"translates\x18\x02 \x01(\tR\n" +
+	"translates\x12\x14\n" +
+	"\x05state\x18\x03 \x01(\tR\x05state\x12:\n" +
+	"\n" +
+	"deprecated\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\n" +
+	"deprecated\x122\n" +
+	"\x06sunset\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x06sunset\x120\n" +
+	"\x14refused_after_sunset\x18\x06 \x01(\bR\x12refusedAfterSunset\x12\x12\n" +
+	"\x04link\x18\a \x01(\tR\x04link\x12\x1e\n" +
+	"\n" +
+	"operations\x18\b \x01(\rR\n" +
+	"operations\x12\x18\n" +
+	"\awatched\x18\t \x01(\rR\awatched\x12?\n" +
+	"\rcounted_since\x18\n" +
+	" \x01(\v2\x1a.google.protobuf.TimestampR\fcountedSince\x121\n" +
+	"\acallers\x18\v \x03(\v2\x17.banyan.admin.v1.CallerR\acallers\"\x9a\x01\n" +
+	"\x06Caller\x12\x1c\n" +
+	"\toperation\x18\x01 \x01(\tR\toperation\x12\x16\n" +
+	"\x06client\x18\x02 \x01(\tR\x06client\x12\x14\n" +
+	"\x05agent\x18\x03 \x01(\tR\x05agent\x12\x14\n" +
+	"\x05calls\x18\x04 \x01(\x04R\x05calls\x12.\n" +
+	"\x04last\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x04last\"\xb3\x04\n" +
 	"\x10CapabilityStatus\x12\x1e\n" +
 	"\n" +
 	"capability\x18\x01 \x01(\tR\n" +
@@ -1415,7 +1776,7 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\xf7\x05\n" +
+	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\xf3\x06\n" +
 	"\fAdminService\x12x\n" +
 	"\n" +
 	"ListStatus\x12\".banyan.admin.v1.ListStatusRequest\x1a#.banyan.admin.v1.ListStatusResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/capabilities\x90\x02\x01\x12\x81\x01\n" +
@@ -1424,7 +1785,8 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\bRollback\x12 .banyan.admin.v1.RollbackRequest\x1a\x18.banyan.admin.v1.Outcome\"7\x82\xd3\xe4\x93\x021:\x01*\",/admin/v1/capabilities/{capability}:rollback\x12v\n" +
 	"\vListHistory\x12#.banyan.admin.v1.ListHistoryRequest\x1a$.banyan.admin.v1.ListHistoryResponse\"\x1c\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/history\x90\x02\x01\x12r\n" +
 	"\n" +
-	"ListWrites\x12\".banyan.admin.v1.ListWritesRequest\x1a#.banyan.admin.v1.ListWritesResponse\"\x1b\x82\xd3\xe4\x93\x02\x12\x12\x10/admin/v1/writes\x90\x02\x01B1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
+	"ListWrites\x12\".banyan.admin.v1.ListWritesRequest\x1a#.banyan.admin.v1.ListWritesResponse\"\x1b\x82\xd3\xe4\x93\x02\x12\x12\x10/admin/v1/writes\x90\x02\x01\x12z\n" +
+	"\fListVersions\x12$.banyan.admin.v1.ListVersionsRequest\x1a%.banyan.admin.v1.ListVersionsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/versions\x90\x02\x01B1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_banyan_admin_v1_admin_proto_rawDescOnce sync.Once
@@ -1438,7 +1800,7 @@ func file_banyan_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_banyan_admin_v1_admin_proto_rawDescData
 }
 
-var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
+var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_banyan_admin_v1_admin_proto_goTypes = []any{
 	(*ListStatusRequest)(nil),     // 0: banyan.admin.v1.ListStatusRequest
 	(*ListStatusResponse)(nil),    // 1: banyan.admin.v1.ListStatusResponse
@@ -1449,50 +1811,62 @@ var file_banyan_admin_v1_admin_proto_goTypes = []any{
 	(*ListHistoryResponse)(nil),   // 6: banyan.admin.v1.ListHistoryResponse
 	(*ListWritesRequest)(nil),     // 7: banyan.admin.v1.ListWritesRequest
 	(*ListWritesResponse)(nil),    // 8: banyan.admin.v1.ListWritesResponse
-	(*CapabilityStatus)(nil),      // 9: banyan.admin.v1.CapabilityStatus
-	(*Replica)(nil),               // 10: banyan.admin.v1.Replica
-	(*Ack)(nil),                   // 11: banyan.admin.v1.Ack
-	(*Comparisons)(nil),           // 12: banyan.admin.v1.Comparisons
-	(*Outcome)(nil),               // 13: banyan.admin.v1.Outcome
-	(*Audit)(nil),                 // 14: banyan.admin.v1.Audit
-	(*Write)(nil),                 // 15: banyan.admin.v1.Write
-	nil,                           // 16: banyan.admin.v1.Replica.AcksEntry
-	(*structpb.Struct)(nil),       // 17: google.protobuf.Struct
-	(*durationpb.Duration)(nil),   // 18: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 19: google.protobuf.Timestamp
+	(*ListVersionsRequest)(nil),   // 9: banyan.admin.v1.ListVersionsRequest
+	(*ListVersionsResponse)(nil),  // 10: banyan.admin.v1.ListVersionsResponse
+	(*Version)(nil),               // 11: banyan.admin.v1.Version
+	(*Caller)(nil),                // 12: banyan.admin.v1.Caller
+	(*CapabilityStatus)(nil),      // 13: banyan.admin.v1.CapabilityStatus
+	(*Replica)(nil),               // 14: banyan.admin.v1.Replica
+	(*Ack)(nil),                   // 15: banyan.admin.v1.Ack
+	(*Comparisons)(nil),           // 16: banyan.admin.v1.Comparisons
+	(*Outcome)(nil),               // 17: banyan.admin.v1.Outcome
+	(*Audit)(nil),                 // 18: banyan.admin.v1.Audit
+	(*Write)(nil),                 // 19: banyan.admin.v1.Write
+	nil,                           // 20: banyan.admin.v1.Replica.AcksEntry
+	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
+	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
 }
 var file_banyan_admin_v1_admin_proto_depIdxs = []int32{
-	9,  // 0: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
-	14, // 1: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
-	15, // 2: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
-	17, // 3: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
-	10, // 4: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
-	12, // 5: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
-	18, // 6: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
-	16, // 7: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
-	18, // 8: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
-	18, // 9: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
-	19, // 10: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
-	19, // 11: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
-	19, // 12: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
-	11, // 13: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
-	0,  // 14: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
-	2,  // 15: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
-	3,  // 16: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
-	4,  // 17: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
-	5,  // 18: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
-	7,  // 19: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
-	1,  // 20: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
-	9,  // 21: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
-	13, // 22: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
-	13, // 23: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
-	6,  // 24: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
-	8,  // 25: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
-	20, // [20:26] is the sub-list for method output_type
-	14, // [14:20] is the sub-list for method input_type
-	14, // [14:14] is the sub-list for extension type_name
-	14, // [14:14] is the sub-list for extension extendee
-	0,  // [0:14] is the sub-list for field type_name
+	13, // 0: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
+	18, // 1: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
+	19, // 2: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
+	11, // 3: banyan.admin.v1.ListVersionsResponse.versions:type_name -> banyan.admin.v1.Version
+	21, // 4: banyan.admin.v1.Version.deprecated:type_name -> google.protobuf.Timestamp
+	21, // 5: banyan.admin.v1.Version.sunset:type_name -> google.protobuf.Timestamp
+	21, // 6: banyan.admin.v1.Version.counted_since:type_name -> google.protobuf.Timestamp
+	12, // 7: banyan.admin.v1.Version.callers:type_name -> banyan.admin.v1.Caller
+	21, // 8: banyan.admin.v1.Caller.last:type_name -> google.protobuf.Timestamp
+	22, // 9: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
+	14, // 10: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
+	16, // 11: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
+	23, // 12: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
+	20, // 13: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
+	23, // 14: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
+	23, // 15: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
+	21, // 16: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
+	21, // 17: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
+	21, // 18: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
+	15, // 19: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
+	0,  // 20: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
+	2,  // 21: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
+	3,  // 22: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
+	4,  // 23: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
+	5,  // 24: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
+	7,  // 25: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
+	9,  // 26: banyan.admin.v1.AdminService.ListVersions:input_type -> banyan.admin.v1.ListVersionsRequest
+	1,  // 27: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
+	13, // 28: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
+	17, // 29: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
+	17, // 30: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
+	6,  // 31: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
+	8,  // 32: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
+	10, // 33: banyan.admin.v1.AdminService.ListVersions:output_type -> banyan.admin.v1.ListVersionsResponse
+	27, // [27:34] is the sub-list for method output_type
+	20, // [20:27] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_banyan_admin_v1_admin_proto_init() }
@@ -1506,7 +1880,7 @@ func file_banyan_admin_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_banyan_admin_v1_admin_proto_rawDesc), len(file_banyan_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   17,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,12 +19,13 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_ListStatus_FullMethodName  = "/banyan.admin.v1.AdminService/ListStatus"
-	AdminService_GetStatus_FullMethodName   = "/banyan.admin.v1.AdminService/GetStatus"
-	AdminService_Advance_FullMethodName     = "/banyan.admin.v1.AdminService/Advance"
-	AdminService_Rollback_FullMethodName    = "/banyan.admin.v1.AdminService/Rollback"
-	AdminService_ListHistory_FullMethodName = "/banyan.admin.v1.AdminService/ListHistory"
-	AdminService_ListWrites_FullMethodName  = "/banyan.admin.v1.AdminService/ListWrites"
+	AdminService_ListStatus_FullMethodName   = "/banyan.admin.v1.AdminService/ListStatus"
+	AdminService_GetStatus_FullMethodName    = "/banyan.admin.v1.AdminService/GetStatus"
+	AdminService_Advance_FullMethodName      = "/banyan.admin.v1.AdminService/Advance"
+	AdminService_Rollback_FullMethodName     = "/banyan.admin.v1.AdminService/Rollback"
+	AdminService_ListHistory_FullMethodName  = "/banyan.admin.v1.AdminService/ListHistory"
+	AdminService_ListWrites_FullMethodName   = "/banyan.admin.v1.AdminService/ListWrites"
+	AdminService_ListVersions_FullMethodName = "/banyan.admin.v1.AdminService/ListVersions"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -52,6 +53,9 @@ type AdminServiceClient interface {
 	ListHistory(ctx context.Context, in *ListHistoryRequest, opts ...grpc.CallOption) (*ListHistoryResponse, error)
 	// Lists live writes, newest first.
 	ListWrites(ctx context.Context, in *ListWritesRequest, opts ...grpc.CallOption) (*ListWritesResponse, error)
+	// Lists the versions of the contract, and who still calls those that are deprecated. Calls of the last ten seconds may be
+	// missing. It needs no capabilities.
+	ListVersions(ctx context.Context, in *ListVersionsRequest, opts ...grpc.CallOption) (*ListVersionsResponse, error)
 }
 
 type adminServiceClient struct {
@@ -122,6 +126,16 @@ func (c *adminServiceClient) ListWrites(ctx context.Context, in *ListWritesReque
 	return out, nil
 }
 
+func (c *adminServiceClient) ListVersions(ctx context.Context, in *ListVersionsRequest, opts ...grpc.CallOption) (*ListVersionsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListVersionsResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListVersions_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -147,6 +161,9 @@ type AdminServiceServer interface {
 	ListHistory(context.Context, *ListHistoryRequest) (*ListHistoryResponse, error)
 	// Lists live writes, newest first.
 	ListWrites(context.Context, *ListWritesRequest) (*ListWritesResponse, error)
+	// Lists the versions of the contract, and who still calls those that are deprecated. Calls of the last ten seconds may be
+	// missing. It needs no capabilities.
+	ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -174,6 +191,9 @@ func (UnimplementedAdminServiceServer) ListHistory(context.Context, *ListHistory
 }
 func (UnimplementedAdminServiceServer) ListWrites(context.Context, *ListWritesRequest) (*ListWritesResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListWrites not implemented")
+}
+func (UnimplementedAdminServiceServer) ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListVersions not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -304,6 +324,24 @@ func _AdminService_ListWrites_Handler(srv interface{}, ctx context.Context, dec 
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_ListVersions_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListVersionsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListVersions(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListVersions_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListVersions(ctx, req.(*ListVersionsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -334,6 +372,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListWrites",
 			Handler:    _AdminService_ListWrites_Handler,
+		},
+		{
+			MethodName: "ListVersions",
+			Handler:    _AdminService_ListVersions_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

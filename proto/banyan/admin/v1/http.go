@@ -9,4 +9,6 @@ const (
 	TimeoutHeader = "Grpc-Timeout"
 	// ReasonNoCapabilities is the ErrorInfo's reason where there is nothing to see or command.
 	ReasonNoCapabilities = "NO_CAPABILITIES"
+	// ReasonNoFacade is the reason where the process that is asked does not serve the contract.
+	ReasonNoFacade = "NO_FACADE"
 )
