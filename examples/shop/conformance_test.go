@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -46,6 +47,48 @@ func TestVersionsConform(t *testing.T) {
 		}
 		if stage == "shadow" {
 			s.compared(t)
+		}
+	}
+	t.Run("callers", s.counted)
+}
+
+// counted looks at what is said of the versions after all the calls.
+func (s *shifted) counted(t *testing.T) {
+	t.Helper()
+	get := func(url string) []byte {
+		answer, err := http.Get(url)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		text, err := io.ReadAll(answer.Body)
+		if err != nil || answer.StatusCode != http.StatusOK {
+			t.Fatalf("%s: %d %v", url, answer.StatusCode, err)
+		}
+		return text
+	}
+	if bytes.Contains(get("http://"+s.facade.REST+"/openapi/shop.v1.json"), []byte("not served")) {
+		t.Error("the document of shop.v1 says that something is not served")
+	}
+	var told struct {
+		Versions []struct {
+			Package, Translates, State string
+			Operations, Watched        int
+			Callers                    []struct{ Operation, Agent, Calls string }
+		}
+	}
+	if err := json.Unmarshal(get("http://"+s.facade.Admin+"/admin/v1/versions?limit=1000"), &told); err != nil || len(told.Versions) != 2 {
+		t.Fatalf("got %+v, %v", told, err)
+	}
+	older, newer := told.Versions[0], told.Versions[1]
+	if older.Translates != "shop.v2" || older.State != "deprecated" || older.Operations == 0 || older.Watched != older.Operations || newer.Watched != 0 || len(newer.Callers) > 0 {
+		t.Errorf("got %+v", told)
+	}
+	for _, agent := range []string{"grpc-go/", "Go-http-client/"} {
+		if !slices.ContainsFunc(older.Callers, func(c struct{ Operation, Agent, Calls string }) bool {
+			return c.Operation == "shop.v1.OrderService.PlaceOrder" && strings.HasPrefix(c.Agent, agent)
+		}) {
+			t.Errorf("nobody has placed orders by %s: %+v", agent, older.Callers)
 		}
 	}
 }

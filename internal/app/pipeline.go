@@ -63,7 +63,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)
 	}
-	docs, err := openapi.New(c, openapi.Options{Unserved: func(op *contract.Operation) bool { return !a.project.Program.Serves(op.Name) }})
+	docs, err := openapi.New(c, openapi.Options{Unserved: func(op *contract.Operation) bool { return !a.project.serves(op) }})
 	if err != nil {
 		return fmt.Errorf("OpenAPI: %w", err)
 	}

@@ -38,7 +38,7 @@ func (p *Project) retirements() (all []*retirement.Version) {
 		}
 		for _, service := range v.Services {
 			for _, op := range service.Operations {
-				if p.Program == nil || p.Program.Serves(op.Name) {
+				if p.Program == nil || p.serves(op) {
 					one.Operations = append(one.Operations, op)
 				}
 			}

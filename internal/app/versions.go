@@ -36,6 +36,14 @@ func bindVersions(cfg *config.Config, c *contract.Contract) (*versions.Versions,
 	return compiled, faults
 }
 
+// serves says whether an operation is answered: by SQL of its own, or as a translation of one that is.
+func (p *Project) serves(op *contract.Operation) bool {
+	for op != nil && !p.Program.Serves(op.Name) {
+		op = p.versions.Translated(op)
+	}
+	return op != nil
+}
+
 // definition gives one version as the config has it.
 func definition(cfg *config.Config, name string, faults *fault.List) versions.Definition {
 	conf, at := cfg.Versions[name], "versions."+name

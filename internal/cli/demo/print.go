@@ -42,11 +42,12 @@ The old shop is open, and Banyan serves it.
 	fmt.Fprint(w, "\nCtrl-C ends it all; the data stays.\n")
 }
 
-// commands are six to try: they work as they stand, on a shop of any size.
+// commands are some to try: they work as they stand, on a shop of any size.
 func (r ready) commands() []string {
 	return []string{
 		fmt.Sprintf("curl -s 'http://%s/v2/orders/1'", r.REST),
 		fmt.Sprintf("curl -s 'http://%s/v1/orders/1'   # the same order for who still has the older API", r.REST),
+		fmt.Sprintf("%s versions --admin %s   # and who that is", Quote(r.program), r.Admin),
 		fmt.Sprintf("curl -s 'http://%s/v2/orders?page_size=3&order_by=create_time%%20desc'", r.REST),
 		fmt.Sprintf(`curl -s 'http://%s/v2/orders:search' -H 'Content-Type: application/json' -d '{"country_code": "DE", "order_by": "grand_total desc", "page_size": 2}'`, r.REST),
 		fmt.Sprintf("grpcurl -plaintext %s describe shop.v2.OrderService", r.GRPC),

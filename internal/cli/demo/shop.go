@@ -218,7 +218,7 @@ contract:
   paths: [contract]
 sql: [sql/*.sql]
 versions:
-  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml}
+  shop.v1: {of: shop.v2, file: versions/shop.v1.yaml, deprecated: 2026-12-01, sunset: 2027-12-01}
 legacy:
   dsn: %s
 broker:
