@@ -205,7 +205,9 @@ func (c *commander) command(ctx context.Context, facts Facts, change Change, com
 			continue
 		}
 		if err != nil {
-			return Outcome{}, away(err)
+			if err := c.taken(ctx, facts.Name, command.ID, err); err != nil {
+				return Outcome{}, err
+			}
 		}
 		return c.outcome(ctx, facts, after, given)
 	}

@@ -2,9 +2,13 @@ package control
 
 import (
 	"context"
+	"errors"
 	"time"
 
+	"google.golang.org/grpc/codes"
+
 	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/shift"
 )
 
@@ -64,6 +68,27 @@ func (c *commander) outcome(ctx context.Context, facts Facts, given shift.State,
 		}
 		pauseFor(ctx, tick)
 	}
+}
+
+// taken finds out whether a command was given whose saving has failed with cause: the store may have kept it all the same. Where
+// that can't be seen, the caller is told so.
+func (c *commander) taken(ctx context.Context, capability, id string, cause error) error {
+	tick := time.NewTicker(c.o.Every)
+	defer tick.Stop()
+	for began := time.Now(); time.Since(began) < patience; pauseFor(ctx, tick) {
+		if ctx.Err() != nil {
+			return errors.Join(ctx.Err(), cause)
+		}
+		_, s, err := c.load(ctx, capability)
+		if err != nil {
+			continue
+		}
+		if s.Command.ID == id || s.Last.Command == id {
+			return nil
+		}
+		break
+	}
+	return strangler.Fail(codes.Unavailable, "COMMAND_UNKNOWN", "the control store has not said whether it has taken the command, which may be under way: see banyan status %s before you give it again", capability).WithCause(cause)
 }
 
 // patience is how long a control store may be away while an outcome is awaited.
