@@ -3,6 +3,7 @@ package store_test
 import (
 	"database/sql"
 	"errors"
+	"fmt"
 	"testing"
 
 	"banyan.dev/banyan/adapters/store"
@@ -27,8 +28,28 @@ func TestAnnouncementsComeBeforeTheFenceOrNotAtAll(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 
+		// Fences that were sent before there were epochs count, too.
+		exec(t, db, "INSERT INTO `"+o.Schema+"`.fences (id, service, capability, epoch, reply_to, void) VALUES (?, 's', 'older', 8, '', '[]')", id(4))
+		for range 2 {
+			if err := announce("older", 7); !errors.Is(err, control.ErrPassed) {
+				t.Errorf("got %v behind a fence of before", err)
+			}
+		}
+		// So they do when the next fence is a late one, or the same once more.
+		for i, late := range []control.FenceRow{{ID: id(6), Epoch: 5}, {ID: id(8), Epoch: 8}} {
+			capability := fmt.Sprint("late", i)
+			exec(t, db, "INSERT INTO `"+o.Schema+"`.fences (id, service, capability, epoch, reply_to, void) VALUES (?, 's', ?, 8, '', '[]')", id(7+i), capability)
+			late.Service, late.Capability = "s", capability
+			if err := l.SendFence(t.Context(), late); err != nil {
+				t.Error(err)
+			}
+			if err := announce(capability, 7); !errors.Is(err, control.ErrPassed) {
+				t.Errorf("got %v behind a fence of before and the late %+v", err, late)
+			}
+		}
+
 		// A fence that is about to be committed is waited for.
-		fence := begin(t, db, "INSERT INTO `"+o.Schema+"`.fences (id, service, capability, epoch, reply_to, void) VALUES (?, 's', 'orders', 8, '', '[]')", id(2))
+		fence := begin(t, db, "UPDATE `"+o.Schema+"`.epochs SET epoch = 8 WHERE capability = ?", "orders")
 		late := make(chan error, 1)
 		go func() { late <- announce("orders", 7) }()
 		blocked(t, db, "FOR UPDATE")
@@ -54,7 +75,7 @@ func TestAnnouncementsComeBeforeTheFenceOrNotAtAll(t *testing.T) {
 		go func() {
 			fenced <- l.SendFence(t.Context(), control.FenceRow{ID: id(3), Service: "s", Capability: "orders", Epoch: 9})
 		}()
-		blocked(t, db, "INTO `"+o.Schema+"`.fences")
+		blocked(t, db, "FOR UPDATE")
 		if err := slow.Rollback(); err != nil {
 			t.Fatal(err)
 		}

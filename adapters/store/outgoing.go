@@ -23,22 +23,53 @@ func (l *Ledger) SendFence(ctx context.Context, f control.FenceRow) error {
 	}
 	return l.within(ctx, "send a fence", func(ctx context.Context) error {
 		insert := "INSERT INTO " + l.options.table("fences") + " (id, service, capability, epoch, reply_to, void, created_at) VALUES (?, ?, ?, ?, ?, ?, NOW(6))"
-		err := again(ctx, func() error {
-			_, err := l.db.ExecContext(ctx, insert, f.ID, f.Service, f.Capability, f.Epoch, f.ReplyTo, void)
+		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			if f.Epoch > 0 { // others keep no announcement away
+				if err := l.raiseEpoch(ctx, tx, f.Capability, f.Epoch); err != nil {
+					return err
+				}
+			}
+			_, err := tx.ExecContext(ctx, insert, f.ID, f.Service, f.Capability, f.Epoch, f.ReplyTo, void)
+			if isNumber(err, duplicate...) {
+				return nil // the statement alone is undone
+			}
 			return err
 		})
-		if isNumber(err, duplicate...) {
-			return nil
-		}
-		return err
 	})
+}
+
+// raiseEpoch makes the greatest epoch of a capability's fences no less than epoch.
+func (l *Ledger) raiseEpoch(ctx context.Context, tx *sql.Tx, capability string, epoch uint64) error {
+	greatest, err := l.lockEpoch(ctx, tx, capability)
+	if err != nil || greatest >= epoch {
+		return err
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE "+l.options.table("epochs")+" SET epoch = ? WHERE capability = ?", epoch, capability)
+	return err
+}
+
+// lockEpoch gives the greatest epoch of a capability's fences, and keeps others from asking until the transaction ends. The row is
+// made where there is none, of fences that were sent before there were such rows.
+func (l *Ledger) lockEpoch(ctx context.Context, tx *sql.Tx, capability string) (greatest uint64, err error) {
+	known := "SELECT epoch FROM " + l.options.table("epochs") + " WHERE capability = ? FOR UPDATE"
+	err = tx.QueryRowContext(ctx, known, capability).Scan(&greatest)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return greatest, err
+	}
+	first := "INSERT INTO " + l.options.table("epochs") + " (capability, epoch) SELECT ?, COALESCE(MAX(epoch), 0) FROM " + l.options.table("fences") +
+		" WHERE capability = ? ON DUPLICATE KEY UPDATE epoch = " + l.options.table("epochs") + ".epoch"
+	if _, err := tx.ExecContext(ctx, first, capability, capability); err != nil {
+		return 0, err
+	}
+	err = tx.QueryRowContext(ctx, known, capability).Scan(&greatest)
+	return greatest, err
 }
 
 // duplicate says that there is such a row.
 var duplicate = []uint16{1062}
 
-// Announce writes the ids into the log, all of them or none. Its locks keep fences away until it has committed: what is
-// announced comes before a fence of a greater epoch, or not at all.
+// Announce writes the ids into the log, all of them or none. Its lock of the capability's epoch keeps fences away until it has
+// committed: what is announced comes before a fence of a greater epoch, or not at all.
 func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
 	var rows []string
 	for some := range slices.Chunk(a.IDs, announcedAtOnce) {
@@ -53,16 +84,13 @@ func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
 	}
 	return l.within(ctx, "announce entities", func(ctx context.Context) error {
 		insert := "INSERT INTO " + l.options.table("announcements") + " (service, entity, ids, created_at) VALUES (?, ?, ?, NOW(6))"
-		greater := "SELECT id FROM " + l.options.table("fences") + " WHERE capability = ? AND epoch > ? LIMIT 1 FOR UPDATE"
-		// Only this isolation locks what is not there.
-		return l.isolated(ctx, sql.LevelRepeatableRead, func(ctx context.Context, tx *sql.Tx) error {
-			var id string
-			err := tx.QueryRowContext(ctx, greater, a.Capability, a.Epoch).Scan(&id)
-			if err == nil {
-				return fmt.Errorf("%w (the fence %s)", control.ErrPassed, id)
-			}
-			if !errors.Is(err, sql.ErrNoRows) {
+		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
+			epoch, err := l.lockEpoch(ctx, tx, a.Capability)
+			if err != nil {
 				return err
+			}
+			if epoch > a.Epoch {
+				return fmt.Errorf("%w (there was a fence of epoch %d)", control.ErrPassed, epoch)
 			}
 			for _, row := range rows {
 				if _, err := tx.ExecContext(ctx, insert, a.Service, a.Entity, row); err != nil {

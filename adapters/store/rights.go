@@ -53,7 +53,7 @@ func rights() map[Part]map[string]string {
 			"replicas": "SELECT, INSERT, UPDATE, DELETE", "writers": "SELECT, INSERT, UPDATE, DELETE",
 			"writes": "SELECT, INSERT, UPDATE, DELETE", "locks": "SELECT, INSERT, UPDATE",
 			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT", "voids": "SELECT, INSERT, DELETE",
-			"fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
+			"epochs": "SELECT, INSERT, UPDATE", "fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
 		},
 		PartCallers: {
 			"migrations_control": versions, "migrations_ledger": versions,

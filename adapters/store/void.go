@@ -73,9 +73,10 @@ func (l *Ledger) Greatest(ctx context.Context, capability string) (greatest uint
 	err = l.within(ctx, "look for the greatest version", func(ctx context.Context) error {
 		parts := []string{
 			"SELECT MAX(epoch) AS e FROM " + l.options.table("fences") + " WHERE capability = ?",
+			"SELECT epoch FROM " + l.options.table("epochs") + " WHERE capability = ?",
 			"SELECT MAX(epoch) FROM " + l.options.table("voids") + " WHERE capability = ?",
 		}
-		args := []any{capability, capability}
+		args := []any{capability, capability, capability}
 		for _, state := range writeStates {
 			parts = append(parts, "SELECT MAX(epoch) FROM (SELECT epoch FROM "+l.options.table("writes")+
 				" FORCE INDEX (unfinished) WHERE state = ? AND capability = ? ORDER BY created_at DESC LIMIT 100) n")
