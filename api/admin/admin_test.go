@@ -3,6 +3,7 @@ package admin_test
 import (
 	"log/slog"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -44,11 +45,23 @@ func TestHandler(t *testing.T) {
 			t.Errorf("%s %s: %d %s", c.method, c.path, answer.Code, answer.Body)
 		}
 	}
-	for path, want := range map[string]int{"/metrics": 403, "/status": 403, "/livez": 200} { // a name may be anybody's
-		answer := httptest.NewRecorder()
-		h.ServeHTTP(answer, httptest.NewRequest("GET", "http://rebound.example"+path, nil))
-		if answer.Code != want {
-			t.Errorf("%s under a foreign name: %d %s", path, answer.Code, answer.Body)
+	machine, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for host, ours := range map[string]bool{ // a name may be anybody's
+		"rebound.example": false, "rebound.example:9091": false, "127.0.0.1.rebound.example": false, "rebound.": false, "rebound:9091": false, machine + ".rebound.example": false, "": false,
+		machine: true, machine + ":9091": true, strings.ToUpper(machine): true, "localhost": true, "10.1.2.3:9091": true, "[::1]:9091": true, "[::1]": true,
+	} {
+		commanded := ours && !strings.EqualFold(host, machine) && host != machine+":9091" // by fewer names than it is looked at
+		for path, shown := range map[string]bool{"/metrics": ours, "/status": ours, "/livez": true, "/readyz": true, "/admin/v1/history": commanded} {
+			asked := httptest.NewRequest("GET", path, nil)
+			asked.Host = host
+			answer := httptest.NewRecorder()
+			h.ServeHTTP(answer, asked)
+			if refused := answer.Code == 403; refused == shown {
+				t.Errorf("%s by %q: %d %s", path, host, answer.Code, answer.Body)
+			}
 		}
 	}
 }

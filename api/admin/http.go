@@ -97,15 +97,20 @@ func trusted(r *http.Request, origins *http.CrossOriginProtection, anyHost bool)
 	return knownHost(r, anyHost)
 }
 
+// hostOf gives the host that a request asks for, without the port.
+func hostOf(r *http.Request) string {
+	if name, _, err := net.SplitHostPort(r.Host); err == nil {
+		return name
+	}
+	return r.Host
+}
+
 // knownHost refuses names that may be anybody's: an address and localhost lead nowhere else.
 func knownHost(r *http.Request, anyHost bool) error {
 	if anyHost {
 		return nil
 	}
-	host := r.Host
-	if name, _, err := net.SplitHostPort(host); err == nil {
-		host = name
-	}
+	host := hostOf(r)
 	if _, err := netip.ParseAddr(strings.Trim(host, "[]")); err != nil && host != "localhost" {
 		return strangler.Fail(codes.PermissionDenied, "UNKNOWN_HOST",
 			"the admin listener does not answer under the name %q; ask for localhost or an IP address (listen.admin_remote takes any name)", host)
