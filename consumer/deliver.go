@@ -103,6 +103,9 @@ func (r *runner) events(ctx context.Context, events []protocol.EntityEvent) erro
 	if len(events) > 1 {
 		effects := make([]effect, len(events))
 		err := r.Store.within(ctx, func(tx *sql.Tx) (err error) {
+			if err := r.Store.hear(ctx, tx); err != nil {
+				return err
+			}
 			for i, e := range events {
 				if effects[i], err = r.Store.take(ctx, tx, e, r.Apply); err != nil {
 					return err
@@ -132,6 +135,9 @@ func (r *runner) one(ctx context.Context, e protocol.EntityEvent) error {
 	for failures, attempts := 0, 0; ; failures++ {
 		var done effect
 		err := r.Store.within(ctx, func(tx *sql.Tx) (err error) {
+			if err := r.Store.hear(ctx, tx); err != nil {
+				return err
+			}
 			done, err = r.Store.take(ctx, tx, e, r.Apply)
 			return err
 		})

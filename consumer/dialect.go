@@ -21,13 +21,14 @@ type statements struct {
 
 	entity, putEntity, markLocal                              string
 	epoch, raiseEpoch                                         string
-	write, putWrite, sweepWrites                              string
+	write, putWrite, renewWrite, sweepWrites                  string
+	heard, putHeard                                           string
 	anyParked, keyParked, entityParked, firstParked           string
 	park, supersede, unpark, countKey, parkedKeys, listParked string
 }
 
 // schemaVersion is that of the tables after all upgrades.
-const schemaVersion = 2
+const schemaVersion = 3
 
 // sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
 // meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
@@ -51,6 +52,10 @@ func sqlite() statements {
 		upgrade: [][]string{{
 			`ALTER TABLE banyan_entities ADD COLUMN event TEXT NOT NULL DEFAULT ''`,
 			`UPDATE banyan_schema SET version = 2`,
+		}, {
+			`ALTER TABLE banyan_schema ADD COLUMN heard INTEGER NOT NULL DEFAULT 0`,
+			`ALTER TABLE banyan_schema ADD COLUMN silent INTEGER NOT NULL DEFAULT 0`,
+			`UPDATE banyan_schema SET version = 3, heard = (SELECT COALESCE(MAX(at), 0) FROM banyan_writes)`,
 		}},
 		lock:   `UPDATE banyan_schema SET turn = turn + 1`,
 		broken: sqliteConstraint, failing: sqliteFailing,
@@ -67,7 +72,11 @@ func sqlite() statements {
 
 		write:       `SELECT capability, reply, entities FROM banyan_writes WHERE id = ?`,
 		putWrite:    `INSERT INTO banyan_writes (id, epoch, capability, reply, entities, at) VALUES (?, ?, ?, ?, ?, ?)`,
+		renewWrite:  `UPDATE banyan_writes SET at = ? WHERE id = ?`,
 		sweepWrites: `DELETE FROM banyan_writes WHERE id IN (SELECT id FROM banyan_writes WHERE at < ? ORDER BY at LIMIT ?)`,
+
+		heard:    `SELECT heard, silent FROM banyan_schema`,
+		putHeard: `UPDATE banyan_schema SET heard = ?, silent = ?`,
 
 		anyParked:    `SELECT EXISTS (SELECT 1 FROM banyan_parked)`,
 		keyParked:    `SELECT EXISTS (SELECT 1 FROM banyan_parked WHERE "key" = ?)`,

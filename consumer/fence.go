@@ -24,8 +24,8 @@ func readFence(body []byte) (protocol.Fence, error) {
 }
 
 // fence raises the capability's epoch and gives the answer, as it is true at that moment. It may be repeated.
-func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (protocol.Answer, error) {
-	answer := protocol.Answer{Fence: f.ID, Service: service}
+func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (answer protocol.Answer, err error) {
+	answer = protocol.Answer{Fence: f.ID, Service: service}
 	if f.Service != "" && f.Service != service {
 		answer.Error = fmt.Sprintf("this is service %q and the fence is for %q: look where the queue is bound", service, f.Service)
 		return answer, nil
@@ -34,23 +34,17 @@ func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (pr
 		answer.Error = "the fence has an epoch and no capability"
 		return answer, nil
 	}
-	err := s.within(ctx, func(tx *sql.Tx) error {
+	err = s.within(ctx, func(tx *sql.Tx) error {
+		if err := s.hear(ctx, tx); err != nil {
+			return err
+		}
 		if f.Epoch > 0 {
 			if _, err := tx.ExecContext(ctx, s.ask.raiseEpoch, f.Capability, int64(f.Epoch)); err != nil { //nolint:gosec // readFence has looked
 				return err
 			}
 		}
-		for _, id := range f.Void {
-			ids, known, err := s.committed(ctx, tx, id)
-			if err != nil {
-				return err
-			}
-			if known {
-				if answer.Committed == nil {
-					answer.Committed = map[string][]string{}
-				}
-				answer.Committed[id] = ids
-			}
+		if answer.Committed, err = s.asked(ctx, tx, f.Void); err != nil {
+			return err
 		}
 		parked, err := keys(ctx, tx, s.ask.parkedKeys, "", protocol.MostParked+1)
 		if err != nil {
@@ -73,6 +67,33 @@ func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (pr
 		return protocol.Answer{}, fmt.Errorf("fence %s: %w", f.ID, err)
 	}
 	return answer, nil
+}
+
+// asked gives the ids of the entities of those of some writes that are known. They are kept as long again: the answer may be
+// lost.
+func (s *Store) asked(ctx context.Context, tx *sql.Tx, void []string) (known map[string][]string, err error) {
+	if len(void) == 0 {
+		return nil, nil
+	}
+	now, err := s.clock(ctx, tx)
+	if err != nil {
+		return nil, err
+	}
+	known = map[string][]string{}
+	for _, id := range void {
+		ids, is, err := s.committed(ctx, tx, id)
+		if err != nil {
+			return nil, err
+		}
+		if !is {
+			continue
+		}
+		known[id] = ids
+		if _, err := tx.ExecContext(ctx, s.ask.renewWrite, now, id); err != nil {
+			return nil, err
+		}
+	}
+	return known, nil
 }
 
 // committed gives the ids of the entities of a write, if it is known.

@@ -10,8 +10,9 @@ import (
 
 // StoreOptions say how a Store keeps what it keeps. The zero value is right for most.
 type StoreOptions struct {
-	// Retention is how long the reply of a write is kept for those that ask again. Banyan may ask for as long as a write is
-	// open, which a person may have to end; so the default is 7 days.
+	// Retention is how long a write's id and reply are kept for those that ask again. Banyan may ask for as long as a write is
+	// open, which a person may have to end; so the default is 7 days. Time in which no message of Banyan's comes doesn't count:
+	// of what lies between two messages, an hour does.
 	Retention time.Duration
 	// TagsOnly refuses writes that don't come through Banyan. Without it they are the service's own affair, which is right once
 	// it has all traffic.
@@ -114,13 +115,16 @@ func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 // sweepBatch bounds how long a sweep keeps others waiting.
 const sweepBatch = 500
 
-// Sweep removes the replies of writes that are older than the retention, and says how many. Run does it now and then.
+// Sweep removes writes that are older than the retention, and says how many. Run does it now and then.
 func (s *Store) Sweep(ctx context.Context) (int, error) {
-	before := s.options.Now().Add(-s.options.Retention).UnixMilli()
 	for total := 0; ; {
 		var n int64
 		err := s.within(ctx, func(tx *sql.Tx) error {
-			done, err := tx.ExecContext(ctx, s.ask.sweepWrites, before, sweepBatch)
+			now, err := s.clock(ctx, tx)
+			if err != nil {
+				return err
+			}
+			done, err := tx.ExecContext(ctx, s.ask.sweepWrites, now-s.options.Retention.Milliseconds(), sweepBatch)
 			if err != nil {
 				return err
 			}

@@ -142,7 +142,11 @@ func (s *Store) keep(ctx context.Context, tx *sql.Tx, capability string, tag Tag
 	if err != nil {
 		return fmt.Errorf("keep the write: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, s.ask.putWrite, tag.ID, int64(tag.Epoch), capability, bytes, string(entities), s.options.Now().UnixMilli()) //nolint:gosec // 63 bits
+	now, err := s.clock(ctx, tx)
+	if err != nil {
+		return fmt.Errorf("keep the write: %w", err)
+	}
+	_, err = tx.ExecContext(ctx, s.ask.putWrite, tag.ID, int64(tag.Epoch), capability, bytes, string(entities), now) //nolint:gosec // 63 bits
 	return err
 }
 

@@ -239,16 +239,99 @@ func TestEpochsAndConcurrentWrites(t *testing.T) {
 func TestOldWritesAreSwept(t *testing.T) {
 	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
+	r, n := s.runner(t), 0
+	hear := func(long time.Duration) { // an event each half hour
+		t.Helper()
+		for end := now.Add(long); now.Before(end); now = now.Add(30 * time.Minute) {
+			n++
+			if err := r.one(t.Context(), event(n, protocol.OriginLegacy, "c", "b", "x")); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	swept := func(want int) {
+		t.Helper()
+		if n, err := s.store.Sweep(t.Context()); n != want || err != nil {
+			t.Errorf("%d were swept, want %d, %v", n, want, err)
+		}
+	}
+	swept(0)
+	hear(time.Hour)
 	for i := range sweepBatch + 20 {
 		s.write(t, fmt.Sprint(i), 1, "c", "a", "x")
 	}
-	now = now.Add(6 * 24 * time.Hour)
+	hear(6 * 24 * time.Hour)
 	s.write(t, "late", 1, "c", "a", "x")
-	if n, err := s.store.Sweep(t.Context()); n != 0 || err != nil {
+	swept(0)
+	hear(2 * 24 * time.Hour)
+	swept(sweepBatch + 20)
+}
+
+// Of a void write a service may learn only when it, the broker or the mirror is back, however long that takes.
+func TestTimeWithoutMessagesDoesNotMakeWritesOld(t *testing.T) {
+	now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
+	if err := s.runner(t).one(t.Context(), event(1, protocol.OriginLegacy, "c", "b", "x")); err != nil {
+		t.Fatal(err)
+	}
+	s.write(t, "w1", 1, "c", "a", "x")
+	now = now.Add(2 * time.Hour)
+	s.write(t, "w2", 1, "c", "b", "x")
+	now = now.Add(30 * 24 * time.Hour)
+	for i, void := range []string{"w1", "w2"} { // they are told some at a time
+		if n, err := s.store.Sweep(t.Context()); n != 0 || err != nil {
+			t.Errorf("%d were swept, %v", n, err)
+		}
+		a, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: fmt.Sprint(i), Capability: "things", Epoch: 2, Void: []string{void}})
+		if err != nil || len(a.Committed[void]) != 1 {
+			t.Errorf("of %s it says %+v, %v", void, a, err)
+		}
+		now = now.Add(time.Minute)
+	}
+	// One that was asked for is kept as long again: the answer may be lost.
+	for i := range 2 * 24 * 8 {
+		now = now.Add(30 * time.Minute)
+		if i == 24*10 {
+			if _, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: "again", Void: []string{"w2"}}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := s.runner(t).one(t.Context(), event(2+i, protocol.OriginLegacy, "c", "b", "x")); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n, err := s.store.Sweep(t.Context()); n != 1 || err != nil {
 		t.Errorf("%d were swept, %v", n, err)
 	}
-	now = now.Add(2 * 24 * time.Hour)
-	if n, err := s.store.Sweep(t.Context()); n != sweepBatch+20 || err != nil {
-		t.Errorf("%d were swept, %v", n, err)
+	if a, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: "last", Void: []string{"w1", "w2"}}); err != nil || len(a.Committed) != 1 || len(a.Committed["w2"]) != 1 {
+		t.Errorf("it says %+v, %v", a, err)
+	}
+}
+
+// What was kept before there was such a clock is not old either, nor is what was written before any message.
+func TestWritesBeforeTheFirstMessageAreNotOld(t *testing.T) {
+	for _, older := range []bool{true, false} {
+		now := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+		s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
+		s.write(t, "w", 1, "c", "a", "x")
+		if older {
+			for _, statement := range []string{"ALTER TABLE banyan_schema DROP COLUMN heard", "ALTER TABLE banyan_schema DROP COLUMN silent", "UPDATE banyan_schema SET version = 2"} {
+				if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := s.store.Migrate(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		}
+		now = now.Add(30 * 24 * time.Hour)
+		for i := range 2 {
+			if n, err := s.store.Sweep(t.Context()); n != 0 || err != nil {
+				t.Errorf("%d were swept, %v", n, err)
+			}
+			if a, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: fmt.Sprint(i), Void: []string{"w"}}); err != nil || len(a.Committed) != 1 {
+				t.Errorf("it says %+v, %v", a, err)
+			}
+		}
 	}
 }
