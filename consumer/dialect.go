@@ -19,7 +19,7 @@ type statements struct {
 	// broken says whether an error is that of a constraint, failing whether the database can't be read or written at present.
 	broken, failing func(error) bool
 
-	entity, putEntity, markLocal                              string
+	entity, putEntity, markLocal, unmarkLocal                 string
 	epoch, raiseEpoch                                         string
 	write, putWrite, renewWrite, sweepWrites                  string
 	heard, putHeard                                           string
@@ -28,7 +28,7 @@ type statements struct {
 }
 
 // schemaVersion is that of the tables after all upgrades.
-const schemaVersion = 3
+const schemaVersion = 4
 
 // sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
 // meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
@@ -56,15 +56,20 @@ func sqlite() statements {
 			`ALTER TABLE banyan_schema ADD COLUMN heard INTEGER NOT NULL DEFAULT 0`,
 			`ALTER TABLE banyan_schema ADD COLUMN silent INTEGER NOT NULL DEFAULT 0`,
 			`UPDATE banyan_schema SET version = 3, heard = (SELECT COALESCE(MAX(at), 0) FROM banyan_writes)`,
+		}, {
+			`ALTER TABLE banyan_entities ADD COLUMN local_by TEXT NOT NULL DEFAULT ''`,
+			`UPDATE banyan_schema SET version = 4`,
 		}},
 		lock:   `UPDATE banyan_schema SET turn = turn + 1`,
 		broken: sqliteConstraint, failing: sqliteFailing,
 
-		entity: `SELECT "key", version, event, local_epoch, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
-		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, deleted) VALUES (?, ?, ?, ?, ?, ?, ?)
-			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, event = excluded.event, local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
-		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, deleted) VALUES (?, ?, ?, '', ?, ?)
-			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", local_epoch = excluded.local_epoch, deleted = excluded.deleted`,
+		entity: `SELECT "key", version, event, local_epoch, local_by, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
+		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, event = excluded.event, local_epoch = excluded.local_epoch, local_by = excluded.local_by, deleted = excluded.deleted`,
+		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, local_by, deleted) VALUES (?, ?, ?, '', ?, ?, ?)
+			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", local_epoch = excluded.local_epoch, local_by = excluded.local_by, deleted = excluded.deleted`,
+		unmarkLocal: `UPDATE banyan_entities SET local_epoch = NULL WHERE local_by = ? AND local_epoch < ?
+			AND NOT EXISTS (SELECT 1 FROM banyan_parked p WHERE p.entity = banyan_entities.entity AND p.id = banyan_entities.id)`,
 
 		epoch: `SELECT epoch FROM banyan_epochs WHERE capability = ?`,
 		raiseEpoch: `INSERT INTO banyan_epochs (capability, epoch) VALUES (?, ?)

@@ -121,7 +121,7 @@ func (s *Store) again(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, h
 func (s *Store) bring(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, have entityRow, apply Apply) error {
 	row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, deleted: e.Deleted}
 	if e.Origin == protocol.OriginWriteBack {
-		row.local, row.event = have.local, have.event
+		row.local, row.by, row.event = have.local, have.by, have.event
 	} else if err := guarded(ctx, tx, e, apply); err != nil {
 		return &applyError{err}
 	}
@@ -130,7 +130,7 @@ func (s *Store) bring(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, h
 
 // put keeps what is known of an event's entity.
 func (s *Store) put(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, row entityRow) error {
-	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.event, row.local, row.deleted)
+	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.event, row.local, row.by, row.deleted)
 	return err
 }
 

@@ -43,6 +43,13 @@ func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (an
 				return err
 			}
 		}
+		if f.Back {
+			// Of an entity with parked events they have to be settled first: applied now, a conflict would undo what the service
+			// wrote later, since the write-back behind it only keeps a version.
+			if _, err := tx.ExecContext(ctx, s.ask.unmarkLocal, f.Capability, int64(f.Epoch)); err != nil { //nolint:gosec // readFence has looked
+				return err
+			}
+		}
 		if answer.Committed, err = s.asked(ctx, tx, f.Void); err != nil {
 			return err
 		}

@@ -100,11 +100,11 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 		var sent []protocol.EntityEvent
 		thing := rapid.SampledFrom([]string{"0", "1", "2", "3", "p4"})
 		origin := rapid.SampledFrom([]protocol.Origin{protocol.OriginLegacy, protocol.OriginLegacy, protocol.OriginForeign, protocol.OriginWriteBack, protocol.OriginAnnounce})
-		epoch := 1
+		epoch, flag := 1, uint64(1)
 		steps := rapid.IntRange(1, 40).Draw(rt, "steps")
 		for n := 1; n <= steps; n++ {
 			id := thing.Draw(rt, "thing")
-			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "batch", "again", "failover", "write", "break", "repair", "retry", "discard"}).Draw(rt, "step") {
+			switch rapid.SampledFrom([]string{"event", "event", "event", "event", "batch", "again", "failover", "write", "break", "repair", "retry", "discard", "back"}).Draw(rt, "step") {
 			case "event":
 				body := fmt.Sprint(n)
 				if rapid.IntRange(0, 5).Draw(rt, "deleted") == 0 {
@@ -145,10 +145,18 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 					}
 				}
 			case "write":
-				if err := s.tryWrite(t.Context(), fmt.Sprint(n), 1, keyOfThing(id), id, fmt.Sprint(n)); err != nil {
+				if err := s.tryWrite(t.Context(), fmt.Sprint(n), flag, keyOfThing(id), id, fmt.Sprint(n)); err != nil {
 					rt.Fatal(err)
 				}
 				m.body[id], m.local[id] = fmt.Sprint(n), true
+			case "back":
+				flag++
+				s.back(t, flag)
+				for id := range m.local {
+					if !slices.ContainsFunc(m.parked[keyOfThing(id)], func(p protocol.EntityEvent) bool { return p.ID == id }) {
+						m.local[id] = false
+					}
+				}
 			case "break":
 				s.broken[id] = true
 			case "repair":

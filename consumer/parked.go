@@ -165,7 +165,7 @@ func (s *Store) RetryParked(ctx context.Context, key string, apply Apply) (left 
 // person who has looked at both states.
 func (s *Store) DiscardParked(ctx context.Context, key string) error {
 	_, err := s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
-		row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, local: have.local, deleted: have.deleted}
+		row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, local: have.local, by: have.by, deleted: have.deleted}
 		if e.Origin == protocol.OriginWriteBack {
 			row.event = have.event
 		}

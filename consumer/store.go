@@ -146,12 +146,13 @@ type entityRow struct {
 	key, version string
 	event        string        // the id of the last event that was applied
 	local        sql.NullInt64 // the epoch under which the service has written it since legacy told its state
+	by           string        // the capability whose epoch that is
 	deleted      bool
 }
 
 func (s *Store) entity(ctx context.Context, tx *sql.Tx, entity, id string) (entityRow, error) {
 	var row entityRow
-	err := tx.QueryRowContext(ctx, s.ask.entity, entity, id).Scan(&row.key, &row.version, &row.event, &row.local, &row.deleted)
+	err := tx.QueryRowContext(ctx, s.ask.entity, entity, id).Scan(&row.key, &row.version, &row.event, &row.local, &row.by, &row.deleted)
 	if errors.Is(err, sql.ErrNoRows) {
 		return entityRow{}, nil
 	}

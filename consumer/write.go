@@ -93,7 +93,7 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 			return refuse(codes.Unimplemented, "BANYAN_SEVERAL_ENTITIES", "this changes several entities at once, of which only one could be brought back; call it when the capability is not live")
 		}
 		for _, ref := range refs {
-			if _, err := tx.ExecContext(ctx, s.ask.markLocal, ref.Entity, ref.ID, ref.Key, int64(epoch), ref.Deleted); err != nil { //nolint:gosec // 63 bits, see FromContext
+			if _, err := tx.ExecContext(ctx, s.ask.markLocal, ref.Entity, ref.ID, ref.Key, int64(epoch), capability, ref.Deleted); err != nil { //nolint:gosec // 63 bits, see FromContext
 				return err
 			}
 		}

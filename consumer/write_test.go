@@ -315,7 +315,7 @@ func TestWritesBeforeTheFirstMessageAreNotOld(t *testing.T) {
 		s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
 		s.write(t, "w", 1, "c", "a", "x")
 		if older {
-			for _, statement := range []string{"ALTER TABLE banyan_schema DROP COLUMN heard", "ALTER TABLE banyan_schema DROP COLUMN silent", "UPDATE banyan_schema SET version = 2"} {
+			for _, statement := range []string{"ALTER TABLE banyan_schema DROP COLUMN heard", "ALTER TABLE banyan_schema DROP COLUMN silent", "ALTER TABLE banyan_entities DROP COLUMN local_by", "UPDATE banyan_schema SET version = 2"} {
 				if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
 					t.Fatal(err)
 				}

@@ -95,3 +95,23 @@ func TestAFenceWaitsUntilThePositionCanPassWhatIsBeforeIt(t *testing.T) {
 		}
 	})
 }
+
+// returned is what is kept before a fence of a way back in its transaction.
+func returned(id string) *change.Rows {
+	return ledgerRows("epochs", change.Update, 1, "capability epoch back", str("orders"), big(7), str(id))
+}
+
+// A fence tells that keys are legacy's again where its own transaction says so.
+func TestAFenceOfAWayBackSaysSo(t *testing.T) {
+	serve(t, func(t *testing.T, l *lab, _ *shopEntities) {
+		l.log.add(marked(), returned(""), returned("f"), fenced(change.Insert, "orders", "f", 7, `[]`))
+		l.log.add(marked(), returned("f"), fenced(change.Insert, "orders", "g", 8, `[]`))
+		l.log.add(marked(), returned("h"))
+		l.log.add(marked(), fenced(change.Insert, "orders", "h", 9, `[]`))
+		l.after(time.Millisecond)
+		want := []string{"fence f epoch 7 void [] back to q at 0:2", "fence g epoch 8 void [] to q at 100:2", "fence h epoch 9 void [] to q at 300:2"}
+		if diff := cmp.Diff(want, l.broker.told(t)); diff != "" {
+			t.Errorf("(- want, + got):\n%s", diff)
+		}
+	})
+}

@@ -33,6 +33,7 @@ type serviceEvents struct {
 	writtenBack []uint64
 	held        map[reference]held
 	fences      []fence
+	back        string     // the fence of the transaction by which keys are legacy's again, empty when none is
 	beat        uint64     // the last one of the transaction, 0 for none
 	nameless    bool       // it was logged that a row of the transaction has no id
 	last        change.End // of the transaction before it
@@ -45,7 +46,7 @@ func newServiceEvents(s *session) *serviceEvents {
 func (s *serviceEvents) run(ctx context.Context) error { return s.pump.run(ctx) }
 
 func (s *serviceEvents) begin(tx change.Transaction) {
-	s.tx, s.marked, s.writtenBack, s.nameless = &tx, false, nil, false
+	s.tx, s.marked, s.writtenBack, s.nameless, s.back = &tx, false, nil, false, ""
 }
 
 func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {

@@ -108,7 +108,8 @@ func (b *inbox) told(t *testing.T) (out []string) {
 			if err := json.Unmarshal(m.Body, &f); err != nil || f.ID != m.CorrelationID {
 				t.Errorf("the fence %s: %v", m.Body, err)
 			}
-			out = append(out, fmt.Sprintf("fence %s epoch %d void %v to %s at %s", f.ID, f.Epoch, f.Void, m.ReplyTo, at))
+			back := map[bool]string{true: " back"}[f.Back]
+			out = append(out, fmt.Sprintf("fence %s epoch %d void %v%s to %s at %s", f.ID, f.Epoch, f.Void, back, m.ReplyTo, at))
 			continue
 		}
 		var e protocol.EntityEvent

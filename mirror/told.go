@@ -14,6 +14,7 @@ import (
 const (
 	fencesTable        = "fences"
 	announcementsTable = "announcements"
+	epochsTable        = "epochs"
 )
 
 // ledger looks at Banyan's own rows.
@@ -30,6 +31,12 @@ func (s *serviceEvents) ledger(ctx context.Context, r *change.Rows) error {
 	case heartbeatTable:
 		if beat, ok := s.beatOf(r); ok {
 			s.beat = beat
+		}
+	case epochsTable:
+		for _, row := range r.Rows { // before the fence, in its transaction
+			if row.After != nil {
+				s.back = text(r.Table, row.After, "back")
+			}
 		}
 	case fencesTable, announcementsTable:
 		if r.Op != change.Insert {
@@ -61,7 +68,7 @@ func (s *serviceEvents) told(t *change.Table, row []change.Value, number uint32)
 	if f.ID == "" || epoch == nil {
 		return errors.New("a fence without an id or an epoch")
 	}
-	f.Epoch = epoch.Num
+	f.Epoch, f.Back = epoch.Num, f.ID == s.back
 	if err := json.Unmarshal([]byte(text(t, row, "void")), &f.Void); err != nil {
 		return fmt.Errorf("the void writes of a fence: %w", err)
 	}

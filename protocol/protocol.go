@@ -83,6 +83,9 @@ type Fence struct {
 	// Void are ids of live writes that are given up: what the service did for them is overruled by announcements that
 	// follow. The answer says which entities that concerns.
 	Void []string `json:"void,omitempty"`
+	// Back says that all keys of the capability are legacy's again, and were before the fence: what the service has written
+	// itself under epochs less than Epoch is its own no longer.
+	Back bool `json:"back,omitempty"`
 }
 
 // Answer answers a Fence.

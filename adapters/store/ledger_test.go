@@ -297,6 +297,21 @@ func TestFencesAndAnnouncementsAreSent(t *testing.T) {
 		if epoch != 7 || replyTo != f.ReplyTo || void != fmt.Sprintf("[%q,%q]", id(2), id(3)) || rowsOf(t, db, o, "fences") != 2 {
 			t.Errorf("got %d, %q, %q", epoch, replyTo, void)
 		}
+		// What tells the mirror that keys are legacy's again names its fence.
+		for n, want := range map[int]string{4: id(4), 5: id(4)} {
+			if err := l.SendFence(t.Context(), control.FenceRow{ID: id(4), Service: "orders", Capability: "orders", Epoch: 7, Back: true}); err != nil {
+				t.Fatal(err)
+			}
+			if n == 5 {
+				if err := l.SendFence(t.Context(), control.FenceRow{ID: id(5), Service: "orders", Capability: "orders", Epoch: 9}); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var back string
+			if err := db.QueryRow("SELECT back FROM `" + o.Schema + "`.epochs WHERE capability = 'orders'").Scan(&back); err != nil || back != want {
+				t.Errorf("got %q, %v", back, err)
+			}
+		}
 		if err := db.QueryRow("SELECT void FROM `"+o.Schema+"`.fences WHERE id = ?", id(2)).Scan(&void); err != nil || void != "[]" {
 			t.Errorf("got %q, %v", void, err)
 		}

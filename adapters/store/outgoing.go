@@ -25,7 +25,7 @@ func (l *Ledger) SendFence(ctx context.Context, f control.FenceRow) error {
 		insert := "INSERT INTO " + l.options.table("fences") + " (id, service, capability, epoch, reply_to, void, created_at) VALUES (?, ?, ?, ?, ?, ?, NOW(6))"
 		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
 			if f.Epoch > 0 { // others keep no announcement away
-				if err := l.raiseEpoch(ctx, tx, f.Capability, f.Epoch); err != nil {
+				if err := l.raiseEpoch(ctx, tx, &f); err != nil {
 					return err
 				}
 			}
@@ -38,13 +38,21 @@ func (l *Ledger) SendFence(ctx context.Context, f control.FenceRow) error {
 	})
 }
 
-// raiseEpoch makes the greatest epoch of a capability's fences no less than epoch.
-func (l *Ledger) raiseEpoch(ctx context.Context, tx *sql.Tx, capability string, epoch uint64) error {
-	greatest, err := l.lockEpoch(ctx, tx, capability)
-	if err != nil || greatest >= epoch {
+// raiseEpoch makes the greatest epoch of a capability's fences no less than a fence's. The mirror learns from the row whether the
+// fence is one of a way back.
+func (l *Ledger) raiseEpoch(ctx context.Context, tx *sql.Tx, f *control.FenceRow) error {
+	greatest, err := l.lockEpoch(ctx, tx, f.Capability)
+	if err != nil {
 		return err
 	}
-	_, err = tx.ExecContext(ctx, "UPDATE "+l.options.table("epochs")+" SET epoch = ? WHERE capability = ?", epoch, capability)
+	set, args := "epoch = ?", []any{max(f.Epoch, greatest)}
+	switch {
+	case f.Back:
+		set, args = set+", back = ?", append(args, f.ID)
+	case greatest >= f.Epoch:
+		return nil
+	}
+	_, err = tx.ExecContext(ctx, "UPDATE "+l.options.table("epochs")+" SET "+set+" WHERE capability = ?", append(args, f.Capability)...)
 	return err
 }
 

@@ -123,7 +123,7 @@ func (c *Coordinator) do(ctx context.Context, of Coordinated, a shift.Action) er
 	defer cancel()
 	switch a := a.(type) {
 	case shift.SendFence:
-		return told("send a fence", c.o.Ledger.SendFence(ctx, FenceRow{ID: a.ID, Service: of.Service, Capability: of.Name, Epoch: a.Epoch, ReplyTo: a.ReplyTo, Void: a.Void}))
+		return told("send a fence", c.o.Ledger.SendFence(ctx, FenceRow{ID: a.ID, Service: of.Service, Capability: of.Name, Epoch: a.Epoch, ReplyTo: a.ReplyTo, Void: a.Void, Back: a.Back}))
 	case shift.FenceReplica:
 		_, err := c.o.Store.Fence(ctx, a.Replica)
 		return told("fence the replica "+a.Replica, err)

@@ -183,6 +183,8 @@ type FenceRow struct {
 	// ReplyTo is the AMQP queue that the answer goes to.
 	ReplyTo string
 	Void    []string
+	// Back says that all keys of the capability are legacy's again.
+	Back bool
 }
 
 // ErrPassed says that a coordinator that was taken over from has come too late with an announcement: a fence of a greater

@@ -126,6 +126,9 @@ func (c *commander) blockers(facts Facts, s *shift.State, of *CapabilityStatus) 
 		for _, why := range facts.NotLive {
 			add("%s", why)
 		}
+		if s.Return.Epoch > 0 {
+			add("the new service has to be told that keys have come back to legacy")
+		}
 		if !s.Settling.Over() {
 			add("the new service has to be told of writes that were given up: it has been of %d so far", s.Settling.Done)
 		}

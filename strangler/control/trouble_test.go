@@ -25,6 +25,7 @@ func TestCommandsComeInBetween(t *testing.T) {
 			m := toLive(t, "a", "b")
 			o, err := func() (control.Outcome, error) {
 				defer m.coordinator(t, "q")()
+				defer pass(time.Second) // the service is told
 				return m.operator().Rollback(t.Context(), back)
 			}()
 			must(t, o, err)
@@ -108,7 +109,8 @@ func TestAServiceThatHangs(t *testing.T) {
 			t.Errorf("the rollback is %+v", o)
 		}
 		status, err := m.operator().Status(t.Context(), "orders")
-		if err != nil || !slices.Contains(status[0].Blockers, "the new service has to be told of writes that were given up: it has been of 0 so far") || status[0].Next != "banyan status orders" {
+		if err != nil || !slices.Contains(status[0].Blockers, "the new service has to be told of writes that were given up: it has been of 0 so far") ||
+			!slices.Contains(status[0].Blockers, "the new service has to be told that keys have come back to legacy") || status[0].Next != "banyan status orders" {
 			t.Errorf("got %+v, %v", status, err)
 		}
 		o, err = m.operator().Advance(t.Context(), to(flags.Live, 0))

@@ -5,12 +5,14 @@ package shift
 // After one that fails the later ones are left: what is still needed is asked for again.
 type Action interface{ action() }
 
-// SendFence sends a fence to the capability's service. Void are ids of writes that are given up.
+// SendFence sends a fence to the capability's service. Void are ids of writes that are given up; Back says that all keys are
+// legacy's again.
 type SendFence struct {
 	ID      string
 	Epoch   uint64
 	ReplyTo string
 	Void    []string
+	Back    bool
 }
 
 // FenceReplica fences a replica whose lease is over, if it still is.

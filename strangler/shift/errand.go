@@ -46,6 +46,16 @@ func (t *turn) ask(e *Errand, f SendFence, again time.Duration, before ...Action
 // slowly is how much longer answers are waited for that no writes wait for.
 const slowly = 5
 
+// giveBack tells modern that its keys are legacy's again.
+func (t *turn) giveBack() {
+	b := &t.State.Return
+	waits := t.waits
+	defer func() { t.waits = waits }()
+	if answer, ok := t.ask(&b.Ask, SendFence{Epoch: b.Epoch, Back: true}, slowly*t.Again); ok && t.heard(answer, &b.Ask) {
+		*b = Return{}
+	}
+}
+
 // settle tells modern which writes are void: first that it may not commit them any more, then, of those that it has, what
 // legacy has. An announcement before the first answer could come before the commit that it has to overrule.
 func (t *turn) settle() {

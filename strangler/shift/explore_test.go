@@ -124,7 +124,7 @@ func (e *explorer) end(i int32) int32 {
 // rests says whether a world is at rest as it should be.
 func (m *model) rests(w *world) bool {
 	s := m.states[w.rec]
-	if s.Place != shift.Idle || !s.Settling.Over() || w.acts != 0 || w.stale != 0 || w.log[0].kind != noEvent || w.legacy != w.modern {
+	if s.Busy() || w.acts != 0 || w.stale != 0 || w.log[0].kind != noEvent || w.legacy != w.modern {
 		return false
 	}
 	for _, x := range w.writes {

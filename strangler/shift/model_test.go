@@ -112,6 +112,7 @@ func (m *model) state(s shift.State) int32 {
 		s.Deadline = epoch.Add(deadlineOver)
 	}
 	still(&s.Ask.Sent)
+	still(&s.Return.Ask.Sent)
 	still(&s.Settling.Ask.Sent)
 	text, err := json.Marshal(s)
 	if err != nil {

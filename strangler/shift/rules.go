@@ -111,7 +111,7 @@ type Answer struct {
 // Awaits gives the fences whose answers are awaited.
 func (s State) Awaits() []string {
 	var ids []string
-	for _, e := range []Errand{s.Ask, s.Settling.Ask, s.Backfill.Ask} {
+	for _, e := range []Errand{s.Ask, s.Return.Ask, s.Settling.Ask, s.Backfill.Ask} {
 		ids = append(ids, e.Fences...)
 	}
 	return ids
@@ -135,5 +135,5 @@ func (s State) WantsPage() (after string, ok bool) {
 
 // Busy says whether anything is under way that Step has to be asked for again soon.
 func (s State) Busy() bool {
-	return s.Place != Idle || !s.Settling.Over() || s.Backfill.State == FillRunning
+	return s.Place != Idle || s.Return.Epoch > 0 || !s.Settling.Over() || s.Backfill.State == FillRunning
 }

@@ -47,6 +47,7 @@ type State struct {
 	Fenced []string `json:"fenced,omitempty"`
 	Voided int      `json:"voided,omitempty"`
 
+	Return   Return   `json:"return,omitzero"`
 	Settling Settling `json:"settling,omitzero"`
 	Backfill Backfill `json:"backfill,omitzero"`
 	// Last is what became of the last command.
@@ -106,6 +107,15 @@ type Errand struct {
 // mostTries bounds Errand.Fences.
 const mostTries = 8
 
+// Return is that modern has to be told, after a way back of all keys, that they are legacy's again: else it would go on taking
+// what it has written itself for newer than what the old application changes. Until it is told, keys can't move forward again.
+type Return struct {
+	// Epoch is the version of the hold: of what was written under versions before it, all that counts is in legacy. 0: there is
+	// nothing to tell.
+	Epoch uint64 `json:"epoch,omitempty"`
+	Ask   Errand `json:"ask,omitzero"`
+}
+
 // Settling is what modern has to be told after a way back: which writes are void. The ledger keeps them, since there may be
 // many; modern is told of some at a time. Until it is over, keys can't move forward again.
 type Settling struct {
@@ -155,6 +165,7 @@ type Backfill struct {
 func (s State) clone() State {
 	s.Ask = s.Ask.clone()
 	s.Fenced = slices.Clone(s.Fenced)
+	s.Return.Ask = s.Return.Ask.clone()
 	s.Settling.Writes = slices.Clone(s.Settling.Writes)
 	s.Settling.Entities = slices.Clone(s.Settling.Entities)
 	s.Settling.Ask = s.Settling.Ask.clone()

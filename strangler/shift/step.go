@@ -25,7 +25,11 @@ func run(r Rules, s State, seen Observation) *turn {
 	t := &turn{Rules: r, State: s.clone(), seen: seen}
 	t.move()
 	if t.Phase == flags.Steady {
-		t.settle()
+		if t.Return.Epoch > 0 {
+			t.giveBack()
+		} else {
+			t.settle()
+		}
 		t.fill()
 	}
 	return t
@@ -87,6 +91,8 @@ func (t *turn) prepare() {
 	switch {
 	case !t.Settling.Over():
 		t.waits = "the new service to be told of writes that were given up"
+	case t.Return.Epoch > 0:
+		t.waits = "the new service to be told that keys have come back to legacy"
 	case !t.all("a word of life", func(r Replica) bool { return !r.Fenced && r.Silent <= t.Quiet }):
 	default:
 		if answer, ok := t.ask(&t.State.Ask, SendFence{}, t.Again); ok && t.good(answer) {
@@ -131,6 +137,9 @@ func (t *turn) drain() {
 		}
 		t.publish(flags.Steady, t.To, t.To)
 		t.Place = Finish
+		if highest := t.Highest(t.To).Rank(); highest >= flags.Mirrored.Rank() && highest <= flags.Shadow.Rank() {
+			t.Return = Return{Epoch: t.Hold}
+		}
 	case ended:
 		t.Place = Fence
 	case len(open) == 0:
@@ -198,8 +207,8 @@ func (t *turn) publish(phase flags.Phase, from, to json.RawMessage) {
 	b := &t.State.Backfill
 	mirrored := t.Highest(to).Rank() >= flags.Mirrored.Rank()
 	switch {
-	case !mirrored:
-		*b = Backfill{}
+	case !mirrored: // modern is filled anew when it is needed again
+		*b, t.Return = Backfill{}, Return{}
 	case b.State == FillNone:
 		*b = Backfill{State: FillRunning}
 	}
