@@ -11,17 +11,23 @@ import (
 	"banyan.dev/banyan/strangler"
 )
 
-// Backend answers older operations by the newer ones of next, and leaves all others to it.
-func (v *Versions) Backend(next strangler.Backend) strangler.Backend {
+// Backend answers older operations by the newer ones of next, and leaves all others to it. allow says why the caller may not
+// make the newer call that his becomes, so that an older operation is no way around what is required for a newer one; nil
+// lets everybody.
+func (v *Versions) Backend(next strangler.Backend, allow func(*strangler.Call) error) strangler.Backend {
 	if len(v.translations) == 0 {
 		return next
 	}
-	return &backend{v, next}
+	if allow == nil {
+		allow = func(*strangler.Call) error { return nil }
+	}
+	return &backend{v, next, allow}
 }
 
 type backend struct {
 	versions *Versions
 	next     strangler.Backend
+	allow    func(*strangler.Call) error
 }
 
 // Call translates the request, as often as there are versions between, and every reply.
@@ -35,6 +41,9 @@ func (b *backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	var err error
 	if newer.Request, err = t.ask(call.Request); err != nil {
 		return err
+	}
+	if err := b.allow(&newer); err != nil {
+		return t.told(err)
 	}
 	var stopped error // by the caller, or by a reply that can't be translated: both need no translation
 	err = b.Call(ctx, &newer, func(r *strangler.Reply) error {

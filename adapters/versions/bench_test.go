@@ -72,7 +72,7 @@ func BenchmarkList(b *testing.B) {
 			given := wire(b, message(b, newer, `{"items": [`+strings.Join(items, ",")+`]}`))
 			backend := l.versions.Backend(strangler.BackendFunc(func(_ context.Context, _ *strangler.Call, send func(*strangler.Reply) error) error {
 				return send(&strangler.Reply{Message: contract.FromWire(newer, given)})
-			}))
+			}), nil)
 			call := &strangler.Call{Operation: op, Request: contract.FromWire(op.Input, nil)}
 			b.ReportAllocs()
 			for b.Loop() {

@@ -63,7 +63,7 @@ func load(t testing.TB, archive *txtar.Archive) (*lab, fault.List) {
 			}
 		}
 		return l.fail
-	}))
+	}), nil)
 	return l, found
 }
 

@@ -18,7 +18,7 @@ type Options struct {
 	// Public are the operations that need no credentials. Wrong ones are refused there, too.
 	Public map[*contract.Operation]bool
 	// Rules are what has to hold for the callers of an operation: all of its rules.
-	Rules map[*contract.Operation][]*Rule
+	Rules Rules
 	// Now is the clock; nil: the system's.
 	Now func() time.Time
 }
@@ -43,10 +43,8 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 	if err := b.identify(ctx, call); err != nil {
 		return err
 	}
-	for _, rule := range b.opts.Rules[call.Operation] {
-		if err := rule.check(call); err != nil {
-			return err
-		}
+	if err := b.opts.Rules.Check(call); err != nil {
+		return err
 	}
 	return b.next.Call(ctx, call, send)
 }

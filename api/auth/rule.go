@@ -7,9 +7,23 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/contract/expression"
 	"banyan.dev/banyan/strangler"
 )
+
+// Rules are what has to hold for the callers of operations: all that an operation has.
+type Rules map[*contract.Operation][]*Rule
+
+// Check says why a caller, who is known, may not call; nil when he may.
+func (r Rules) Check(call *strangler.Call) error {
+	for _, rule := range r[call.Operation] {
+		if err := rule.check(call); err != nil {
+			return err
+		}
+	}
+	return nil
+}
 
 // Rule is what has to hold for a caller.
 type Rule struct {

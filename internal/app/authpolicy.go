@@ -8,6 +8,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/adapters/versions"
 	"banyan.dev/banyan/api/auth"
 	"banyan.dev/banyan/api/certs"
 	"banyan.dev/banyan/contract"
@@ -19,20 +20,22 @@ import (
 // policy is what the config says of who may call what, bound to the contract.
 type policy struct {
 	public map[*contract.Operation]bool
-	rules  map[*contract.Operation][]*auth.Rule
+	rules  auth.Rules
 }
 
 // policyBinder binds it.
 type policyBinder struct {
 	cfg      *config.Config
 	contract *contract.Contract
-	policy   policy
-	faults   fault.List
+	// newer gives the operation that answers an older one; nil where it is no translation.
+	newer  func(*contract.Operation) *contract.Operation
+	policy policy
+	faults fault.List
 }
 
 // bindPolicy binds who may call what, and reports all that is wrong with it.
-func bindPolicy(cfg *config.Config, c *contract.Contract) (policy, fault.List) {
-	b := &policyBinder{cfg: cfg, contract: c, policy: policy{public: map[*contract.Operation]bool{}, rules: map[*contract.Operation][]*auth.Rule{}}}
+func bindPolicy(cfg *config.Config, c *contract.Contract, older *versions.Versions) (policy, fault.List) {
+	b := &policyBinder{cfg: cfg, contract: c, newer: older.Translated, policy: policy{public: map[*contract.Operation]bool{}, rules: auth.Rules{}}}
 	for i, pattern := range cfg.Auth.Public {
 		for _, op := range b.match(config.Indexed("auth.public", i), pattern) {
 			b.policy.public[op] = true
@@ -71,6 +74,22 @@ func (b *policyBinder) match(at, pattern string) []*contract.Operation {
 	return out
 }
 
+// publicly names the public operations that an operation answers: itself, and older ones that are translations of it.
+func (b *policyBinder) publicly(op *contract.Operation) []string {
+	var out []string
+	for _, public := range b.contract.Operations() {
+		if !b.policy.public[public] {
+			continue
+		}
+		for at := public; at != nil; at = b.newer(at) {
+			if at == op {
+				out = append(out, string(public.Name))
+			}
+		}
+	}
+	return out
+}
+
 // requirement makes a rule for each of its operations: their requests differ.
 func (b *policyBinder) requirement(compiler *expression.Compiler, name string) {
 	r, at := b.cfg.Auth.Require[name], "auth.require."+name
@@ -83,8 +102,8 @@ func (b *policyBinder) requirement(compiler *expression.Compiler, name string) {
 	for i, pattern := range r.Operations {
 		key := config.Indexed(at+".operations", i)
 		for _, op := range b.match(key, pattern) {
-			if b.policy.public[op] {
-				b.faults.Add(b.cfg.Pos(key), "leave it out of auth.public or of here", "%s is public, and its callers need something", op.Name)
+			for _, public := range b.publicly(op) {
+				b.faults.Add(b.cfg.Pos(key), "leave it out of auth.public or of here", "%s is public, and its callers need something", public)
 			}
 			if slices.ContainsFunc(b.policy.rules[op], func(known *auth.Rule) bool { return known.Name == name }) {
 				continue

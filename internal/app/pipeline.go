@@ -38,7 +38,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 
 	s.limits = limit.New(limits(cfg), a.project.versions.Backend(strangler.NewIdempotent(strangler.IdempotentOptions{
 		Next: s.shifting.makeRouter(a.unserved(operations)), Refuse: a.refusesKeys,
-	})))
+	}), a.project.policy.rules.Check))
 	guarded := a.guard(s.identity, s.retiring.guard(s.limits))
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, guarded)

@@ -87,7 +87,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		if p.Contract == nil {
 			return
 		}
-		bound, found := bindPolicy(p.Config, p.Contract)
+		bound, found := bindPolicy(p.Config, p.Contract, p.versions)
 		faults.Append(found)
 		p.policy = bound
 	})

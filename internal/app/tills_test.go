@@ -25,6 +25,7 @@ import (
 	"google.golang.org/protobuf/types/dynamicpb"
 
 	"banyan.dev/banyan/api/auth/authtest"
+	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/devstack"
 )
@@ -137,7 +138,12 @@ func (s *tills) overREST(t *testing.T, c *caller, method, path, body string) (in
 // overGRPC gives the code and the reply of a call, all replies of a stream on lines of their own.
 func (s *tills) overGRPC(t *testing.T, c *caller, method, request string) (codes.Code, string) {
 	t.Helper()
-	op := s.Project.Contract.Operation(protoreflect.FullName("tills.v1.TillService." + method))
+	return s.invoke(t, c, s.Project.Contract.Operation(protoreflect.FullName("tills.v1.TillService."+method)), request)
+}
+
+// invoke is overGRPC for any operation.
+func (s *tills) invoke(t *testing.T, c *caller, op *contract.Operation, request string) (codes.Code, string) {
+	t.Helper()
 	in := dynamicpb.NewMessage(op.Input)
 	if err := protojson.Unmarshal([]byte(request), in); err != nil {
 		t.Fatal(err)
