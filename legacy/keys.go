@@ -38,9 +38,14 @@ func NewKeys(o KeyOptions) *Keys {
 	return &Keys{table: quoted + "idempotency", writes: quoted + "writes", settled: quoted + "settled", keep: o.Keep, maxReply: o.MaxReply}
 }
 
-// idOf gives the id of a key's row.
+// idOf gives the id of a key's row. Neither a client's name nor a key has a zero byte in it, so that nobody can choose his for
+// the row to be another's.
 func idOf(i *strangler.Idempotency) []byte {
-	sum := sha256.Sum256([]byte(i.Client + "\x00" + i.Key))
+	owned := i.Client + "\x00" + i.Key
+	if i.Subject != "" {
+		owned += "\x00" + i.Subject
+	}
+	sum := sha256.Sum256([]byte(owned))
 	return sum[:]
 }
 

@@ -50,6 +50,9 @@ type Call struct {
 	// counting callers, and for keeping one client's keys apart from another's. It comes from a claim or a certificate that
 	// has been verified, has at most 128 bytes of printable ASCII, and is empty when nobody knows who calls.
 	Client string
+	// Subject is for whom the client calls: the claim sub of his token, which many may have who use one client. It is never
+	// logged, and empty where nothing says so.
+	Subject string
 	// SetHeader sets a header (metadata) of the answer, by a name in lower case. It counts before the first reply is sent. It
 	// may be nil: see Answer.
 	SetHeader func(name, value string)

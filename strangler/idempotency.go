@@ -38,7 +38,7 @@ type Idempotent struct {
 	turns map[keyOf]*keyTurn
 }
 
-type keyOf struct{ client, key string }
+type keyOf struct{ client, subject, key string }
 
 // keyTurn is a key that a call has, or waits for.
 type keyTurn struct {
@@ -71,13 +71,13 @@ func (i *Idempotent) Call(ctx context.Context, call *Call, send func(*Reply) err
 	if err != nil {
 		return err
 	}
-	leave, err := i.enter(ctx, keyOf{call.Client, key})
+	leave, err := i.enter(ctx, keyOf{call.Client, call.Subject, key})
 	if err != nil {
 		return err
 	}
 	defer leave()
 	tagged := *call
-	tagged.Idempotency = &Idempotency{Client: call.Client, Key: key, Request: hash}
+	tagged.Idempotency = &Idempotency{Client: call.Client, Subject: call.Subject, Key: key, Request: hash}
 	return i.repeat(ctx, &tagged, send)
 }
 

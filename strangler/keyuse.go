@@ -19,8 +19,8 @@ const (
 
 // Idempotency says that a write is to happen once, however often it is asked for.
 type Idempotency struct {
-	// Client is whose key it is, as in Call.
-	Client string
+	// Client and Subject are whose key it is, as in Call.
+	Client, Subject string
 	// Key is 1 to 255 bytes of printable ASCII, chosen by the client.
 	Key string
 	// Request is a hash of the operation and the request: the same key with another one is refused.

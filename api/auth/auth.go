@@ -51,7 +51,7 @@ func (b *Backend) Call(ctx context.Context, call *strangler.Call, send func(*str
 
 // identify fills in who calls.
 func (b *Backend) identify(ctx context.Context, call *strangler.Call) error {
-	call.Claims, call.Client = nil, ""
+	call.Claims, call.Client, call.Subject = nil, "", ""
 	token, given, err := b.token(call)
 	if err != nil {
 		return err
@@ -63,7 +63,7 @@ func (b *Backend) identify(ctx context.Context, call *strangler.Call) error {
 		if err != nil {
 			return err
 		}
-		call.Claims, call.Client = who.claims, who.client
+		call.Claims, call.Client, call.Subject = who.claims, who.client, who.subject
 	case certified:
 	case b.opts.Public[call.Operation]:
 		return nil

@@ -51,6 +51,8 @@ func NewTokens(opts TokenOptions) *Tokens {
 type identity struct {
 	claims map[string]any
 	client string
+	// subject is whom it is about.
+	subject string
 	// bound is the thumbprint of the only certificate that the token may be used with (RFC 8705); empty: any, and none.
 	bound string
 	until time.Time
@@ -178,13 +180,7 @@ func (t *Tokens) claims(payload []byte) (*identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	who := &identity{claims: claims, until: until}
-	switch name := claims[t.opts.ClientClaim].(type) {
-	case string:
-		who.client = name
-	case int64:
-		who.client = strconv.FormatInt(name, 10)
-	}
+	who := &identity{claims: claims, until: until, client: named(claims[t.opts.ClientClaim]), subject: named(claims["sub"])}
 	if who.client == "" {
 		return nil, refused("TOKEN_CLIENT", "the access token does not say which client it is for: it has no text in the claim %s", t.opts.ClientClaim)
 	}
@@ -196,6 +192,19 @@ func (t *Tokens) claims(payload []byte) (*identity, error) {
 		}
 	}
 	return who, nil
+}
+
+// named gives a claim that names somebody: a text or a whole number.
+func named(claim any) string {
+	switch v := claim.(type) {
+	case string:
+		return v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case uint64:
+		return strconv.FormatUint(v, 10)
+	}
+	return ""
 }
 
 // times checks exp, nbf and iat, and gives when the token is not taken any more.

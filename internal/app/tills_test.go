@@ -89,6 +89,8 @@ type caller struct {
 	client *http.Client
 	conn   *grpc.ClientConn
 	bearer string
+	// key names its writes; empty: they have none.
+	key string
 }
 
 func (s *tills) caller(t *testing.T, bearer string, pair *authtest.Pair) *caller {
@@ -119,6 +121,9 @@ func (s *tills) overREST(t *testing.T, c *caller, method, path, body string) (in
 	r.Header.Set("Content-Type", "application/json")
 	if c.bearer != "" {
 		r.Header.Set("Authorization", "Bearer "+c.bearer)
+	}
+	if c.key != "" {
+		r.Header.Set("Idempotency-Key", c.key)
 	}
 	answer, err := c.client.Do(r)
 	if err != nil {

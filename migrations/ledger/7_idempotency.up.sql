@@ -1,5 +1,5 @@
 CREATE TABLE IF NOT EXISTS idempotency (
-  id              BINARY(32) NOT NULL COMMENT 'SHA-256 of client and key',
+  id              BINARY(32) NOT NULL COMMENT 'SHA-256 of client, key and subject',
   client          VARCHAR(128) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'whose key it is, empty where nobody is known',
   idempotency_key VARCHAR(255) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'as the client gave it',
   operation       VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'the full name of the RPC',
