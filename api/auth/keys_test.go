@@ -70,6 +70,31 @@ func TestRotation(t *testing.T) {
 	b.both(t, codes.OK, "", of(second))
 }
 
+// Keys without an id change, too, and so does a key that keeps its id: a signature that no key made has the issuer asked, as seldom
+// as a key that isn't known.
+func TestRotationWithoutIDs(t *testing.T) {
+	for name, id := range map[string]string{"no id": "", "the same id": "1"} {
+		t.Run(name, func(t *testing.T) {
+			first, second, third := authtest.NewKey(t, id, "ES256"), authtest.NewKey(t, id, "ES256"), authtest.NewKey(t, id, "ES256")
+			s, clk := &source{text: authtest.Set(first.JWK(nil))}, &clock{at: time.Now()}
+			b := start(t, auth.Options{Tokens: tokens(keysOf(t, s, auth.KeyOptions{Now: clk.now}))}, nil, nil)
+			of := func(k authtest.Key) string { return "Bearer " + k.Token(t, authtest.Claims(nil)) }
+			b.both(t, codes.OK, "", of(first))
+			b.both(t, codes.Unauthenticated, "TOKEN_SIGNATURE", of(second)) // too soon after the first look
+			s.set(authtest.Set(second.JWK(nil)), nil)
+			clk.advance(11 * time.Second)
+			b.both(t, codes.OK, "", of(second))
+			b.both(t, codes.Unauthenticated, "TOKEN_SIGNATURE", of(first))
+			for range 20 {
+				b.both(t, codes.Unauthenticated, "TOKEN_SIGNATURE", of(third))
+			}
+			if n := s.count(); n != 2 {
+				t.Errorf("asked %d times", n)
+			}
+		})
+	}
+}
+
 // Many tokens of a new key at once have the issuer asked once, and all wait for it.
 func TestManyWaitForOneLook(t *testing.T) {
 	first, second := authtest.NewKey(t, "1", "ES256"), authtest.NewKey(t, "2", "ES256")

@@ -14,6 +14,7 @@ import (
 
 	"github.com/lestrrat-go/jwx/v3/jwa"
 	"github.com/lestrrat-go/jwx/v3/jwk"
+	"github.com/lestrrat-go/jwx/v3/jws"
 )
 
 // algorithm is one that tokens may be signed by. fits says whether a key is of its kind: a token's header alone never
@@ -77,6 +78,18 @@ func (s *keySet) find(h header) []publicKey {
 		return out[:mostTried]
 	}
 	return out
+}
+
+// verify gives what a token says that one of the keys has signed, nil where none has; found says whether any could have.
+func (s *keySet) verify(token string, h header) (payload []byte, found bool) {
+	keys := s.find(h)
+	for _, k := range keys {
+		payload, err := jws.Verify([]byte(token), jws.WithKey(algorithms()[h.alg].jwa, k.public), jws.WithCompact())
+		if err == nil { // else its text may have parts of the token
+			return payload, true
+		}
+	}
+	return nil, len(keys) > 0
 }
 
 // parseKeys reads a JWK Set. Keys that can't be used for tokens are left out, each with a remark that says why; a set

@@ -11,8 +11,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-
-	"github.com/lestrrat-go/jwx/v3/jws"
 )
 
 // TokenOptions say which tokens are taken. Keys, Issuer and Audience are needed.
@@ -100,20 +98,19 @@ func (t *Tokens) read(ctx context.Context, token string, set *keySet) (*identity
 	if !slices.Contains(t.opts.Algorithms, h.alg) {
 		return nil, nil, refused("TOKEN_ALGORITHM", "the access token is signed by an algorithm that is not taken here; ask its issuer for one of %s", strings.Join(t.opts.Algorithms, ", "))
 	}
-	keys := set.find(h)
-	if len(keys) == 0 {
-		set = t.opts.Keys.renewed(ctx, set)
-		if keys = set.find(h); len(keys) == 0 {
-			return nil, nil, refused("TOKEN_KEY_UNKNOWN", "the access token is signed by a key that is not its issuer's, or not any more; get a new one")
+	payload, found := set.verify(token, h)
+	if payload == nil { // an issuer may change keys without changing their ids, too
+		if newer := t.opts.Keys.renewed(ctx, set); newer != set {
+			set = newer
+			payload, found = set.verify(token, h)
 		}
 	}
-	for _, k := range keys {
-		payload, err := jws.Verify([]byte(token), jws.WithKey(algorithms()[h.alg].jwa, k.public), jws.WithCompact())
-		if err != nil {
-			continue // its text may have parts of the token
-		}
+	switch {
+	case payload != nil:
 		who, err := t.claims(payload)
 		return who, set, err
+	case !found:
+		return nil, nil, refused("TOKEN_KEY_UNKNOWN", "the access token is signed by a key that is not its issuer's, or not any more; get a new one")
 	}
 	return nil, nil, refused("TOKEN_SIGNATURE", "the access token's signature is wrong; get a new one")
 }
