@@ -7,6 +7,7 @@ import (
 	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -120,10 +121,16 @@ func readHeader(token string) (header, error) {
 	malformed := refused("TOKEN_MALFORMED", "the access token is no JWT in compact form (header.payload.signature); send it as its issuer gave it")
 	encoded, rest, ok := strings.Cut(token, ".")
 	payload, signature, more := strings.Cut(rest, ".")
-	if !ok || !more || payload == "" || strings.Contains(signature, ".") {
+	if !ok || !more || payload == "" || strings.ContainsAny(token, "\r\n") { // the decoder skips line breaks
 		return header{}, malformed
 	}
-	text, err := base64.RawURLEncoding.Strict().DecodeString(encoded)
+	// One token has one spelling: what verifies it takes other encodings, too.
+	strict := base64.RawURLEncoding.Strict()
+	text, err := strict.DecodeString(encoded)
+	for _, part := range []string{payload, signature} {
+		_, wrong := strict.DecodeString(part)
+		err = errors.Join(err, wrong)
+	}
 	if err != nil {
 		return header{}, malformed
 	}
