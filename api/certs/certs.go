@@ -5,6 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"io"
@@ -170,12 +171,19 @@ func readFile(path string) ([]byte, error) {
 
 // load makes texts ready to be served.
 func (s *Store) load(texts [][]byte) (*loaded, error) {
+	for i, path := range []string{s.files.Certificate, s.files.Key} {
+		if _, err := blocks(texts[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
 	pair, err := tls.X509KeyPair(texts[0], texts[1])
 	if err != nil {
 		return nil, fmt.Errorf("%s and %s are no certificate with its key: %w", s.files.Certificate, s.files.Key, err)
 	}
 	leaf := pair.Leaf
-	if s.now().After(leaf.NotAfter) {
+	if now := s.now(); now.Before(leaf.NotBefore) {
+		return nil, fmt.Errorf("the certificate in %s is not valid before %s; wait, or mend the clock", s.files.Certificate, leaf.NotBefore.UTC().Format(time.RFC3339))
+	} else if now.After(leaf.NotAfter) {
 		return nil, fmt.Errorf("the certificate in %s has expired at %s", s.files.Certificate, leaf.NotAfter.UTC().Format(time.RFC3339))
 	}
 	config := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}, NextProtos: []string{"h2", "http/1.1"}}
@@ -193,11 +201,42 @@ func (s *Store) load(texts [][]byte) (*loaded, error) {
 	return &loaded{texts, config, leaf}, nil
 }
 
-// Authorities reads certificates of authorities, in PEM.
+// Authorities reads certificates of authorities, in PEM: all of them, or none where one can't be read.
 func Authorities(text []byte) (*x509.CertPool, error) {
-	pool := x509.NewCertPool()
-	if !pool.AppendCertsFromPEM(text) {
+	found, err := blocks(text)
+	if err != nil {
+		return nil, err
+	}
+	pool, n := x509.NewCertPool(), 0
+	for _, block := range found {
+		if block.Type != "CERTIFICATE" {
+			continue
+		}
+		n++
+		cert, err := x509.ParseCertificate(block.Bytes)
+		if err != nil {
+			return nil, fmt.Errorf("certificate %d can't be read: %w", n, err)
+		}
+		pool.AddCert(cert)
+	}
+	if n == 0 {
 		return nil, errors.New("there is no certificate in it (PEM)")
 	}
 	return pool, nil
+}
+
+// blocks reads PEM. A file that is being written ends in a part of a block, which decoders pass over.
+func blocks(text []byte) ([]*pem.Block, error) {
+	var out []*pem.Block
+	for rest := text; ; {
+		var block *pem.Block
+		if block, rest = pem.Decode(rest); block == nil {
+			break
+		}
+		out = append(out, block)
+	}
+	if begun := bytes.Count(text, []byte("-----BEGIN ")); begun != len(out) {
+		return nil, fmt.Errorf("it has %d blocks of PEM that can be read, and begins %d: one of them is cut off or damaged", len(out), begun)
+	}
+	return out, nil
 }

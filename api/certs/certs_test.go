@@ -233,6 +233,20 @@ func TestFilesThatCantBeUsed(t *testing.T) {
 	certFile, keyFile := authority.Issue(t, x509.Certificate{}).Write(t, dir, "server")
 	_, otherKey := authority.Issue(t, x509.Certificate{}).Write(t, dir, "other")
 	oldCert, oldKey := authority.Issue(t, x509.Certificate{NotBefore: time.Now().Add(-2 * time.Hour), NotAfter: time.Now().Add(-time.Hour)}).Write(t, dir, "old")
+	soonCert, soonKey := authority.Issue(t, x509.Certificate{NotBefore: time.Now().Add(time.Hour), NotAfter: time.Now().Add(2 * time.Hour)}).Write(t, dir, "soon")
+	file := func(name string, texts ...[]byte) string {
+		t.Helper()
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, bytes.Join(texts, nil), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	chain, err := os.ReadFile(certFile)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ca := authority.PEM()
 	large := filepath.Join(dir, "large.pem")
 	if err := os.WriteFile(large, make([]byte, 1<<20+1), 0o600); err != nil {
 		t.Fatal(err)
@@ -241,12 +255,22 @@ func TestFilesThatCantBeUsed(t *testing.T) {
 		files certs.Files
 		want  string
 	}{
-		"no file":          {certs.Files{Certificate: filepath.Join(dir, "none"), Key: keyFile}, "no such file"},
-		"too large":        {certs.Files{Certificate: large, Key: keyFile}, "more than 1048576 bytes"},
-		"another's key":    {certs.Files{Certificate: certFile, Key: otherKey}, "no certificate with its key"},
-		"the other way":    {certs.Files{Certificate: keyFile, Key: certFile}, "no certificate with its key"},
-		"expired":          {certs.Files{Certificate: oldCert, Key: oldKey}, "has expired"},
-		"no authority":     {certs.Files{Certificate: certFile, Key: keyFile, ClientCA: keyFile}, "there is no certificate in it"},
+		"no file":       {certs.Files{Certificate: filepath.Join(dir, "none"), Key: keyFile}, "no such file"},
+		"too large":     {certs.Files{Certificate: large, Key: keyFile}, "more than 1048576 bytes"},
+		"another's key": {certs.Files{Certificate: certFile, Key: otherKey}, "no certificate with its key"},
+		"the other way": {certs.Files{Certificate: keyFile, Key: certFile}, "no certificate with its key"},
+		"expired":       {certs.Files{Certificate: oldCert, Key: oldKey}, "has expired"},
+		"no authority":  {certs.Files{Certificate: certFile, Key: keyFile, ClientCA: keyFile}, "there is no certificate in it"},
+		"not yet valid": {certs.Files{Certificate: soonCert, Key: soonKey}, "is not valid before"},
+		"half a chain":  {certs.Files{Certificate: file("chain.pem", chain, ca[:len(ca)/2]), Key: keyFile}, "is cut off"},
+		"half an authority": {
+			certs.Files{Certificate: certFile, Key: keyFile, ClientCA: file("half.pem", ca, []byte("# the other\n"), ca[:len(ca)/2])}, "is cut off",
+		},
+		"end without its marks": {certs.Files{Certificate: certFile, Key: keyFile, ClientCA: file("end.pem", ca, ca[:len(ca)-10])}, "is cut off"},
+		"a damaged authority": {
+			certs.Files{Certificate: certFile, Key: keyFile, ClientCA: file("damaged.pem", ca, []byte("-----BEGIN CERTIFICATE-----\nc2VjcmV0\n-----END CERTIFICATE-----\n"))},
+			"certificate 2 can't be read",
+		},
 		"authority's gone": {certs.Files{Certificate: certFile, Key: keyFile, ClientCA: filepath.Join(dir, "none")}, "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
