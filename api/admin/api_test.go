@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -204,7 +205,10 @@ func TestCertificatesSayWho(t *testing.T) {
 		want  string
 	}{
 		{[][]*x509.Certificate{{{Subject: pkix.Name{CommonName: "ada"}}}}, "ada"},
-		{[][]*x509.Certificate{{{}}}, "mallory"},
+		{[][]*x509.Certificate{{{EmailAddresses: []string{"ada@shop.test"}, DNSNames: []string{"ada"}}}}, "ada@shop.test"},
+		{[][]*x509.Certificate{{{URIs: []*url.URL{{Scheme: "spiffe", Host: "shop", Path: "/ada"}}}}}, "spiffe://shop/ada"},
+		{[][]*x509.Certificate{{{DNSNames: []string{"ada.shop.test"}}}}, "ada.shop.test"},
+		{[][]*x509.Certificate{{{}}}, "sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"},
 		{nil, "mallory"},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "POST", "https://127.0.0.1/admin/v1/capabilities/orders:rollback", nil)

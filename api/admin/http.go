@@ -3,6 +3,9 @@ package admin
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"io"
 	"mime"
@@ -82,11 +85,25 @@ func newAPI(o Options, s *service) (http.Handler, error) {
 // who gives the operator: whom his certificate names, where he has shown one, else whom he says he is.
 func who(r *http.Request) string {
 	if r.TLS != nil && len(r.TLS.VerifiedChains) > 0 {
-		if name := r.TLS.VerifiedChains[0][0].Subject.CommonName; name != "" {
-			return name
-		}
+		return named(r.TLS.VerifiedChains[0][0])
 	}
 	return r.Header.Get(adminv1.WhoHeader)
+}
+
+// named gives whom a certificate names: something, so that nobody can say himself who he is who has shown one.
+func named(cert *x509.Certificate) string {
+	switch {
+	case cert.Subject.CommonName != "":
+		return cert.Subject.CommonName
+	case len(cert.EmailAddresses) > 0:
+		return cert.EmailAddresses[0]
+	case len(cert.URIs) > 0:
+		return cert.URIs[0].String()
+	case len(cert.DNSNames) > 0:
+		return cert.DNSNames[0]
+	}
+	sum := sha256.Sum256(cert.Raw)
+	return "sha256:" + hex.EncodeToString(sum[:])
 }
 
 // trusted refuses what a web page in somebody's browser could send.
