@@ -14,8 +14,8 @@ import (
 // up must not make the issuer work.
 const renewEvery = 10 * time.Second
 
-// fetchTimeout bounds one look for keys.
-const fetchTimeout = 10 * time.Second
+// FetchTimeout bounds one look for keys.
+const FetchTimeout = 10 * time.Second
 
 // KeyOptions say where keys come from.
 type KeyOptions struct {
@@ -174,7 +174,7 @@ func (k *Keys) begin() <-chan struct{} {
 
 // look takes the keys that there are now.
 func (k *Keys) look(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	ctx, cancel := context.WithTimeout(ctx, FetchTimeout)
 	defer cancel()
 	begun := k.opts.Now()
 	k.mu.Lock()

@@ -190,7 +190,7 @@ func (p *Project) checkIssuer(ctx context.Context) fault.List {
 		return fault.List{} // reported already
 	}
 	defer free()
-	ctx, cancel := context.WithTimeout(ctx, p.Config.Auth.Tokens.StartTimeout)
+	ctx, cancel := context.WithTimeout(ctx, auth.FetchTimeout)
 	defer cancel()
 	return checkKeys(ctx, p.Config, source)
 }

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"slices"
@@ -18,6 +20,7 @@ import (
 	"banyan.dev/banyan/api/auth/authtest"
 	"banyan.dev/banyan/internal/app"
 	"banyan.dev/banyan/internal/app/apptest"
+	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/internal/devstack"
 )
 
@@ -229,6 +232,13 @@ func TestStartsWithoutIdentity(t *testing.T) {
 	if found := project.Verify(t.Context(), app.AllRoles()); !found.Failed() || !strings.Contains(found.Err().Error(), "the keys of access tokens can't be had") {
 		t.Errorf("check --live: %v", found.Err())
 	}
+	issuer := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(authtest.Set(s.key.JWK(nil))) }))
+	defer issuer.Close()
+	project.Config.Auth.Tokens.Keys = config.KeySource(issuer.URL) // that serve does not wait does not make check impatient
+	if found := project.Verify(t.Context(), app.AllRoles()); found.Failed() {
+		t.Errorf("check --live: %v", found.Err())
+	}
+	project.Config.Auth.Tokens.Keys = "http://127.0.0.1:1/keys"
 	if err := app.New(project, app.Options{Logger: slog.New(slog.DiscardHandler)}).Run(t.Context()); err == nil || !strings.Contains(err.Error(), "the keys of access tokens (auth.tokens.keys) can't be had") {
 		t.Errorf("serve: %v", err)
 	}
