@@ -41,6 +41,10 @@ func bindPolicy(cfg *config.Config, c *contract.Contract, older *versions.Versio
 			b.policy.public[op] = true
 		}
 	}
+	if n := len(c.Operations()); n > 0 && len(b.policy.public) == n {
+		b.faults.Warn(cfg.Pos("auth.public"), "name the operations that need no credentials; where that is all of them, say so: `auth: {off: true}`",
+			"every operation is public: whoever reaches the listeners may do everything")
+	}
 	names := cfg.RequirementNames()
 	if len(names) == 0 {
 		return b.policy, b.faults

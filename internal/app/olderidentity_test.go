@@ -10,6 +10,7 @@ import (
 
 	"banyan.dev/banyan/internal/app"
 	"banyan.dev/banyan/internal/app/apptest"
+	"banyan.dev/banyan/internal/fault"
 )
 
 // oldTills adds tills.v0, a translation of tills.v1.
@@ -75,5 +76,24 @@ func TestOlderVersionsArePublicOnlyAsNewerOnes(t *testing.T) {
 	_, faults := app.Load(t.Context(), filepath.Join(apptest.Files(t, text), "banyan.yaml"), func(string) (string, bool) { return "u@tcp(h)/s", true })
 	if got := faults.Err(); got == nil || !strings.Contains(got.Error(), "tills.v0.TillService.AddSale is public, and its callers need something") {
 		t.Errorf("it is told: %v", got)
+	}
+}
+
+// Who lets everybody call everything is told to say so.
+func TestEverythingIsPublicOnlyLoudly(t *testing.T) {
+	archive, err := os.ReadFile("testdata/tills.txtar")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for public, want := range map[string]bool{"'*'": true, "tills.v1.TillService.*": true, "tills.v1.TillService.GetHours": false} {
+		text := strings.NewReplacer("tills.v1.TillService.GetHours]", public+"]", "  require:\n", "  # ", "    adding:", "#").Replace(string(archive))
+		_, faults := app.Load(t.Context(), filepath.Join(apptest.Files(t, text), "banyan.yaml"), func(string) (string, bool) { return "u@tcp(h)/s", true })
+		got := false
+		for _, f := range faults.All() {
+			got = got || f.Severity == fault.Warning && strings.Contains(f.String(), "every operation is public")
+		}
+		if got != want {
+			t.Errorf("%s: it is told %v: %v", public, got, faults.All())
+		}
 	}
 }
