@@ -45,6 +45,10 @@ func TestTokensHaveOneSpelling(t *testing.T) {
 		}
 		t.Run(name, func(t *testing.T) { b.both(t, codes.Unauthenticated, "TOKEN_MALFORMED", "Bearer "+token) })
 	}
+	guard := auth.New(auth.Options{Tokens: tokensOf(t, key)}, nobody())
+	if _, err := asks(t.Context(), guard, nil, parts[0]+"."+parts[1]+"."+parts[2][:9]+"\n"+parts[2][9:]); err == nil || err.Reason != "TOKEN_MALFORMED" {
+		t.Errorf("a line break in the signature: %v", err)
+	}
 }
 
 // Nothing but the header authorization has a token.

@@ -26,6 +26,12 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // shake makes a connection and gives the server's certificate and what was agreed on, or why there is none.
 func shake(t *testing.T, s *certs.Store, client *tls.Config) (tls.ConnectionState, error) {
 	t.Helper()
+	return shakeWith(t, s.Config(), client)
+}
+
+// shakeWith is shake with a listener that there was before: it has the keys of its sessions.
+func shakeWith(t *testing.T, server, client *tls.Config) (tls.ConnectionState, error) {
+	t.Helper()
 	on, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -42,7 +48,7 @@ func shake(t *testing.T, s *certs.Store, client *tls.Config) (tls.ConnectionStat
 			return
 		}
 		defer conn.Close() //nolint:errcheck // all was said
-		served <- tls.Server(conn, s.Config()).HandshakeContext(t.Context())
+		served <- tls.Server(conn, server).HandshakeContext(t.Context())
 		_, _ = conn.Read(make([]byte, 1)) // until the client has gone
 	}()
 	raw, err := net.Dial("tcp", on.Addr().String())
@@ -182,6 +188,40 @@ func TestClients(t *testing.T) {
 		if err := os.WriteFile(ca, authority.PEM(), 0o600); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// A session does not outlive the authority of the client's certificate.
+func TestSessionsDontGoOn(t *testing.T) {
+	dir := t.TempDir()
+	authority, next := authtest.NewAuthority(t, "shop"), authtest.NewAuthority(t, "next")
+	certFile, keyFile := authority.Issue(t, x509.Certificate{}).Write(t, dir, "server")
+	ca := filepath.Join(dir, "ca.pem")
+	if err := os.WriteFile(ca, authority.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := certs.Open(certs.Files{Certificate: certFile, Key: keyFile, ClientCA: ca}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	own := authority.Issue(t, x509.Certificate{}).TLS(t)
+	client := &tls.Config{
+		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, // whose tickets come with the handshake
+		RootCAs: authority.Pool(), ServerName: "127.0.0.1", ClientSessionCache: tls.NewLRUClientSessionCache(1),
+		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil },
+	}
+	server := s.Config()
+	for range 2 {
+		if state, err := shakeWith(t, server, client); err != nil || state.DidResume {
+			t.Errorf("resumed: %v, %v", state.DidResume, err)
+		}
+	}
+	if err := os.WriteFile(ca, next.PEM(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s.Look(slog.New(slog.DiscardHandler))
+	if _, err := shakeWith(t, server, client); err == nil {
+		t.Error("an authority that is gone is taken")
 	}
 }
 
