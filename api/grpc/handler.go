@@ -3,6 +3,7 @@ package grpc
 import (
 	"context"
 	"crypto/x509"
+	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -21,6 +22,9 @@ type handler struct {
 	edge            *edge.Edge
 	refused         func(*strangler.Error)
 	maxRequestBytes int
+	receiveTimeout  time.Duration
+	// late is why a call ends whose request takes longer.
+	late *strangler.Error
 	// notices are what answers say of deprecated versions.
 	notices map[*contract.Operation]metadata.MD
 }
@@ -53,8 +57,8 @@ func (h handler) describe(s *contract.Service) *grpc.ServiceDesc {
 
 func (h handler) unary(ctx context.Context, op *contract.Operation, notice metadata.MD, decode func(any) error, in grpc.UnaryServerInterceptor) (any, error) {
 	request := &frame{}
-	if err := decode(request); err != nil {
-		return nil, h.received(err)
+	if err := h.receive(ctx, func() error { return decode(request) }); err != nil {
+		return nil, err
 	}
 	answer := func(ctx context.Context, req any) (any, error) {
 		request, ok := req.(*frame)
@@ -90,10 +94,10 @@ func (h handler) unary(ctx context.Context, op *contract.Operation, notice metad
 
 func (h handler) stream(op *contract.Operation, notice metadata.MD, stream grpc.ServerStream) error {
 	request := &frame{}
-	if err := stream.RecvMsg(request); err != nil {
-		return h.received(err)
-	}
 	ctx := stream.Context()
+	if err := h.receive(ctx, func() error { return stream.RecvMsg(request) }); err != nil {
+		return err
+	}
 	call := newCall(ctx, op, request)
 	_ = stream.SetHeader(metadata.Join(notice, metadata.MD{edge.RequestIDHeader: {call.RequestID}}))
 	err := h.edge.Call(ctx, call, func(_ *contract.Payload, wire []byte) error {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/health"
 	"google.golang.org/grpc/health/grpc_health_v1"
 	"google.golang.org/grpc/keepalive"
@@ -30,6 +31,10 @@ type Options struct {
 	MaxReplyBytes int
 	// StreamTimeout bounds a stream, its caller's pauses included; 0 means edge.DefaultStreamTimeout.
 	StreamTimeout time.Duration
+	// ReceiveTimeout is how long a caller may take to send the request of a call that he has begun; 0 means 30 seconds.
+	ReceiveTimeout time.Duration
+	// HandshakeTimeout is how long a client may take from connecting until it speaks HTTP/2; 0 means 10 seconds.
+	HandshakeTimeout time.Duration
 	// MaxConnectionAge is how long a connection is used before its client is asked to make a new one, so that load
 	// spreads over replicas; 0 means 30 minutes. Running calls get MaxConnectionGrace (0 means 10 minutes) to finish.
 	MaxConnectionAge   time.Duration
@@ -43,6 +48,8 @@ type Options struct {
 const (
 	defaultMaxRequestBytes = 4 << 20
 	defaultMaxReplyBytes   = 64 << 20
+	defaultHandshake       = 10 * time.Second
+	defaultReceive         = 30 * time.Second
 	defaultConnectionAge   = 30 * time.Minute
 	defaultConnectionGrace = 10 * time.Minute
 
@@ -77,6 +84,12 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 	if opts.StreamTimeout == 0 {
 		opts.StreamTimeout = edge.DefaultStreamTimeout
 	}
+	if opts.ReceiveTimeout == 0 {
+		opts.ReceiveTimeout = defaultReceive
+	}
+	if opts.HandshakeTimeout == 0 {
+		opts.HandshakeTimeout = defaultHandshake
+	}
 	if opts.MaxConnectionAge == 0 {
 		opts.MaxConnectionAge = defaultConnectionAge
 	}
@@ -90,7 +103,10 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		edge:            &edge.Edge{Backend: b, Logger: opts.Logger, MaxReplyBytes: opts.MaxReplyBytes},
 		refused:         opts.Refused,
 		maxRequestBytes: opts.MaxRequestBytes,
-		notices:         map[*contract.Operation]metadata.MD{},
+		receiveTimeout:  opts.ReceiveTimeout,
+		late: strangler.Fail(codes.DeadlineExceeded, "REQUEST_TOO_SLOW",
+			"the request did not come within %s; send it at once", opts.ReceiveTimeout),
+		notices: map[*contract.Operation]metadata.MD{},
 	}
 	for _, op := range c.Operations() {
 		if opts.Notice == nil {
@@ -116,7 +132,8 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) *Server {
 		}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPing, PermitWithoutStream: true}),
 		grpc.UnknownServiceHandler(h.unknownMethod),
-		grpc.InTapHandle(boundStreams(c, opts.StreamTimeout)),
+		grpc.InTapHandle(boundCalls(c, opts.StreamTimeout)),
+		grpc.ConnectionTimeout(opts.HandshakeTimeout),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(workers),
 	}, opts.Extra...)...)

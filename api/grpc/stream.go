@@ -2,6 +2,7 @@ package grpc
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -12,24 +13,50 @@ import (
 	"banyan.dev/banyan/contract"
 )
 
-// boundStreams gives every stream its longest time where it arrives. A handler could not: the transport waits for a
-// caller who doesn't read as long as the context goes on that it has itself.
-func boundStreams(c *contract.Contract, timeout time.Duration) tap.ServerInHandle {
-	streams := map[string]bool{}
+// boundCalls gives every stream its longest time where it arrives. A handler could not: the transport waits for a
+// caller who doesn't read as long as the context goes on that it has itself. It waits for a caller who doesn't send his
+// request, too, so that a handler needs a way to end that.
+func boundCalls(c *contract.Contract, timeout time.Duration) tap.ServerInHandle {
+	streams := map[string]bool{} // by full method; true for streams. Others than the contract's are not bounded.
 	for _, op := range c.Operations() {
-		if op.ServerStreaming {
-			streams[op.FullMethod] = true
-		}
+		streams[op.FullMethod] = op.ServerStreaming
 	}
 	tooLong := edge.StreamTooLong(timeout)
 	return func(ctx context.Context, info *tap.Info) (context.Context, error) {
-		if !streams[info.FullMethodName] {
+		streaming, known := streams[info.FullMethodName]
+		if !known {
 			return ctx, nil
 		}
-		bounded, cancel := context.WithTimeoutCause(ctx, timeout, tooLong)
-		_ = cancel // the transport cancels ctx when the stream ends
-		return bounded, nil
+		if streaming {
+			bounded, cancel := context.WithTimeoutCause(ctx, timeout, tooLong)
+			_ = cancel // the transport cancels ctx when the stream ends
+			ctx = bounded
+		}
+		return endable(ctx), nil
 	}
+}
+
+type endKey struct{}
+
+// endable gives a context that receive can end. Unlike one with a deadline, it is not the caller's choice of one.
+func endable(ctx context.Context) context.Context {
+	ctx, end := context.WithCancelCause(ctx) // the transport cancels the one before when the call ends
+	return context.WithValue(ctx, endKey{}, end)
+}
+
+// receive has a request read, and ends the call when that takes too long. gRPC itself tells the caller, with CANCELLED; the error
+// is for who counts.
+func (h handler) receive(ctx context.Context, read func() error) error {
+	end, ok := ctx.Value(endKey{}).(context.CancelCauseFunc)
+	if !ok {
+		return h.received(read())
+	}
+	timer := time.AfterFunc(h.receiveTimeout, func() { end(h.late) })
+	err := read()
+	if !timer.Stop() && err != nil && errors.Is(context.Cause(ctx), h.late) {
+		return h.refuse(h.late)
+	}
+	return h.received(err)
 }
 
 // unsent makes a failure to send a reply what REST says of it: a caller who is gone has cancelled the call.

@@ -51,7 +51,8 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.grpc = grpc.New(c, over("grpc"), grpc.Options{
 		Logger: logger, Refused: m.calls.Refused("grpc"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
-		StreamTimeout: cfg.Timeouts.Stream, Notice: notice(cfg), Extra: secured,
+		StreamTimeout: cfg.Timeouts.Stream, ReceiveTimeout: bodyTimeout, HandshakeTimeout: headerTimeout,
+		Notice: notice(cfg), Extra: secured,
 	})
 	calls, cancelCalls := context.WithCancelCause(base)
 	s.cancelCalls = cancelCalls
