@@ -191,40 +191,6 @@ func TestClients(t *testing.T) {
 	}
 }
 
-// A session does not outlive the authority of the client's certificate.
-func TestSessionsDontGoOn(t *testing.T) {
-	dir := t.TempDir()
-	authority, next := authtest.NewAuthority(t, "shop"), authtest.NewAuthority(t, "next")
-	certFile, keyFile := authority.Issue(t, x509.Certificate{}).Write(t, dir, "server")
-	ca := filepath.Join(dir, "ca.pem")
-	if err := os.WriteFile(ca, authority.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s, err := certs.Open(certs.Files{Certificate: certFile, Key: keyFile, ClientCA: ca}, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	own := authority.Issue(t, x509.Certificate{}).TLS(t)
-	client := &tls.Config{
-		MinVersion: tls.VersionTLS12, MaxVersion: tls.VersionTLS12, // whose tickets come with the handshake
-		RootCAs: authority.Pool(), ServerName: "127.0.0.1", ClientSessionCache: tls.NewLRUClientSessionCache(1),
-		GetClientCertificate: func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &own, nil },
-	}
-	server := s.Config()
-	for range 2 {
-		if state, err := shakeWith(t, server, client); err != nil || state.DidResume {
-			t.Errorf("resumed: %v, %v", state.DidResume, err)
-		}
-	}
-	if err := os.WriteFile(ca, next.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.Look(slog.New(slog.DiscardHandler))
-	if _, err := shakeWith(t, server, client); err == nil {
-		t.Error("an authority that is gone is taken")
-	}
-}
-
 func TestOldVersionsAreRefused(t *testing.T) {
 	authority := authtest.NewAuthority(t, "shop")
 	certFile, keyFile := authority.Issue(t, x509.Certificate{}).Write(t, t.TempDir(), "server")

@@ -33,6 +33,16 @@ func NewAuthority(t testing.TB, name string) *Authority {
 	return a
 }
 
+// Below makes an authority that this one vouches for.
+func (a *Authority) Below(t testing.TB, name string) *Authority {
+	t.Helper()
+	below := &Authority{key: key(t)}
+	below.cert = certificate(t, &x509.Certificate{
+		Subject: pkix.Name{CommonName: name}, IsCA: true, BasicConstraintsValid: true, KeyUsage: x509.KeyUsageCertSign,
+	}, a.cert, below.key, a.key)
+	return below
+}
+
 // PEM is the authority's own certificate.
 func (a *Authority) PEM() []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: a.cert.Raw})
@@ -80,7 +90,9 @@ func (a *Authority) Issue(t testing.TB, template x509.Certificate) Pair {
 		template.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1), net.IPv6loopback}
 	}
 	template.KeyUsage = x509.KeyUsageDigitalSignature
-	template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	if template.ExtKeyUsage == nil {
+		template.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth, x509.ExtKeyUsageClientAuth}
+	}
 	own := key(t)
 	leaf := certificate(t, &template, a.cert, own, a.key)
 	der, err := x509.MarshalPKCS8PrivateKey(own)
