@@ -7,6 +7,8 @@ import (
 	"log/slog"
 	"net/http"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -160,6 +162,52 @@ func TestAnIssuerThatHangs(t *testing.T) {
 			t.Errorf("after %s: %v", time.Since(begun), err)
 		}
 	})
+}
+
+// While an issuer hangs, only so many calls wait for it: nobody knows yet who makes them.
+func TestFewCallsWaitForKeys(t *testing.T) {
+	known, unknown := authtest.NewKey(t, "1", "EdDSA"), authtest.NewKey(t, "2", "EdDSA")
+	clk, s := &clock{at: time.Now()}, &source{text: authtest.Set(known.JWK(nil))}
+	gate := make(chan struct{})
+	var hangs atomic.Bool
+	keys := auth.NewKeys(auth.KeyOptions{
+		Name: "x", Refresh: time.Hour, Logger: slog.New(slog.DiscardHandler), Now: clk.now,
+		Source: func(ctx context.Context) ([]byte, error) {
+			if hangs.Load() {
+				<-gate
+			}
+			return s.get(ctx)
+		},
+	})
+	if err := keys.Begin(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(keys.Close)
+	guard := auth.New(auth.Options{Tokens: tokens(keys)}, nobody())
+	hangs.Store(true)
+	clk.advance(time.Minute)
+	s.set(authtest.Set(known.JWK(nil), unknown.JWK(nil)), nil)
+	good, token := known.Token(t, authtest.Claims(nil)), unknown.Token(t, authtest.Claims(nil))
+	var refused, taken atomic.Int64
+	var asking sync.WaitGroup
+	for range auth.MostWaiting + 100 {
+		asking.Go(func() {
+			if _, err := asks(t.Context(), guard, nil, token); err == nil {
+				taken.Add(1)
+			} else {
+				refused.Add(1)
+			}
+		})
+	}
+	poll(t, "those too many are refused", func() bool { return refused.Load() == 100 })
+	if _, err := asks(t.Context(), guard, nil, good); err != nil {
+		t.Errorf("a known key: %v", err)
+	}
+	close(gate)
+	asking.Wait()
+	if n := taken.Load(); n != auth.MostWaiting {
+		t.Errorf("%d are taken", n)
+	}
 }
 
 // A challenge is one header of well-formed parameters, whatever names the config has.

@@ -2,6 +2,9 @@ package auth
 
 import "crypto/sha256"
 
+// MostWaiting is mostWaiting.
+const MostWaiting = mostWaiting
+
 // Forget has keys forget what they have verified.
 func Forget(k *Keys) { k.set.Store(&keySet{keys: k.current().keys}) }
 

@@ -14,6 +14,9 @@ import (
 // up must not make the issuer work.
 const renewEvery = 10 * time.Second
 
+// mostWaiting bounds the calls that wait for a look: before it has ended nobody knows who makes them.
+const mostWaiting = 1000
+
 // FetchTimeout bounds one look for keys.
 const FetchTimeout = 10 * time.Second
 
@@ -36,6 +39,8 @@ type KeyOptions struct {
 type Keys struct {
 	opts KeyOptions
 	set  atomic.Pointer[keySet]
+	// waiting counts calls that wait for a look.
+	waiting atomic.Int64
 
 	life context.Context //nolint:containedctx // looks belong to Keys, not to the call that asks for one
 	end  context.CancelFunc
@@ -135,6 +140,10 @@ func (k *Keys) renewed(ctx context.Context, seen *keySet) *keySet {
 			return k.current()
 		}
 		looking = k.begin()
+	}
+	defer k.waiting.Add(-1)
+	if k.waiting.Add(1) > mostWaiting {
+		return k.current()
 	}
 	select {
 	case <-looking:
