@@ -68,7 +68,7 @@ func (k *Keys) claim(ctx context.Context, conn *pool.Conn, i *strangler.Idempote
 	}
 	id := idOf(i)
 	for range vanished {
-		_, err := conn.Exec(ctx, "INSERT INTO "+k.table+" (id, client, idempotency_key, operation, request, write_id, created_at, expires_at) VALUES (?, ?, ?, ?, ?, ?, NOW(6), NOW(6) + INTERVAL ? SECOND)",
+		_, err := conn.Exec(ctx, "INSERT INTO "+k.table+" (id, client, idempotency_key, operation, request, write_id, expires_at) VALUES (?, ?, ?, ?, ?, ?, UTC_TIMESTAMP(6) + INTERVAL ? SECOND)",
 			[]driver.Value{id, i.Client, i.Key, operation, i.Request[:], writeID, k.seconds()})
 		var number *mysql.MySQLError
 		switch {
@@ -88,7 +88,7 @@ func (k *Keys) claim(ctx context.Context, conn *pool.Conn, i *strangler.Idempote
 		if err != nil || !free {
 			return reply, true, err
 		}
-		_, err = affect(ctx, conn, "UPDATE "+k.table+" SET operation = ?, request = ?, write_id = ?, reply = NULL, created_at = NOW(6), expires_at = NOW(6) + INTERVAL ? SECOND WHERE id = ?",
+		_, err = affect(ctx, conn, "UPDATE "+k.table+" SET operation = ?, request = ?, write_id = ?, reply = NULL, created_at = NOW(6), expires_at = UTC_TIMESTAMP(6) + INTERVAL ? SECOND WHERE id = ?",
 			operation, i.Request[:], writeID, k.seconds(), id)
 		return nil, false, err
 	}
@@ -100,7 +100,7 @@ func (k *Keys) seconds() int64 { return max(1, int64(k.keep/time.Second)) }
 // find reads the earlier use of a key, and locks it; nil when it is gone by now.
 func (k *Keys) find(ctx context.Context, conn *pool.Conn, id []byte, i *strangler.Idempotency) (use *strangler.KeyUse, err error) {
 	var writeID string
-	err = scan(ctx, conn, "SELECT request, expires_at < NOW(6), reply, IFNULL(write_id, '') FROM "+k.table+" WHERE id = ? FOR UPDATE", []driver.Value{id}, func(row []driver.Value) {
+	err = scan(ctx, conn, "SELECT request, expires_at < UTC_TIMESTAMP(6), reply, IFNULL(write_id, '') FROM "+k.table+" WHERE id = ? FOR UPDATE", []driver.Value{id}, func(row []driver.Value) {
 		use = &strangler.KeyUse{Same: text(row[0]) == string(i.Request[:]), Expired: text(row[1]) == "1", Done: row[2] != nil, Reply: []byte(text(row[2]))}
 		writeID = text(row[3])
 	})
@@ -109,12 +109,17 @@ func (k *Keys) find(ctx context.Context, conn *pool.Conn, id []byte, i *strangle
 	}
 	use.Write = &strangler.Write{ID: writeID}
 	// Locked, so that what is read is what is committed: a snapshot may be older.
-	err = scan(ctx, conn, "SELECT w.state, w.reason, IFNULL(w.reply, ''), "+fate(k.writes, k.settled)+" FROM "+k.writes+" w WHERE w.id = ? LOCK IN SHARE MODE", []driver.Value{"", "", writeID}, func(row []driver.Value) {
+	err = scan(ctx, conn, "SELECT w.state, w.reason, IFNULL(w.reply, ''), "+fate(k.writes, k.settled)+", "+rested+" FROM "+k.writes+" w WHERE w.id = ? LOCK IN SHARE MODE", []driver.Value{"", "", k.seconds(), writeID}, func(row []driver.Value) {
 		use.Write.State, use.Write.Reason, use.Write.Carried, use.Write.Settled = strangler.WriteState(text(row[0])), text(row[1]), text(row[3]) == "1", text(row[4]) == "1"
-		use.Reply = []byte(text(row[2]))
+		use.Reply, use.Expired = []byte(text(row[2])), use.Expired && text(row[5]) == "1"
 	})
 	return use, maybe(err)
 }
+
+// rested says in SQL of a row w of writes whether it has been as it is for longer than keys are kept. A live write may take
+// longer than that, and its key is kept from its end. It has one parameter, the seconds. Both sides are the same in each
+// zone, also while its clocks change; so are times in UTC.
+const rested = "UNIX_TIMESTAMP(w.changed_at) + ? < UNIX_TIMESTAMP()"
 
 func maybe(err error) error {
 	if err == nil {
@@ -138,9 +143,10 @@ const sweepAtOnce = 100
 // SweepKeys deletes keys that have expired, in small batches, until none is left or ctx ends. It gives how many.
 func (b *Backend) SweepKeys(ctx context.Context) (n int, err error) {
 	k := b.keys
-	ended := "NOT EXISTS (SELECT 1 FROM " + k.writes + " w WHERE w.id = k.write_id AND w.state IN ('open', 'doubt'))"
+	kept := "EXISTS (SELECT 1 FROM " + k.writes + " w WHERE w.id = k.write_id AND (w.state IN ('open', 'doubt') OR NOT " + rested + "))"
+	old := "SELECT id FROM " + k.table + " k FORCE INDEX (age) WHERE expires_at < UTC_TIMESTAMP(6) AND (write_id IS NULL OR NOT " + kept + ") ORDER BY expires_at LIMIT ?"
 	for ctx.Err() == nil {
-		deleted, more, err := b.sweepSome(ctx, "SELECT id FROM "+k.table+" k FORCE INDEX (age) WHERE expires_at < NOW(6) AND (write_id IS NULL OR "+ended+") ORDER BY expires_at LIMIT ?")
+		deleted, more, err := b.sweepSome(ctx, old, k.seconds(), int64(sweepAtOnce))
 		n += deleted
 		if err != nil || !more {
 			return n, err
@@ -150,21 +156,21 @@ func (b *Backend) SweepKeys(ctx context.Context) (n int, err error) {
 }
 
 // sweepSome reads the ids of some keys, and deletes those, so that nothing else is locked on the way.
-func (b *Backend) sweepSome(ctx context.Context, old string) (n int, more bool, err error) {
+func (b *Backend) sweepSome(ctx context.Context, old string, args ...driver.Value) (n int, more bool, err error) {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
 		return 0, false, err
 	}
 	defer conn.Release()
 	var ids []driver.Value
-	if err := scan(ctx, conn, old, []driver.Value{int64(sweepAtOnce)}, func(row []driver.Value) { ids = append(ids, []byte(text(row[0]))) }); err != nil {
+	if err := scan(ctx, conn, old, args, func(row []driver.Value) { ids = append(ids, []byte(text(row[0]))) }); err != nil {
 		return 0, false, asError(err)
 	}
 	if len(ids) == 0 {
 		return 0, false, nil
 	}
 	// One that was taken again meanwhile has another time.
-	deleted, err := affect(ctx, conn, "DELETE FROM "+b.keys.table+" WHERE id IN (?"+strings.Repeat(", ?", len(ids)-1)+") AND expires_at < NOW(6)", ids...)
+	deleted, err := affect(ctx, conn, "DELETE FROM "+b.keys.table+" WHERE id IN (?"+strings.Repeat(", ?", len(ids)-1)+") AND expires_at < UTC_TIMESTAMP(6)", ids...)
 	return int(deleted), len(ids) == sweepAtOnce && deleted > 0, err //nolint:gosec // It is a count.
 }
 

@@ -43,7 +43,7 @@ func TestKeysUnderAnyInterleaving(t *testing.T) {
 						lives[key] = life
 					}
 					if rapid.IntRange(0, 4).Draw(rt, fmt.Sprint("expire", step)) == 0 {
-						c.marks.exec(t, "UPDATE idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND WHERE idempotency_key = ?", key)
+						c.marks.exec(t, "UPDATE idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE idempotency_key = ?", key)
 						*life = keyLife{taken: map[string]int{}}
 						for _, body := range []string{"x", "y"} {
 							life.taken[body] = c.count(t, key+body)

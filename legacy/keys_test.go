@@ -48,14 +48,18 @@ func newCounter(t *testing.T, server *devstack.Server, change ...func(*pool.Opti
 			service S {
 				rpc Take(Taking) returns (Number);
 				rpc Note(Taking) returns (google.protobuf.Empty);
+				rpc Book(Taking) returns (google.protobuf.Empty);
 			}`)},
 		{Name: "schema.sql", Data: []byte("CREATE TABLE taken (number BIGINT AUTO_INCREMENT PRIMARY KEY, taker VARCHAR(1000) NOT NULL) ENGINE=InnoDB;" +
-			"CREATE TABLE tokens (name VARCHAR(10) PRIMARY KEY, n INT NOT NULL) ENGINE=InnoDB; INSERT INTO tokens VALUES ('all', 1000)")},
+			"CREATE TABLE tokens (name VARCHAR(10) PRIMARY KEY, n INT NOT NULL) ENGINE=InnoDB; INSERT INTO tokens VALUES ('all', 1000);" +
+			"CREATE PROCEDURE book(who VARCHAR(1000)) BEGIN INSERT INTO taken (taker) VALUES (who); COMMIT; END")},
 		{Name: "s.sql", Data: []byte("-- rpc: lab.v1.S.Take\n-- name: token :exec\n-- expect: 1 else FAILED_PRECONDITION NONE_LEFT \"there is none left\"\n" +
 			"UPDATE tokens SET n = n - 1 WHERE name = 'all' AND n > 0;\n" +
 			"-- name: insert :exec\nINSERT INTO taken (taker) VALUES (:by);\n" +
 			"-- name: reply :reply number=:insert.last_insert_id text=:by\n" +
-			"-- rpc: lab.v1.S.Note\n-- name: insert :exec\nINSERT INTO taken (taker) VALUES (:by);\n")},
+			"-- rpc: lab.v1.S.Note\n-- name: insert :exec\nINSERT INTO taken (taker) VALUES (:by);\n" +
+			"-- rpc: lab.v1.S.Book\n-- name: book :exec\nCALL book(:by);\n" +
+			"-- name: token :exec\n-- expect: 1 else FAILED_PRECONDITION NONE_LEFT \"there is none left\"\nUPDATE tokens SET n = n - 1 WHERE name = 'all' AND n > 0;\n")},
 	}}, append(change, c.marks.use)...)
 	if c.faults.Failed() {
 		t.Fatal(c.faults.Err())
@@ -117,6 +121,19 @@ func (c *counter) take(ctx context.Context, t *testing.T, over strangler.Backend
 	return out
 }
 
+// hash gives that of a request to Take, as the gate makes it.
+func (c *counter) hash(t *testing.T, key, request string) (hash [32]byte) {
+	t.Helper()
+	c.take(t.Context(), t, strangler.NewIdempotent(strangler.IdempotentOptions{
+		Refuse: func(*strangler.Call) string { return "" },
+		Next: strangler.BackendFunc(func(_ context.Context, call *strangler.Call, _ func(*strangler.Reply) error) error {
+			hash = call.Idempotency.Request
+			return nil
+		}),
+	}), "Take", "", key, request)
+	return hash
+}
+
 func (c *counter) exec(t *testing.T, statement string) {
 	t.Helper()
 	if _, err := c.db.ExecContext(t.Context(), statement); err != nil {
@@ -155,7 +172,7 @@ func TestAWriteWithAKeyIsDoneOnce(t *testing.T) {
 				{"UPDATE tokens SET n = 9", "Take", "", "long", `{"by":"` + long + `"}`, `FailedPrecondition IDEMPOTENCY_UNSUPPORTED`},
 				{"", "Take", "", "m", `{"by":"m","why":{"a":1,"b":2,"c":3}}`, `{"number":"7","text":"m"} false`},
 				{"", "Take", "", "m", `{"why":{"c":3,"a":1,"b":2},"by":"m"}`, `{"number":"7","text":"m"} true`},
-				{"UPDATE `" + c.marks.schema + "`.idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND", "Take", "", "a", `{"by":"other"}`, `{"number":"8","text":"other"} false`},
+				{"UPDATE `" + c.marks.schema + "`.idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND", "Take", "", "a", `{"by":"other"}`, `{"number":"8","text":"other"} false`},
 				{"", "Take", "", "a", `{"by":"other"}`, `{"number":"8","text":"other"} true`},
 				{"", "Take", "", "", `{"by":"x"}`, `InvalidArgument INVALID_FIELD`},
 				{"", "Take", "", "ä", `{"by":"x"}`, `InvalidArgument INVALID_FIELD`},
@@ -245,22 +262,10 @@ func TestLiveWritesKeepKeys(t *testing.T) {
 		t.Run(server.Name, func(t *testing.T) {
 			c := newCounter(t, server)
 			const request = `{"by":"live"}`
-			hash := func(key string) [32]byte { // as the gate makes it
-				var got [32]byte
-				gate := strangler.NewIdempotent(strangler.IdempotentOptions{
-					Refuse: func(*strangler.Call) string { return "" },
-					Next: strangler.BackendFunc(func(_ context.Context, call *strangler.Call, _ func(*strangler.Reply) error) error {
-						got = call.Idempotency.Request
-						return nil
-					}),
-				})
-				c.take(t.Context(), t, gate, "Take", "", key, request)
-				return got
-			}
 			open := func(key string) (*strangler.Write, error) {
 				w := &strangler.Write{
 					ID: uuid.NewString(), Capability: "c", Operation: "lab.v1.S.Take", Entity: "1", Epoch: 1, Request: []byte("r"),
-					Idempotency: &strangler.Idempotency{Key: key, Request: hash(key)},
+					Idempotency: &strangler.Idempotency{Key: key, Request: c.hash(t, key, request)},
 				}
 				return w, c.writes.Open(t.Context(), w)
 			}
@@ -286,14 +291,14 @@ func TestLiveWritesKeepKeys(t *testing.T) {
 				{"void, for legacy", "state = 'void'", "", `new`},
 				{"in doubt", "state = 'doubt', reason = 'differs'", "Internal WRITE_IN_DOUBT", "Internal WRITE_IN_DOUBT"},
 				{"expired, but open", "", "Aborted IDEMPOTENCY_IN_PROGRESS", "Aborted IDEMPOTENCY_IN_PROGRESS"},
-				{"expired and closed", "state = 'closed', reply = ''", "opened", "Aborted IDEMPOTENCY_IN_PROGRESS"},
+				{"expired and closed", "changed_at = NOW(6) - INTERVAL 2 HOUR, state = 'closed', reply = ''", "opened", "Aborted IDEMPOTENCY_IN_PROGRESS"},
 			} {
 				w, err := open(test.name)
 				if err != nil {
 					t.Fatal(err)
 				}
 				if strings.HasPrefix(test.name, "expired") {
-					c.marks.exec(t, "UPDATE idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND WHERE idempotency_key = ?", test.name)
+					c.marks.exec(t, "UPDATE idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE idempotency_key = ?", test.name)
 				}
 				if test.then != "" {
 					c.marks.exec(t, "UPDATE writes SET "+test.then+" WHERE id = ?", w.ID)
@@ -343,6 +348,39 @@ func TestLiveWritesKeepKeys(t *testing.T) {
 			}
 			if n := c.count(t, "live"); n != 1 {
 				t.Errorf("legacy has done %d", n)
+			}
+		})
+	}
+}
+
+// A stored procedure that commits takes the key's row along, without a reply. Whatever comes behind it, it is not done again.
+func TestAKeyWhoseTransactionWasCutIsNotDoneAgain(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			c := newCounter(t, server)
+			c.exec(t, "UPDATE tokens SET n = 0")
+			if got := c.take(t.Context(), t, c.once, "Book", "", "b", `{"by":"b"}`); got.String() != "FailedPrecondition NONE_LEFT" {
+				t.Errorf("got %v (%v)", got, got.err)
+			}
+			for _, request := range []struct{ body, want string }{
+				{`{"by":"b"}`, "DataLoss WRITE_OUTCOME_UNKNOWN"},
+				{`{"by":"c"}`, "InvalidArgument IDEMPOTENCY_KEY_REUSED"},
+			} {
+				if got := c.take(t.Context(), t, c.once, "Book", "", "b", request.body); got.String() != request.want {
+					t.Errorf("%s: got %v (%v), want %s", request.body, got, got.err, request.want)
+				}
+			}
+			if n := c.count(t, "%"); n != 1 {
+				t.Errorf("it was done %d times", n)
+			}
+			c.exec(t, "UPDATE tokens SET n = 9")
+			for range 2 { // where all goes well, the reply follows
+				if got := c.take(t.Context(), t, c.once, "Book", "", "well", `{"by":"w"}`); got.err != nil {
+					t.Errorf("got %v (%v)", got, got.err)
+				}
+			}
+			if n := c.count(t, "w"); n != 1 {
+				t.Errorf("it was done %d times", n)
 			}
 		})
 	}

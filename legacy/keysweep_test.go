@@ -14,7 +14,7 @@ import (
 func TestKeysAreSwept(t *testing.T) {
 	c := newCounter(t, devstack.Databases(t)[0])
 	for i := range 250 {
-		c.marks.exec(t, "INSERT INTO idempotency (id, client, idempotency_key, operation, request, reply, expires_at) VALUES (UNHEX(SHA2(?, 256)), '', ?, 'x', REPEAT('r', 32), '', NOW(6) - INTERVAL 1 SECOND)", i, i)
+		c.marks.exec(t, "INSERT INTO idempotency (id, client, idempotency_key, operation, request, reply, expires_at) VALUES (UNHEX(SHA2(?, 256)), '', ?, 'x', REPEAT('r', 32), '', UTC_TIMESTAMP(6) - INTERVAL 1 SECOND)", i, i)
 	}
 	for _, key := range []string{"open", "closed"} {
 		w := &strangler.Write{ID: uuid.NewString(), Capability: "c", Operation: "x", Epoch: 1, Idempotency: &strangler.Idempotency{Key: key}}
@@ -22,13 +22,13 @@ func TestKeysAreSwept(t *testing.T) {
 			t.Fatal(err)
 		}
 		if key == "closed" {
-			c.marks.exec(t, "UPDATE writes SET state = 'closed' WHERE id = ?", w.ID)
+			c.marks.exec(t, "UPDATE writes SET state = 'closed', changed_at = NOW(6) - INTERVAL 2 HOUR WHERE id = ?", w.ID)
 		}
 	}
 	if got := c.take(t.Context(), t, c.once, "Take", "", "kept", `{"by":"kept"}`); got.err != nil {
 		t.Fatal(got.err)
 	}
-	c.marks.exec(t, "UPDATE idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND WHERE idempotency_key IN ('open', 'closed')")
+	c.marks.exec(t, "UPDATE idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND WHERE idempotency_key IN ('open', 'closed')")
 	n, err := c.backend.SweepKeys(t.Context())
 	if err != nil || n != 251 {
 		t.Errorf("swept %d: %v", n, err)

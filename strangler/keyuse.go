@@ -33,7 +33,8 @@ type KeyUse struct {
 	Same bool
 	// Expired says that the key has been kept for as long as it was to be.
 	Expired bool
-	// Done says that legacy alone has done it, with this reply.
+	// Done says that legacy alone has done it, with this reply. A key that has neither this nor a Write was committed by a
+	// stored procedure before its write was over.
 	Done  bool
 	Reply []byte
 	// Write is the live write that does it; its reply is in Reply once it is closed. nil when there is none.
@@ -45,7 +46,7 @@ type KeyUse struct {
 func (u *KeyUse) Judge() (reply []byte, free bool, err error) {
 	w := u.Write
 	switch {
-	case w == nil && (!u.Done || u.Expired):
+	case w == nil && u.Expired:
 		return nil, true, nil
 	case w == nil:
 	case w.State == WriteFailed, w.State == WriteVoid && !w.Carried:
@@ -58,7 +59,10 @@ func (u *KeyUse) Judge() (reply []byte, free bool, err error) {
 		e.Reason = ReasonKeyReused
 		return nil, false, e
 	}
-	if w == nil {
+	switch {
+	case w == nil && !u.Done: // its transaction was committed in the middle, which only the statements themselves can do
+		return nil, false, Fail(codes.DataLoss, ReasonOutcomeUnknown, "a call with this key was broken off, and part of it or all has happened; read it back, and repeat it with another key only if it is missing")
+	case w == nil:
 		return u.Reply, false, nil
 	}
 	switch w.State {

@@ -58,7 +58,7 @@ func TestWritesOfKeysAreKept(t *testing.T) {
 		for n := range 2 {
 			put(t, db, o, strangler.Write{ID: id(n), Capability: "orders", State: strangler.WriteClosed}, 48*time.Hour)
 		}
-		exec(t, db, "INSERT INTO `"+o.Schema+"`.idempotency (id, client, idempotency_key, operation, request, write_id) VALUES (REPEAT('i', 32), '', 'k', 'o', REPEAT('r', 32), ?)", id(0))
+		exec(t, db, "INSERT INTO `"+o.Schema+"`.idempotency (id, client, idempotency_key, operation, request, write_id, expires_at) VALUES (REPEAT('i', 32), '', 'k', 'o', REPEAT('r', 32), ?, UTC_TIMESTAMP(6))", id(0))
 		if n, err := l.SweepWrites(t.Context()); err != nil || n != 1 {
 			t.Errorf("swept %d, %v", n, err)
 		}

@@ -326,9 +326,9 @@ func (l *grantLab) writes(t *testing.T, p *app.Project, w *store.Writer) error {
 		again.ID = "again"
 		err = ledger.Open(ctx, write)
 		err = errors.Join(err, lacks(ledger.Open(ctx, &again))) // its key is in use
-		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'void'", "UPDATE "+l.ledger+".idempotency SET expires_at = NOW(6) - INTERVAL 1 SECOND")
+		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'void'", "UPDATE "+l.ledger+".idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
 		err = errors.Join(err, lacks(ledger.Open(ctx, &again))) // and is free again
-		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'open'", "UPDATE "+l.ledger+".idempotency SET write_id = NULL, expires_at = NOW(6) - INTERVAL 1 SECOND")
+		l.exec(t, "UPDATE "+l.ledger+".writes SET state = 'open'", "UPDATE "+l.ledger+".idempotency SET write_id = NULL, expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
 		_, swept := backend.SweepKeys(ctx)
 		err = errors.Join(err, swept)
 		back := ledger.WriteBack(ctx, write, nil, func(context.Context) (*contract.Payload, error) { return nil, errFarEnough })

@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS idempotency (
   write_id        CHAR(36) CHARACTER SET ascii COLLATE ascii_bin NULL COMMENT 'the live write that does it, whose row has the reply',
   reply           LONGBLOB NULL COMMENT 'protobuf, of what legacy has done alone',
   created_at      TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
-  expires_at      TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  expires_at      DATETIME(6) NOT NULL COMMENT 'UTC, so that the sessions'' zones have no part in it',
   PRIMARY KEY (id),
   KEY age (expires_at),
   KEY writes (write_id)
