@@ -30,6 +30,7 @@ type banyan struct {
 	grpc      string
 	admin     string
 	env       []string
+	dsn       string // the administrator's
 	client    *http.Client
 	mu        sync.Mutex
 	mirrors   bool // serves no facade
@@ -41,6 +42,9 @@ type banyan struct {
 	restarted int
 }
 
+// dsnVariable is where the configs of runs take the DSN from.
+const dsnVariable = "BANYAN_LEGACY_DSN="
+
 // newBanyan makes a process in a project's directory. Nothing runs yet.
 func newBanyan(command []string, dir string, number int, dsn, broker string) (*banyan, error) {
 	ports := [3]string{}
@@ -51,9 +55,9 @@ func newBanyan(command []string, dir string, number int, dsn, broker string) (*b
 		}
 	}
 	return &banyan{
-		command: command, dir: dir, number: number, rest: ports[0], grpc: ports[1], admin: ports[2],
+		command: command, dir: dir, number: number, rest: ports[0], grpc: ports[1], admin: ports[2], dsn: dsn,
 		env: append(os.Environ(),
-			"BANYAN_LEGACY_DSN="+dsn, "BANYAN_BROKER_URL="+broker, "BANYAN_REST="+ports[0], "BANYAN_GRPC="+ports[1], "BANYAN_ADMIN="+ports[2]),
+			dsnVariable+dsn, "BANYAN_BROKER_URL="+broker, "BANYAN_REST="+ports[0], "BANYAN_GRPC="+ports[1], "BANYAN_ADMIN="+ports[2]),
 		client: &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 8}},
 	}, nil
 }

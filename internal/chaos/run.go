@@ -122,6 +122,13 @@ func (r *run) disturbed(ctx context.Context) error {
 // begin starts both mirrors on an empty database and waits until one sends; then it makes and fills the shop, so that
 // consumers get all there is, kills a mirror meanwhile, and starts both Banyans with all that they do.
 func (r *run) begin(ctx context.Context) error {
+	as := &accounts{banyan: r.banyans[0], admin: r.database.DSN(shopSchema)}
+	if err := as.makeTables(ctx); err != nil {
+		return err
+	}
+	if err := as.logIn(ctx, "mirror", r.banyans...); err != nil {
+		return err
+	}
 	for _, b := range r.banyans {
 		b.mirrors = true
 		if err := b.start(); err != nil {
@@ -140,6 +147,9 @@ func (r *run) begin(ctx context.Context) error {
 		}
 	}
 	if err := <-made; err != nil {
+		return err
+	}
+	if err := as.logIn(ctx, "facade,mirror", r.banyans...); err != nil {
 		return err
 	}
 	waiting, cancel := context.WithTimeout(ctx, r.Patience)

@@ -143,6 +143,13 @@ func (r *shiftRun) setUp(ctx context.Context) error {
 		b.client.Timeout = callPatience
 		r.replicas = append(r.replicas, b)
 	}
+	as := &accounts{banyan: r.replicas[0], admin: r.database.DSN(r.System.name())}
+	if err := as.makeTables(ctx); err != nil {
+		return err
+	}
+	if err := as.logIn(ctx, "facade,mirror", r.replicas...); err != nil {
+		return err
+	}
 	arguments, err := r.System.service(r, r.at)
 	if err != nil {
 		return err
