@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -16,7 +17,7 @@ The old shop is open, and Banyan serves it.
   gRPC      %s
   admin     http://%s/metrics
   replica   http://%s, gRPC %s, admin http://%s: the second
-  MariaDB   %s
+  MariaDB   %s (an administrator; Banyan itself has what banyan grants prints)
   RabbitMQ  %s
   config    %s
 `, r.REST, r.GRPC, r.Admin, r.Second, r.GRPCSecond, r.AdminSecond, r.LegacyDSN, r.AMQPURL, r.Config)
@@ -80,17 +81,27 @@ func (r ready) shifting() []string {
 	}
 }
 
-// copying are commands that serve a copy of the demo's files against its database, on other addresses. The second writes
+// copying are commands that serve a copy of the demo's files against its database, on other addresses, as an administrator:
+// other SQL needs other rights. The second writes
 // the copy's banyan.yaml, and is what to repeat after another start, when the database's address is another.
 func (r ready) copying() []string {
 	project := Quote(filepath.Dir(r.Config))
 	return []string{
 		"cp -r " + project + " myshop",
-		`sed -e '/^log:/d' -e 's/^listen:.*/listen: {rest: "127.0.0.1:8081", grpc: "127.0.0.1:9092", admin: "127.0.0.1:9093"}/' ` +
+		`sed -e '/^log:/d' -e ` + Quote("s|^  dsn:.*|  dsn: "+replacement(r.LegacyDSN)+"|") + ` -e 's/^listen:.*/listen: {rest: "127.0.0.1:8081", grpc: "127.0.0.1:9092", admin: "127.0.0.1:9093"}/' ` +
 			Quote(r.Config) + " > myshop/banyan.yaml",
 		Quote(r.program) + " serve -c myshop/banyan.yaml",
 		"curl -s 'http://127.0.0.1:8081/v2/orders/1'   # in another terminal",
 	}
+}
+
+// replacement writes a text as YAML, for the right side of sed's s.
+func replacement(text string) string {
+	quoted, err := json.Marshal(text) // JSON's strings are YAML's
+	if err != nil {
+		return "" // a string is always JSON
+	}
+	return strings.NewReplacer(`\`, `\\`, `&`, `\&`, `|`, `\|`).Replace(string(quoted))
 }
 
 // Quote writes a word for a shell, in quotes only where it needs them.

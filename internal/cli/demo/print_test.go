@@ -16,11 +16,12 @@ import (
 // directory whose name a shell would take apart.
 func TestCopyIsServedElsewhere(t *testing.T) {
 	dir := filepath.Join(t.TempDir(), "it's a demo")
-	s := &shop{dsn: "banyan:secret@tcp(127.0.0.1:3306)/shop"}
+	const admin = `admin:s|e&c\'r"et@tcp(127.0.0.1:3306)/shop?a=b&c=d`
+	s := &shop{dsn: admin, own: "banyan:secret@tcp(127.0.0.1:3306)/shop"}
 	if err := s.layOut(Options{Dir: dir, FreePorts: true, Out: io.Discard}, "amqp://banyan:secret@127.0.0.1:5672/"); err != nil {
 		t.Fatal(err)
 	}
-	commands := ready{Config: s.config, program: "bin/banyan"}.copying()
+	commands := ready{Config: s.config, LegacyDSN: admin, program: "bin/banyan"}.copying()
 	if got := commands[2]; got != "bin/banyan serve -c myshop/banyan.yaml" {
 		t.Errorf("serves by %q", got)
 	}
@@ -40,7 +41,7 @@ func TestCopyIsServedElsewhere(t *testing.T) {
 	if c.Listen.REST != "127.0.0.1:8081" || c.Listen.GRPC != "127.0.0.1:9092" || c.Listen.Admin != "127.0.0.1:9093" {
 		t.Errorf("listens on %+v", c.Listen)
 	}
-	if got := c.Legacy.DSN.Reveal(); got != "banyan:secret@tcp(127.0.0.1:3306)/shop" {
+	if got := c.Legacy.DSN.Reveal(); got != admin {
 		t.Errorf("the database is %q", got)
 	}
 	if _, err := os.Stat(filepath.Join(cmd.Dir, "myshop", "sql", "orders.sql")); err != nil {

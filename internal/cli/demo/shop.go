@@ -26,7 +26,8 @@ const database = "shop"
 
 // shop is the old shop, with Banyan's files for it laid out in a directory.
 type shop struct {
-	dsn     string
+	dsn     string // the administrator's
+	own     string // that of Banyan's account
 	config  string // path of banyan.yaml
 	second  string // that of the second replica
 	service string // where the new order service listens
@@ -47,7 +48,13 @@ func openShop(ctx context.Context, server *devstack.Database, amqpURL string, o 
 	}
 	s := &shop{dsn: server.DSN(database)}
 	var err error
+	if s.own, err = accountDSN(s.dsn); err != nil {
+		return nil, err
+	}
 	if err := s.layOut(o, amqpURL); err != nil {
+		return nil, err
+	}
+	if err := s.admit(ctx, o.LookupEnv); err != nil {
 		return nil, err
 	}
 	if s.db, err = sql.Open("mysql", s.dsn); err != nil {
@@ -182,7 +189,7 @@ func (s *shop) layOut(o Options, amqpURL string) error {
 	at := func(i int) string { return fmt.Sprintf("127.0.0.1:%d", ports[i]) }
 	s.service, s.facades = at(6), []string{at(1), at(4)}
 	for i, name := range []string{"banyan.yaml", "banyan-2.yaml"} {
-		text, err := configFor(s.dsn, amqpURL, s.service, at(3*i), at(3*i+1), at(3*i+2))
+		text, err := configFor(s.own, amqpURL, s.service, at(3*i), at(3*i+1), at(3*i+2))
 		if err != nil {
 			return err
 		}
