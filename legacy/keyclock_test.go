@@ -38,6 +38,13 @@ func TestKeysOutliveClockChanges(t *testing.T) {
 	}
 	for _, server := range devstack.Databases(t) {
 		t.Run(server.Name, func(t *testing.T) {
+			var known bool
+			if err := newMarks(t, server).db.QueryRowContext(t.Context(), "SELECT CONVERT_TZ(NOW(), '+00:00', '"+zone+"') IS NOT NULL").Scan(&known); err != nil {
+				t.Fatal(err)
+			}
+			if !known {
+				t.Skip("the server has no time zones")
+			}
 			c := newCounter(t, server, func(o *pool.Options) { o.TimeZone = zone })
 			for name, keep := range map[string]time.Duration{"skipped": skipped, "behind": behind} {
 				c.backend.WithKeys(legacy.NewKeys(legacy.KeyOptions{Schema: c.marks.schema, Keep: keep, MaxReply: 500}))

@@ -88,7 +88,7 @@ func (k *Keys) claim(ctx context.Context, conn *pool.Conn, i *strangler.Idempote
 		if err != nil || !free {
 			return reply, true, err
 		}
-		_, err = affect(ctx, conn, "UPDATE "+k.table+" SET operation = ?, request = ?, write_id = ?, reply = NULL, created_at = NOW(6), expires_at = UTC_TIMESTAMP(6) + INTERVAL ? SECOND WHERE id = ?",
+		_, err = affect(ctx, conn, "UPDATE "+k.table+" SET operation = ?, request = ?, write_id = ?, reply = NULL, created_at = DEFAULT, expires_at = UTC_TIMESTAMP(6) + INTERVAL ? SECOND WHERE id = ?",
 			operation, i.Request[:], writeID, k.seconds(), id)
 		return nil, false, err
 	}

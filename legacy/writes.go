@@ -22,6 +22,9 @@ import (
 
 // Writes keeps live writes in the ledger's tables writes and locks, in the legacy's own transactions. It is a
 // strangler.Ledger.
+//
+// Times are the columns' own defaults: those are exact, while MySQL stores NOW() an hour early as long as the session's zone
+// repeats one.
 type Writes struct {
 	backend *Backend
 	replica string
@@ -106,8 +109,8 @@ func (w *Writes) Open(ctx context.Context, write *strangler.Write) error {
 				return &strangler.AlreadyDone{Reply: reply}
 			}
 		}
-		_, err := affect(ctx, conn, "INSERT INTO "+w.writes+" (id, capability, operation, routed_by, entity, epoch, replica, state, request, created_at, changed_at)"+
-			" VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?, NOW(6), NOW(6))",
+		_, err := affect(ctx, conn, "INSERT INTO "+w.writes+" (id, capability, operation, routed_by, entity, epoch, replica, state, request)"+
+			" VALUES (?, ?, ?, ?, ?, ?, ?, 'open', ?)",
 			write.ID, write.Capability, write.Operation, key, write.Entity, int64(write.Epoch), w.replica, nonNil(write.Request)) //nolint:gosec // Epochs count from 1.
 		return err
 	})
@@ -149,7 +152,7 @@ func (w *Writes) WriteBack(ctx context.Context, write *strangler.Write, reply []
 		if err := w.put(ctx, conn, event, write.Entity, entity); err != nil {
 			return err
 		}
-		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = 'closed', entity = ?, reply = ?, reason = '', changed_at = NOW(6) WHERE id = ? AND state IN ('open', 'doubt')",
+		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = 'closed', entity = ?, reply = ?, reason = '', changed_at = DEFAULT WHERE id = ? AND state IN ('open', 'doubt')",
 			write.Entity, nonNil(reply), write.ID)
 		if err == nil && matched == 0 {
 			err = strangler.ErrNotOpen
@@ -283,12 +286,12 @@ func (w *Writes) Finish(ctx context.Context, id string, state strangler.WriteSta
 		from = "'open', 'failed'"
 	}
 	return w.transact(ctx, func(conn *pool.Conn) error {
-		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = ?, reason = ?, changed_at = NOW(6) WHERE id = ? AND state IN ("+from+")", string(state), reason, id)
+		matched, err := affect(ctx, conn, "UPDATE "+w.writes+" SET state = ?, reason = ?, changed_at = DEFAULT WHERE id = ? AND state IN ("+from+")", string(state), reason, id)
 		if err == nil && matched == 0 {
 			err = strangler.ErrNotOpen
 		}
 		if err == nil && state == strangler.WriteVoid {
-			_, err = affect(ctx, conn, "INSERT INTO "+w.settled+" (id, carried, created_at) VALUES (?, 0, NOW(6)) ON DUPLICATE KEY UPDATE carried = 0", id)
+			_, err = affect(ctx, conn, "INSERT INTO "+w.settled+" (id, carried) VALUES (?, 0) ON DUPLICATE KEY UPDATE carried = 0", id)
 		}
 		return err
 	})
