@@ -3,6 +3,7 @@ package legacy_test
 import (
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"google.golang.org/grpc/codes"
@@ -21,9 +22,7 @@ func TestKeysAreSwept(t *testing.T) {
 		if err := c.writes.Open(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}
-		if key == "closed" {
-			c.marks.exec(t, "UPDATE writes SET state = 'closed', changed_at = NOW(6) - INTERVAL 2 HOUR WHERE id = ?", w.ID)
-		}
+		c.marks.exec(t, "UPDATE writes SET state = ?, changed_at = NOW(6) - INTERVAL 2 HOUR WHERE id = ?", key, w.ID)
 	}
 	if got := c.take(t.Context(), t, c.once, "Take", "", "kept", `{"by":"kept"}`); got.err != nil {
 		t.Fatal(got.err)
@@ -60,5 +59,67 @@ func TestWithoutALedgerKeysAreRefused(t *testing.T) {
 	}
 	if n := c.count(t, "x"); n != 0 {
 		t.Errorf("it was done %d times", n)
+	}
+}
+
+// A key that has expired and is used again while it is being swept stays.
+func TestAKeyThatIsUsedAgainIsNotSwept(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			c := newCounter(t, server)
+			if got := c.take(t.Context(), t, c.once, "Take", "", "k", `{"by":"first"}`); got.err != nil {
+				t.Fatal(got.err)
+			}
+			c.marks.exec(t, "UPDATE idempotency SET expires_at = UTC_TIMESTAMP(6) - INTERVAL 1 SECOND")
+			tx, err := c.db.BeginTx(t.Context(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := tx.ExecContext(t.Context(), "UPDATE tokens SET n = n"); err != nil {
+				t.Fatal(err)
+			}
+			again := make(chan answer, 1)
+			go func() { again <- c.take(t.Context(), t, c.once, "Take", "", "k", `{"by":"second"}`) }()
+			c.waiting(t, "UPDATE tokens") // has the key
+			swept := make(chan error, 1)
+			go func() {
+				_, err := c.backend.SweepKeys(t.Context())
+				swept <- err
+			}()
+			c.waiting(t, "DELETE FROM `"+c.marks.schema)
+			if err := tx.Rollback(); err != nil {
+				t.Fatal(err)
+			}
+			if got := <-again; got.err != nil || got.replayed {
+				t.Errorf("got %v (%v)", got, got.err)
+			}
+			if err := <-swept; err != nil {
+				t.Error(err)
+			}
+			if got := c.take(t.Context(), t, c.once, "Take", "", "k", `{"by":"second"}`); got.err != nil || !got.replayed {
+				t.Errorf("got %v (%v)", got, got.err)
+			}
+		})
+	}
+}
+
+// waiting polls until a transaction waits for a lock in a statement with a text.
+func (c *counter) waiting(t *testing.T, text string) {
+	t.Helper()
+	tick := time.NewTicker(150 * time.Millisecond) // a server doesn't look anew for whoever asks more often
+	defer tick.Stop()
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		var found int
+		if err := c.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_state = 'LOCK WAIT' AND LOCATE(?, trx_query) > 0", text).Scan(&found); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case found > 0:
+			return
+		case time.Now().After(deadline):
+			t.Fatalf("nobody waits in %s", text)
+		}
+		<-tick.C
 	}
 }
