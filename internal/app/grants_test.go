@@ -230,7 +230,7 @@ func (l *grantLab) verified(t *testing.T, p *app.Project, do func(conns *pool.Po
 func (l *grantLab) facade(t *testing.T, dsn string) error {
 	ctx, o, p := t.Context(), l.options(dsn), l.project(t, dsn)
 	l.exec(t, "INSERT IGNORE INTO boxes VALUES (1, 7)", "DELETE FROM "+l.ledger+".writes", "DELETE FROM "+l.ledger+".fences", "DELETE FROM "+l.ledger+".capabilities", "DELETE FROM "+l.ledger+".replicas",
-		"DELETE FROM "+l.ledger+".idempotency", "DELETE FROM "+l.ledger+".settled")
+		"DELETE FROM "+l.ledger+".idempotency", "DELETE FROM "+l.ledger+".settled", "DELETE FROM "+l.ledger+".epochs")
 	w, err := store.NewWriter(o, "r", 8)
 	if err != nil {
 		return err
