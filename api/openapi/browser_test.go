@@ -15,6 +15,7 @@ import (
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 
+	"banyan.dev/banyan/api/openapi"
 	"banyan.dev/banyan/api/rest"
 	"banyan.dev/banyan/strangler"
 )
@@ -32,7 +33,11 @@ func TestThePageInABrowser(t *testing.T) {
 		t.Skip("no Chromium here")
 	}
 	c := contracts(t)["shop"]
-	docs := handler(t, c)
+	docs, err := openapi.New(c, full(c))
+	if err != nil {
+		t.Fatal(err)
+	}
+	sent := make(chan http.Header, 10)
 	called := make(chan *strangler.Call, 10)
 	api, err := rest.New(c, watched{replying{&random{rand.New(rand.NewPCG(1, 2)), c.Types}}, called}, rest.Options{})
 	if err != nil {
@@ -43,6 +48,7 @@ func TestThePageInABrowser(t *testing.T) {
 			docs.ServeHTTP(w, r)
 			return
 		}
+		sent <- r.Header
 		api.ServeHTTP(w, r)
 	}))
 	defer server.Close()
@@ -86,10 +92,18 @@ func TestThePageInABrowser(t *testing.T) {
 	told(err)
 	shown, err := chromedp.Run(ctx, chromedp.TextContent(`#api`))
 	told(err)
+	// The dialog keeps a token, which calls bring from then on.
+	told(chromedp.Do(ctx,
+		chromedp.Click(`.auth-wrapper .authorize`),
+		chromedp.SendKeys(`#auth-bearer-value`, "the.reader.s"),
+		chromedp.Click(`.auth-container .auth-btn-wrapper .authorize`),
+		chromedp.Click(`.auth-container .auth-btn-wrapper .btn-done`),
+	))
 	told(chromedp.Do(ctx,
 		chromedp.Click(cancelOrder+` .opblock-summary-control`),
 		chromedp.Click(cancelOrder+` .try-out__btn`),
 		chromedp.SendKeys(cancelOrder+` input[placeholder="id"]`, "7"),
+		chromedp.SendKeys(cancelOrder+` input[placeholder="Idempotency-Key"]`, "4f1b0e86"),
 		chromedp.Click(cancelOrder+` .execute`),
 	))
 	answered, err := chromedp.Run(ctx, chromedp.TextContent(cancelOrder+` .live-responses-table tbody .response-col_status`))
@@ -121,6 +135,9 @@ func TestThePageInABrowser(t *testing.T) {
 		}
 	default:
 		t.Error("no call has come")
+	}
+	if head := <-sent; head.Get("Authorization") != "Bearer the.reader.s" || head.Get("Idempotency-Key") != "4f1b0e86" {
+		t.Errorf("the call has the headers %v", head)
 	}
 	mu.Lock()
 	defer mu.Unlock()

@@ -7,9 +7,11 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/contract"
 )
 
@@ -19,14 +21,25 @@ const jsonType = "application/json"
 type Options struct {
 	// Unserved tells whether an operation is in the contract, but answered 501 here; nil means that none is.
 	Unserved func(*contract.Operation) bool
+	// Access says who may call.
+	Access Access
+	// Keys tells whether a write keeps an Idempotency-Key; nil means that none does. KeysKept is for how long.
+	Keys     func(*contract.Operation) bool
+	KeysKept time.Duration
+	// Notice gives what the answers of a version say of its end; nil means nothing.
+	Notice func(*contract.Version) edge.Notice
 }
 
 // Document gives the OpenAPI document of a version, as indented JSON. It is the same for the same contract.
 func Document(v *contract.Version, opts Options) ([]byte, error) {
 	b := builder{
-		version: v, unserved: opts.Unserved,
+		version: v, opts: opts,
 		schemas: &schemas{made: map[string]bool{}, replied: repliedBy(v)},
 		routes:  map[string]*route{},
+	}
+	if opts.Notice != nil {
+		b.end = opts.Notice(v)
+		b.notice = b.end.Fields()
 	}
 	doc, err := b.document()
 	if err != nil {
@@ -45,15 +58,21 @@ func Document(v *contract.Version, opts Options) ([]byte, error) {
 
 // builder makes one document.
 type builder struct {
-	version  *contract.Version
-	unserved func(*contract.Operation) bool
-	schemas  *schemas
-	paths    members[*pathItem]
-	routes   map[string]*route // by shape
+	version *contract.Version
+	opts    Options
+	end     edge.Notice
+	notice  []edge.Field // the end as headers
+	schemas *schemas
+	paths   members[*pathItem]
+	routes  map[string]*route // by shape
+	kept    bool              // an operation keeps keys
 }
 
 func (b *builder) document() (*document, error) {
 	doc := &document{OpenAPI: specVersion, Info: b.info()}
+	if b.opts.Access.on() {
+		doc.Security = b.opts.Access.ways(false, nil)
+	}
 	for _, s := range b.version.Services {
 		t := tag{Name: string(s.Descriptor.Name()), Description: comment(s.Descriptor)}
 		used := false
@@ -86,7 +105,7 @@ func (b *builder) info() info {
 	}
 	return info{
 		Title: string(b.version.Package), Version: versionOf(b.version.Package),
-		Description: paragraphs(append(texts, conventions)...),
+		Description: paragraphs(append(texts, b.noticeText(), conventions)...),
 	}
 }
 
@@ -141,7 +160,7 @@ func (b *builder) operation(op *contract.Operation, rule contract.Rule, index in
 	out := &operation{
 		Tags: []string{service}, Summary: summary(text), Description: text,
 		OperationID: service + "_" + string(op.Descriptor.Name()),
-		Deprecated:  obsolete(op),
+		Deprecated:  obsolete(op) || len(b.notice) > 0,
 	}
 	if text == "" {
 		out.Summary = string(op.Descriptor.Name())
@@ -152,10 +171,15 @@ func (b *builder) operation(op *contract.Operation, rule contract.Rule, index in
 	if op.ServerStreaming {
 		out.Description = paragraphs(out.Description, streamText)
 	}
-	if b.unserved != nil && b.unserved(op) {
+	if b.opts.Unserved != nil && b.opts.Unserved(op) {
 		out.Description = paragraphs(out.Description, "It is not served here: it answers 501.")
 	}
 	out.Parameters = append(b.schemas.pathParameters(op, r, at.names), b.schemas.queryParameters(op, rule, tmpl.Fields())...)
+	if b.keeps(op) {
+		b.kept = true
+		out.Parameters = append(out.Parameters, parameter{Ref: "#/components/parameters/" + keyHeader})
+	}
+	b.opts.Access.secure(op, out)
 	out.RequestBody = b.requestBody(op, rule, index, tmpl.Fields())
 	out.Responses = members[response]{
 		{"200", b.success(op, rule)},
@@ -190,11 +214,11 @@ func (b *builder) success(op *contract.Operation, rule contract.Rule) response {
 		}}
 		media = mediaType{Schema: line, ItemSchema: line}
 	}
-	return response{
-		Description: text,
-		Headers:     members[header]{{requestIDHeader, header{Ref: "#/components/headers/" + requestIDHeader}}},
-		Content:     members[mediaType]{{jsonType, media}},
+	headers := b.answerHeaders()
+	if b.keeps(op) {
+		headers = append(headers, headerRef(replayedHeader))
 	}
+	return response{Description: text, Headers: headers, Content: members[mediaType]{{jsonType, media}}}
 }
 
 // requestBody describes the body; nil where none is taken, or nothing can be in it.

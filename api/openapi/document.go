@@ -13,6 +13,7 @@ type document struct {
 	OpenAPI    string             `json:"openapi"`
 	Info       info               `json:"info"`
 	Tags       []tag              `json:"tags,omitempty"`
+	Security   security           `json:"security,omitempty"`
 	Paths      members[*pathItem] `json:"paths"`
 	Components components         `json:"components"`
 }
@@ -44,11 +45,14 @@ type operation struct {
 	RequestBody *requestBody      `json:"requestBody,omitempty"`
 	Responses   members[response] `json:"responses"`
 	Deprecated  bool              `json:"deprecated,omitempty"`
+	// Security is what holds instead of the document's.
+	Security security `json:"security,omitempty"`
 }
 
 type parameter struct {
-	Name        string             `json:"name"`
-	In          string             `json:"in"`
+	Ref         string             `json:"$ref,omitempty"`
+	Name        string             `json:"name,omitempty"`
+	In          string             `json:"in,omitempty"`
 	Description string             `json:"description,omitempty"`
 	Required    bool               `json:"required,omitempty"`
 	Deprecated  bool               `json:"deprecated,omitempty"`
@@ -84,9 +88,11 @@ type mediaType struct {
 }
 
 type components struct {
-	Schemas   members[*schema]  `json:"schemas,omitempty"`
-	Responses members[response] `json:"responses,omitempty"`
-	Headers   members[header]   `json:"headers,omitempty"`
+	Schemas         members[*schema]        `json:"schemas,omitempty"`
+	Responses       members[response]       `json:"responses,omitempty"`
+	Parameters      members[parameter]      `json:"parameters,omitempty"`
+	Headers         members[header]         `json:"headers,omitempty"`
+	SecuritySchemes members[securityScheme] `json:"securitySchemes,omitempty"`
 }
 
 // MarshalJSON writes the operations as members of the path item.

@@ -7,8 +7,6 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/code"
 )
 
-const requestIDHeader = "X-Request-Id"
-
 // errorName is the name of the schema and the response of errors; a message of that name, which only a contract without
 // a package can have, has it in the schemas before.
 const errorName = "Error"
@@ -33,20 +31,28 @@ func (b *builder) components() components {
 		}
 		return 0
 	})
-	return components{
+	headers := append(b.answerHeaders(), member[header]{
+		"Retry-After", header{Description: "How many seconds to wait before trying again, where that helps.", Schema: &schema{Type: typeInteger}},
+	})
+	if b.opts.Access.Tokens {
+		headers = append(headers, member[header]{
+			"WWW-Authenticate", header{Description: "What is wrong with the access token (RFC 6750), with 401 and 403.", Schema: &schema{Type: typeString}},
+		})
+	}
+	out := components{
 		Schemas: list,
 		Responses: members[response]{{errorName, response{
 			Description: "The call failed. `details` has the reason for programs, and the fields that are to blame.",
-			Headers: members[header]{
-				{requestIDHeader, header{Ref: "#/components/headers/" + requestIDHeader}},
-				{"Retry-After", header{Description: "How many seconds to wait before trying again, where that helps.", Schema: &schema{Type: typeInteger}}},
-			},
-			Content: members[mediaType]{{jsonType, mediaType{Schema: &schema{Ref: schemaPrefix + b.errorSchema()}}}},
+			Headers:     headers,
+			Content:     members[mediaType]{{jsonType, mediaType{Schema: &schema{Ref: schemaPrefix + b.errorSchema()}}}},
 		}}},
-		Headers: members[header]{{requestIDHeader, header{
-			Description: "The request's id: its own, or one that was made for it. The log has it.", Schema: &schema{Type: typeString},
-		}}},
+		Headers:         b.headers(),
+		SecuritySchemes: b.opts.Access.schemes(),
 	}
+	if b.kept {
+		out.Parameters = members[parameter]{{keyHeader, keyParameter(b.opts.KeysKept)}}
+	}
+	return out
 }
 
 // errorForm is an error as package problem writes it (AIP-193).

@@ -19,7 +19,9 @@ import (
 	vErrors "github.com/pb33f/libopenapi-validator/errors"
 	"google.golang.org/grpc/codes"
 
+	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/api/edge/edgetest"
+	"banyan.dev/banyan/api/openapi"
 	"banyan.dev/banyan/api/rest"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/strangler"
@@ -52,9 +54,13 @@ func TestDocumentsAreTrue(t *testing.T) {
 	for name, c := range contracts(t) {
 		for _, version := range c.Versions {
 			t.Run(name, func(t *testing.T) {
-				doc := document(t, version)
+				opts := full(c)
+				doc, err := openapi.Document(version, opts)
+				if err != nil {
+					t.Fatal(err)
+				}
 				r := rand.New(rand.NewPCG(1, 2))
-				h, err := rest.New(c, replying{&random{r, c.Types}}, rest.Options{})
+				h, err := rest.New(c, replying{&random{r, c.Types}}, rest.Options{Notice: func(*contract.Operation) edge.Notice { return opts.Notice(version) }})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -96,8 +102,9 @@ type exchange struct {
 
 func (e *exchange) run(t *testing.T, h http.Handler, check validator.Validator) {
 	t.Helper()
-	target, body := e.client.request(e.op)
+	target, body, head := e.client.request(e.op)
 	sent := httptest.NewRequestWithContext(t.Context(), e.op.method, target, strings.NewReader(body))
+	sent.Header = head
 	if body != "" {
 		sent.Header.Set("Content-Type", "application/json")
 	}
@@ -197,11 +204,15 @@ type client struct {
 	bare bool // only what is required
 }
 
-func (c *client) request(op operationAt) (target, body string) {
+func (c *client) request(op operationAt) (target, body string, head http.Header) {
 	path, query := op.path, url.Values{}
+	head = http.Header{}
 	parameters, _ := op.spec["parameters"].([]any)
 	for _, p := range parameters {
 		p, _ := p.(map[string]any)
+		if ref, ok := p["$ref"].(string); ok {
+			p = resolve(c.root, ref)
+		}
 		name, _ := p["name"].(string)
 		schema, _ := p["schema"].(map[string]any)
 		switch required, _ := p["required"].(bool); {
@@ -212,6 +223,8 @@ func (c *client) request(op operationAt) (target, body string) {
 				continue
 			}
 			path = strings.ReplaceAll(path, "{"+name+"}", url.PathEscape(text))
+		case p["in"] == "header":
+			head.Set(name, "4f1b0e86")
 		case !required && (c.bare || c.IntN(3) > 0):
 		case p["content"] != nil:
 			of, _ := p["content"].(map[string]any)["application/json"].(map[string]any)["schema"].(map[string]any)
@@ -242,7 +255,10 @@ func (c *client) request(op operationAt) (target, body string) {
 			body = c.json(c.value(schema, 4))
 		}
 	}
-	return path, body
+	if c.root["security"] != nil {
+		head.Set("Authorization", "Bearer a.b.c")
+	}
+	return path, body, head
 }
 
 // keepOne leaves one of the parameters of which at most one may be set, as their descriptions say.

@@ -17,6 +17,7 @@ type schema struct {
 	Format               string           `json:"format,omitempty"`
 	Pattern              string           `json:"pattern,omitempty"`
 	MinLength            int              `json:"minLength,omitempty"`
+	MaxLength            int              `json:"maxLength,omitempty"`
 	ContentEncoding      string           `json:"contentEncoding,omitempty"`
 	Minimum              *int64           `json:"minimum,omitempty"`
 	Maximum              *int64           `json:"maximum,omitempty"`

@@ -64,7 +64,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)
 	}
-	docs, err := openapi.New(c, openapi.Options{Unserved: func(op *contract.Operation) bool { return !a.project.serves(op) }})
+	docs, err := openapi.New(c, a.describeServed())
 	if err != nil {
 		return fmt.Errorf("OpenAPI: %w", err)
 	}

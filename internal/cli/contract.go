@@ -47,12 +47,12 @@ Exit codes: 0 nothing breaks, 1 something does or a contract has faults,
 			if err := checkOutput(output); err != nil {
 				return err
 			}
-			older, _, oldErr := app.LoadContract(cmd.Context(), args[0], sys.LookupEnv)
-			newer, _, newErr := app.LoadContract(cmd.Context(), args[1], sys.LookupEnv)
+			older, oldErr := app.LoadContract(cmd.Context(), args[0], sys.LookupEnv)
+			newer, newErr := app.LoadContract(cmd.Context(), args[1], sys.LookupEnv)
 			if err := bothFaults(oldErr, newErr); err != nil {
 				return err
 			}
-			changes := breaking.Compare(older, newer)
+			changes := breaking.Compare(older.Contract, newer.Contract)
 			if output == "json" {
 				out := json.NewEncoder(sys.Stdout)
 				out.SetIndent("", "  ")
@@ -106,7 +106,7 @@ faults, 2 wrong command line.`,
 		Example: "  banyan contract openapi shop.v2 > shop.v2.json",
 		Args:    exactly(1, "PACKAGE, such as shop.v2"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			c, unserved, err := app.LoadContract(cmd.Context(), file, sys.LookupEnv)
+			c, err := app.LoadContract(cmd.Context(), file, sys.LookupEnv)
 			if err != nil {
 				return err
 			}
@@ -116,7 +116,7 @@ faults, 2 wrong command line.`,
 					names = append(names, string(v.Package))
 					continue
 				}
-				doc, err := app.OpenAPI(v, unserved)
+				doc, err := c.OpenAPI(v)
 				if err != nil {
 					return err
 				}
