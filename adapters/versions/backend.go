@@ -87,7 +87,9 @@ func (t *translation) refusal(err error) error {
 	switch {
 	case errors.As(err, &told):
 		return told
-	case errors.As(err, &wrong) && len(wrong.paths) > 0:
+	case errors.As(err, &wrong) && len(wrong.paths) == 0:
+		return strangler.Fail(codes.InvalidArgument, "INVALID_REQUEST", "the request can't be used here; hold it against what the API says of %s", t.older.Name).WithCause(err)
+	case errors.As(err, &wrong):
 		e := strangler.Invalid(wrong.paths[0], "%s", wrong.text)
 		for _, path := range wrong.paths[1:] {
 			e.Violations = append(e.Violations, strangler.Violation{Field: path, Description: wrong.text})

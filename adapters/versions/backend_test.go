@@ -71,6 +71,19 @@ func TestFieldsInPieces(t *testing.T) {
 	same(t, l.asked.Request, `{"human": {"id": 7, "givenNames": "A B", "address": {"street": "C"}}, "updateMask": "givenNames,address.street"}`)
 }
 
+// A zero that an encoder writes, although its field can't be told from an unset one, is not there.
+func TestZerosThatAreNotThere(t *testing.T) {
+	l := loadFile(t, "fields.txtar")
+	op := l.operation(t, "a.v1.S.Put")
+	l.replies = []*contract.Payload{contract.FromWire(l.versions.Translated(op).Output, nil)}
+	for _, number := range []protowire.Number{6, 15} { // text, street
+		if _, err := l.call(t, op, contract.FromWire(op.Input, protowire.AppendString(protowire.AppendTag(nil, number, protowire.BytesType), ""))); err != nil {
+			t.Fatal(err)
+		}
+		same(t, l.asked.Request, `{}`)
+	}
+}
+
 // "*" is all of the resource, and is not known to JSON's masks.
 func TestMaskOfEverything(t *testing.T) {
 	l := loadFile(t, "updates.txtar")

@@ -1,6 +1,8 @@
 package versions
 
 import (
+	"strconv"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/internal/fault"
@@ -14,21 +16,28 @@ func (f *filling) copy(target, source []protoreflect.FieldDescriptor, into int, 
 	to, from := target[len(target)-1], source[len(source)-1]
 	f.used = append(f.used, dotted(source))
 	f.member(into, target, from)
-	c := copyStep{group: into, target: to, number: to.Number(), dropZero: from.HasPresence() && !to.HasPresence() && !from.IsList()}
+	c := copyStep{group: into, target: to, number: to.Number()}
 	if why := f.match(&c, to, from); why != "" {
 		f.faults.Add(at, "write an expression for "+dotted(target)+" in \""+string(f.plan.target.FullName())+" from "+string(f.plan.source.FullName())+"\"",
 			"%s can't be copied from %s%s: %s", to.FullName(), from.FullName(), f.use.why(), why)
 		return
 	}
-	level := f.plan.root
+	// A zero that can't be told from unset makes no message for it to stand in.
+	apart := from.HasPresence() != to.HasPresence() || into != 0 && !from.HasPresence()
+	c.dropZero = apart && !from.IsList() && !from.IsMap() && (c.enum == nil || c.enum.numbers[0] == 0)
+	level, parent := f.plan.root, -1
 	if len(source) > 1 {
-		level = f.descend(source[:len(source)-1]).below
+		above := f.descend(source[:len(source)-1])
+		if into != 0 {
+			parent = f.ownBit(above)
+		}
+		level = above.below
 	}
 	s := f.step(level, from)
 	s.copies = append(s.copies, c)
 	if c.enum != nil && !from.HasPresence() && !from.IsList() {
 		if zero := c.enum.numbers[0]; zero != 0 {
-			f.plan.absent = append(f.plan.absent, absentEnum{s.bit, dotted(source), into, to.Number(), uint64(int64(zero))}) //nolint:gosec // as enums are encoded
+			f.plan.absent = append(f.plan.absent, absentEnum{s.bit, dotted(source), into, to.Number(), uint64(int64(zero)), parent}) //nolint:gosec // as enums are encoded
 		}
 	}
 	f.plan.links = append(f.plan.links, link{target: names(target), reads: [][]string{names(source)}, list: to.IsList() || to.IsMap(), sub: c.sub})
@@ -47,14 +56,44 @@ func (f *filling) match(c *copyStep, to, from protoreflect.FieldDescriptor) (why
 				c.how, c.enum = value, m
 			}
 		}
-		return ""
+		return presets(c, to, from)
 	case to.Message() != nil, from.Message() != nil, to.Enum() != nil, from.Enum() != nil, !widens(to.Kind(), from.Kind()):
 		return "one is " + kindOf(to) + ", the other " + kindOf(from)
 	}
 	if to.Kind() != from.Kind() {
 		c.how = number
 	}
-	return ""
+	return presets(c, to, from)
+}
+
+// presets says why unset fields of the two don't mean the same: they have different defaults.
+func presets(c *copyStep, to, from protoreflect.FieldDescriptor) (why string) {
+	if !to.HasDefault() && !from.HasDefault() || to.IsList() {
+		return ""
+	}
+	one, other := preset(to), preset(from)
+	same := one == other
+	if from.Enum() != nil {
+		number := from.Default().Enum()
+		if c.enum != nil {
+			number = c.enum.numbers[number]
+		}
+		same = number == to.Default().Enum()
+	}
+	if same {
+		return ""
+	}
+	return "one is " + one + " when it is not set, the other " + other
+}
+
+// preset gives a field's default as text, which is the same for equal values of kinds that copy themselves.
+func preset(fd protoreflect.FieldDescriptor) string {
+	if fd.Enum() != nil {
+		if v := fd.Enum().Values().ByNumber(fd.Default().Enum()); v != nil {
+			return string(v.Name())
+		}
+	}
+	return strconv.Quote(fd.Default().String())
 }
 
 func (f *filling) matchMessages(c *copyStep, to, from protoreflect.FieldDescriptor) (why string) {

@@ -148,6 +148,9 @@ func scalarBits(fd protoreflect.FieldDescriptor, v ref.Val) (uint64, error) {
 			return 0, wrongType(v, "a double")
 		}
 		if fd.Kind() == protoreflect.FloatKind {
+			if math.IsInf(float64(float32(d)), 0) && !math.IsInf(float64(d), 0) {
+				return 0, errRange
+			}
 			return uint64(math.Float32bits(float32(d))), nil
 		}
 		return math.Float64bits(float64(d)), nil

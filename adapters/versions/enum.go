@@ -43,6 +43,10 @@ func (b *binder) enumOf(target, source protoreflect.EnumDescriptor, use use) *en
 		m.numbers[v.Number()] = to
 		m.same = m.same && to == v.Number()
 	}
+	for i := range target.Values().Len() { // a number that only the target has would come to mean something
+		_, known := m.numbers[target.Values().Get(i).Number()]
+		m.same = m.same && known
+	}
 	return m
 }
 

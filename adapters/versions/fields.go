@@ -231,7 +231,7 @@ func (f *filling) step(at *level, fd protoreflect.FieldDescriptor) *step {
 	if s := at.steps[fd.Number()]; s != nil {
 		return s
 	}
-	s := &step{field: fd, enc: encodingOf(fd.Kind()), list: fd.IsList() || fd.IsMap()}
+	s := &step{field: fd, enc: encodingOf(fd.Kind()), list: fd.IsList() || fd.IsMap(), own: -1}
 	if !s.list {
 		s.bit = -1
 		if one := fd.ContainingOneof(); one != nil && !one.IsSynthetic() {
@@ -248,6 +248,15 @@ func (f *filling) step(at *level, fd protoreflect.FieldDescriptor) *step {
 	}
 	at.steps[fd.Number()] = s
 	return s
+}
+
+// ownBit gives the bit by which a field is known to be there, members of oneofs apart.
+func (f *filling) ownBit(s *step) int {
+	if s.own < 0 {
+		s.own = f.plan.bits
+		f.plan.bits++
+	}
+	return s.own
 }
 
 // leftOver reports what the rule lists wrongly, and fields of a request that nothing is made of.

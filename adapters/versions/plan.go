@@ -88,6 +88,8 @@ type step struct {
 	// below is the field's message, where parts of it are taken; present are groups that are there when it is.
 	below   *level
 	present []int
+	// own is a bit of this field alone, where bit is not enough or nobody asks for it: -1.
+	own int
 	// needed says that expressions read it.
 	needed bool
 }
@@ -109,7 +111,7 @@ type copyStep struct {
 	target protoreflect.FieldDescriptor
 	number protowire.Number
 	how    way
-	// dropZero leaves zero out: the target can't tell it from unset.
+	// dropZero leaves zero out: one of both can't tell it from unset.
 	dropZero bool
 	enum     *enumMap
 	sub      *plan
@@ -121,6 +123,8 @@ type absentEnum struct {
 	group  int
 	number protowire.Number
 	value  uint64
+	// parent is the bit of the message that has it, if the target's is in one, too: it is filled only where that is there.
+	parent int
 }
 
 // link says what a path of the target is made of.

@@ -2,6 +2,7 @@ package versions
 
 import (
 	"errors"
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -108,17 +109,25 @@ func (r *running) into(dst *[]byte, group int) *[]byte {
 
 // mark notes that a field is there, and says whether it was before.
 func (r *running) mark(bit int) (twice bool) {
-	word := &r.seen[0]
+	twice = r.has(bit)
+	*r.word(bit) |= uint64(1) << (bit % 64)
+	return twice
+}
+
+// has says whether a field is there.
+func (r *running) has(bit int) bool {
+	return *r.word(bit)&(uint64(1)<<(bit%64)) != 0
+}
+
+// word gives the 64 bits that one is among.
+func (r *running) word(bit int) *uint64 {
 	switch {
 	case r.more != nil:
-		word = &r.more[bit/64]
+		return &r.more[bit/64]
 	case bit >= 64:
-		word = &r.seen[1]
+		return &r.seen[1]
 	}
-	mask := uint64(1) << (bit % 64)
-	twice = *word&mask != 0
-	*word |= mask
-	return twice
+	return &r.seen[0]
 }
 
 // choices looks at the oneofs of a group, which has these bytes.
@@ -164,6 +173,9 @@ func (r *running) level(dst []byte, l *level, src []byte, in *update) ([]byte, e
 		if s.needed {
 			r.needed = append(r.needed, src[begin:at]...)
 		}
+		if s.own >= 0 {
+			r.mark(s.own)
+		}
 		for _, group := range s.present {
 			r.there[group] = true
 		}
@@ -191,29 +203,54 @@ func (s *step) blame(err error, before []byte) error {
 	var placed *fieldError
 	var unknown *unknownValue
 	if !errors.As(err, &placed) && errors.As(err, &unknown) {
-		return &fieldError{paths: []string{s.name(before)}, text: unknown.Error(), cause: err}
+		var element *elementError
+		at := 0
+		if errors.As(err, &element) {
+			at = element.index
+		}
+		return &fieldError{paths: []string{s.name(before, at)}, text: unknown.Error(), cause: err}
 	}
-	return below(err, s.name(before))
+	return below(err, s.name(before, 0))
 }
 
-// name gives the field, with its index among those before.
-func (s *step) name(before []byte) string {
+// name gives the field, with its index: that among those before, and in what is packed.
+func (s *step) name(before []byte, index int) string {
 	name := string(s.field.Name())
 	if !s.field.IsList() {
 		return name
 	}
-	n := 0
 	for len(before) > 0 {
-		num, _, size := protowire.ConsumeField(before)
+		num, typ, tagged := protowire.ConsumeTag(before)
+		if tagged < 0 {
+			break
+		}
+		size := protowire.ConsumeFieldValue(num, typ, before[tagged:])
 		if size < 0 {
 			break
 		}
 		if num == s.field.Number() {
-			n++
+			index += s.elements(typ, before[tagged:tagged+size])
 		}
-		before = before[size:]
+		before = before[tagged+size:]
 	}
-	return name + "[" + strconv.Itoa(n) + "]"
+	return name + "[" + strconv.Itoa(index) + "]"
+}
+
+// elements counts what is in one occurrence of a list.
+func (s *step) elements(typ protowire.Type, val []byte) (count int) {
+	if typ != protowire.BytesType || s.enc == lengthed {
+		return 1
+	}
+	packed, _ := protowire.ConsumeBytes(val)
+	for len(packed) > 0 {
+		_, n := s.enc.read(packed)
+		if n < 0 {
+			break
+		}
+		packed = packed[n:]
+		count++
+	}
+	return count
 }
 
 // copy appends one occurrence of a field.
@@ -278,7 +315,7 @@ func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) 
 	}
 	packed, _ := protowire.ConsumeBytes(val)
 	out, begin, room := open(out, c.number, len(packed))
-	for len(packed) > 0 {
+	for i := 0; len(packed) > 0; i++ {
 		bits, n := s.enc.read(packed)
 		if n < 0 {
 			return out, &malformedError{protowire.ParseError(n)}
@@ -286,7 +323,7 @@ func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) 
 		packed = packed[n:]
 		bits, err := c.convert(s, bits)
 		if err != nil {
-			return out, err
+			return out, &elementError{i, err}
 		}
 		out = to.write(out, bits)
 	}
@@ -317,6 +354,9 @@ func zero(enc encoding, val []byte) bool {
 // fill evaluates the expressions, and fills in enums that are not there.
 func (r *running) fill(dst []byte, in *update) ([]byte, error) {
 	for _, a := range r.plan.absent {
+		if a.parent >= 0 && !r.has(a.parent) {
+			continue
+		}
 		if !r.mark(a.bit) && in.covers(a.path) {
 			to := r.into(&dst, a.group)
 			*to = protowire.AppendVarint(protowire.AppendTag(*to, a.number, protowire.VarintType), a.value)
@@ -355,7 +395,8 @@ func (f *filler) blame(err error) error {
 	case errors.As(err, &deeper):
 		return below(err, f.first())
 	default:
-		return &fieldError{paths: f.paths, text: "this can't be used here; hold it against what the API says of the field", cause: err}
+		named := slices.DeleteFunc(slices.Clone(f.paths), func(path string) bool { return path == "" }) // the whole is no field
+		return &fieldError{paths: named, text: "this can't be used here; hold it against what the API says of the field", cause: err}
 	}
 }
 

@@ -3,6 +3,7 @@ package versions
 import (
 	"errors"
 	"fmt"
+	"strconv"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -41,6 +42,17 @@ func below(err error, field string) error {
 	}
 	return &told
 }
+
+// elementError is about one element of a packed list.
+type elementError struct {
+	index int
+	cause error
+}
+
+func (e *elementError) Error() string {
+	return "element " + strconv.Itoa(e.index) + ": " + e.cause.Error()
+}
+func (e *elementError) Unwrap() error { return e.cause }
 
 // unknownValue is an enum's number that the contract doesn't have.
 type unknownValue struct{ number protoreflect.EnumNumber }
