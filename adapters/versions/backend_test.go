@@ -108,6 +108,40 @@ func TestMaskOfEverything(t *testing.T) {
 	}
 }
 
+// "*" of an older version is what that version has: the rest of the resource stays as it is.
+func TestMaskOfAllThatIsKnown(t *testing.T) {
+	l := loadFile(t, "masks.txtar")
+	for _, test := range []struct{ op, request, want string }{
+		{"Update", `{"person": {"id": 7, "surname": "X"}}`, "name,address.street,work,same,others,inner.street"},
+		{"Update", `{"person": {"id": 7, "work": {"next": {}}}}`, "name,address.street,work.city,work.next.city,work.next.next,same,others,inner.street"},
+		{"Set", `{"id": 7}`, "id,name"}, // that it finds the resource no path says
+	} {
+		op := l.operation(t, "a.v1.S."+test.op)
+		b := wire(t, message(t, op.Input, test.request))
+		mask := op.Input.Fields().ByName("update_mask").Number()
+		b = protowire.AppendBytes(protowire.AppendTag(b, mask, protowire.BytesType), []byte("\x0a\x01*"))
+		l.replies = []*contract.Payload{contract.FromWire(l.versions.Translated(op).Output, nil)}
+		if _, err := l.call(t, op, contract.FromWire(op.Input, b)); err != nil {
+			t.Fatal(err)
+		}
+		m, err := l.asked.Request.Message()
+		if err != nil {
+			t.Fatal(err)
+		}
+		given, ok := m.Get(m.Descriptor().Fields().ByName("update_mask")).Message().Interface().(*dynamicpb.Message)
+		if !ok {
+			t.Fatal("the mask is no message")
+		}
+		var paths []string
+		for list, i := given.Get(given.Descriptor().Fields().ByName("paths")).List(), 0; i < list.Len(); i++ {
+			paths = append(paths, list.Get(i).String())
+		}
+		if got := strings.Join(paths, ","); got != test.want {
+			t.Errorf("%s %s: the mask is %s, want %s", test.op, test.request, got, test.want)
+		}
+	}
+}
+
 // Errors name the older version's fields, with their indices, and its own names of things.
 func TestErrorsAreTheOlderVersions(t *testing.T) {
 	updates, fields := loadFile(t, "updates.txtar"), loadFile(t, "fields.txtar")

@@ -177,10 +177,22 @@ func within(path, other string) bool {
 	return other == "" || path == other || strings.HasPrefix(path, other) && path[len(other)] == '.'
 }
 
-// outputOnly says that callers can't set a field (AIP-203). The option is looked for by its number: its type depends on
-// whose annotations.proto the contract brings.
-func outputOnly(fd protoreflect.FieldDescriptor) (found bool) {
-	const fieldBehavior, only = 1052, 3
+// outputOnly says that callers can't set a field (AIP-203).
+func outputOnly(fd protoreflect.FieldDescriptor) bool {
+	const only = 3
+	return behaves(fd, only)
+}
+
+// fixed says that callers can't change a field once it is there, or ever.
+func fixed(fd protoreflect.FieldDescriptor) bool {
+	const immutable, identifier = 5, 8
+	return outputOnly(fd) || behaves(fd, immutable) || behaves(fd, identifier)
+}
+
+// behaves says whether a field has a behavior. The option is looked for by its number: its type depends on whose
+// annotations.proto the contract brings.
+func behaves(fd protoreflect.FieldDescriptor, behavior protoreflect.EnumNumber) (found bool) {
+	const fieldBehavior = 1052
 	opts := fd.Options()
 	if opts == nil || !opts.ProtoReflect().IsValid() {
 		return false
@@ -191,7 +203,7 @@ func outputOnly(fd protoreflect.FieldDescriptor) (found bool) {
 		}
 		list := opts.ProtoReflect().Get(t.TypeDescriptor()).List()
 		for i := range list.Len() {
-			found = found || list.Get(i).Enum() == only
+			found = found || list.Get(i).Enum() == behavior
 		}
 		return false
 	})

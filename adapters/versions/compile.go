@@ -175,6 +175,11 @@ func (b *binder) pair(v *Versions, older, newer *contract.Operation, at fault.Po
 	var mask *maskPlan
 	if newMask != nil && older.Input.FullName() != newer.Input.FullName() {
 		mask = &maskPlan{field: oldMask, target: newMask, resource: t.resource, targetResource: t.newerResource}
+		for _, rule := range newer.Rules {
+			if tmpl, err := contract.ParseTemplate(rule.Template); err == nil { // Load has refused others
+				mask.keys = append(mask.keys, mask.ofResource(tmpl.Fields())...)
+			}
+		}
 	}
 	if key := (planKey{newer.Input.FullName(), older.Input.FullName(), true}); mask != nil && b.made[key] == nil {
 		b.masks[key] = mask

@@ -1,6 +1,7 @@
 package versions
 
 import (
+	"slices"
 	"strconv"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -40,7 +41,7 @@ func (f *filling) copy(target, source []protoreflect.FieldDescriptor, into int, 
 			f.plan.absent = append(f.plan.absent, absentEnum{s.bit, dotted(source), into, to.Number(), uint64(int64(zero)), parent}) //nolint:gosec // as enums are encoded
 		}
 	}
-	f.plan.links = append(f.plan.links, link{target: names(target), reads: [][]string{names(source)}, list: to.IsList() || to.IsMap(), sub: c.sub})
+	f.plan.links = append(f.plan.links, link{target: names(target), fixed: slices.ContainsFunc(target, fixed), reads: [][]string{names(source)}, list: to.IsList() || to.IsMap(), sub: c.sub})
 }
 
 // match decides how a field is copied, and says why it can't be.

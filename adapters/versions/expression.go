@@ -45,7 +45,7 @@ func (f *filling) expression(fd protoreflect.FieldDescriptor, rule *boundField, 
 		return
 	}
 	fill := &filler{expression: compiled, target: fd, group: into, reads: compiled.Reads(), subs: map[protoreflect.FullName]*plan{}}
-	l := link{target: names(rule.target), expression: true, list: fd.IsList() || fd.IsMap()}
+	l := link{target: names(rule.target), fixed: slices.ContainsFunc(rule.target, fixed), expression: true, list: fd.IsList() || fd.IsMap()}
 	for _, read := range fill.reads {
 		f.used = append(f.used, dotted(read))
 		fill.paths = append(fill.paths, dotted(read))

@@ -75,6 +75,7 @@ func (f *filling) level(target, source protoreflect.MessageDescriptor, path, sou
 		case explicit:
 			f.explicit(f.rule.fields[name], into)
 		case f.unset(name):
+			f.plan.partial = f.plan.partial || !outputOnly(fd)
 		case single(fd) && f.deeper(name):
 			f.nested(fd, namesake, here, sourcePath, into)
 		default:

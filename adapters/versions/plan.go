@@ -1,6 +1,8 @@
 package versions
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -22,6 +24,8 @@ type plan struct {
 	mask *maskPlan
 	// links say the same by names, for field masks and for the fields that errors name.
 	links []link
+	// partial says that the target has fields that callers may set, and that nothing of the source fills, here or below.
+	partial bool
 	// same says that the target's bytes are the source's.
 	same bool
 }
@@ -133,6 +137,8 @@ type link struct {
 	// reads are paths of the source: one for a copy, any number for an expression.
 	reads      [][]string
 	expression bool
+	// fixed says that callers can't change the target, which a mask of the whole then doesn't name.
+	fixed bool
 	// list says that the field is a list or a map: paths of masks end there.
 	list bool
 	// sub is how the field's message is made; nil where its fields have the same names on both sides.
@@ -150,6 +156,14 @@ func (b *binder) settle() {
 		for _, p := range b.plans {
 			if p.same && !p.sameBelow() {
 				p.same, changed = false, true
+			}
+		}
+	}
+	for changed := true; changed; {
+		changed = false
+		for _, p := range b.plans {
+			if !p.partial && slices.ContainsFunc(p.links, func(l link) bool { return l.sub != nil && !l.list && l.sub.partial }) {
+				p.partial, changed = true, true
 			}
 		}
 	}

@@ -7,6 +7,7 @@ import (
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 	"google.golang.org/protobuf/types/known/fieldmaskpb"
 
 	"banyan.dev/banyan/contract"
@@ -21,6 +22,8 @@ type maskPlan struct {
 	field, target protoreflect.FieldDescriptor
 	// resource and targetResource are the resources; nil for the requests themselves.
 	resource, targetResource protoreflect.FieldDescriptor
+	// keys are the target's paths that find what is changed.
+	keys []string
 }
 
 // update is what one request changes. It is nil in what is no update, and in what is replaced as a whole.
@@ -29,6 +32,8 @@ type update struct {
 	paths []string
 	// prefix is the path of the message that this is about, with a dot behind; "" for the request.
 	prefix string
+	// request is the whole of it.
+	request []byte
 }
 
 // below gives the update of a field's message.
@@ -36,7 +41,7 @@ func (u *update) below(fd protoreflect.FieldDescriptor) *update {
 	if u == nil {
 		return nil
 	}
-	return &update{u.paths, u.prefix + string(fd.Name()) + "."}
+	return &update{paths: u.paths, prefix: u.prefix + string(fd.Name()) + "."}
 }
 
 // covers says whether a field is changed. Without a mask that is so for what is set, which this field is not.
@@ -119,7 +124,7 @@ func findUpdate(input protoreflect.MessageDescriptor, rules []contract.Rule) (ma
 
 // read takes the mask out of a request.
 func (p *maskPlan) read(src []byte) (*update, error) {
-	u := &update{}
+	u := &update{request: src}
 	if p.field == nil {
 		return u, nil
 	}
@@ -160,35 +165,73 @@ func prefixOfResource(fd protoreflect.FieldDescriptor) string {
 
 // translate gives the target's paths of the mask.
 func (p *maskPlan) translate(u *update) ([]string, error) {
+	m := dynamicpb.NewMessage(p.request.source)
+	if p.request.partial {
+		if err := contract.Unmarshal(proto.UnmarshalOptions{}, u.request, m); err != nil {
+			return nil, &malformedError{err}
+		}
+	}
 	var out []string
-	prefix := prefixOfResource(p.targetResource)
 	for _, full := range u.paths {
-		own := strings.TrimPrefix(full, prefixOfResource(p.resource))
+		var found []string
 		if full == "" || p.resource != nil && full == string(p.resource.Name()) {
-			out = append(out, "*")
-			continue
-		}
-		path := strings.Split(full, ".")
-		if !exists(p.request.source, path) {
-			return nil, strangler.Invalid(string(p.field.Name()), "%q is no field of %s", own, p.subject())
-		}
-		found := p.request.forward(path)
-		kept := found[:0]
-		for _, to := range found {
-			if rest, ok := strings.CutPrefix(to, prefix); ok {
-				kept = append(kept, rest)
+			found = p.everything(m)
+		} else {
+			var err error
+			if found, err = p.named(full, m); err != nil {
+				return nil, err
 			}
 		}
-		if len(kept) == 0 {
-			return nil, strangler.Invalid(string(p.field.Name()), "%q can't be changed by this call; leave it out of the mask, and of the body where that is the mask", own)
-		}
-		for _, to := range kept {
+		for _, to := range found {
 			if !slices.Contains(out, to) {
 				out = append(out, to)
 			}
 		}
 	}
 	return out, nil
+}
+
+// named gives the target's paths of one path.
+func (p *maskPlan) named(full string, m protoreflect.Message) ([]string, error) {
+	own, path := strings.TrimPrefix(full, prefixOfResource(p.resource)), strings.Split(full, ".")
+	if !exists(p.request.source, path) {
+		return nil, strangler.Invalid(string(p.field.Name()), "%q is no field of %s", own, p.subject())
+	}
+	kept := p.ofResource(p.request.forward(path, m, 0))
+	if len(kept) == 0 {
+		return nil, strangler.Invalid(string(p.field.Name()), "%q can't be changed by this call; leave it out of the mask, and of the body where that is the mask", own)
+	}
+	return kept, nil
+}
+
+// everything gives the target's paths of a mask that names all of the resource: "*", or all that the source has, where the
+// target has more. What the older version doesn't know stays as it is.
+func (p *maskPlan) everything(m protoreflect.Message) []string {
+	if !p.request.partial {
+		return []string{"*"}
+	}
+	var path []string
+	if p.resource != nil {
+		path = []string{string(p.resource.Name())}
+	}
+	kept := p.ofResource(p.request.forward(path, m, 0))
+	kept = slices.DeleteFunc(kept, func(to string) bool {
+		return slices.Contains(p.keys, to) || p.targetResource == nil && to == string(p.target.Name())
+	})
+	if len(kept) == 0 {
+		return []string{"*"} // the resource is the same on both sides
+	}
+	return kept
+}
+
+// ofResource gives the paths within the target's resource, of those within its request.
+func (p *maskPlan) ofResource(found []string) (out []string) {
+	for _, to := range found {
+		if rest, ok := strings.CutPrefix(to, prefixOfResource(p.targetResource)); ok {
+			out = append(out, rest)
+		}
+	}
+	return out
 }
 
 // subject is what the mask's paths are about, for callers.
@@ -214,23 +257,28 @@ func exists(md protoreflect.MessageDescriptor, path []string) bool {
 	return true
 }
 
-// forward gives the target's paths that are made of a path of the source, or of what is below it.
-func (p *plan) forward(path []string) (out []string) {
+// forward gives the target's paths that are made of a path of the source, or of what is below it. m is the message of the
+// source, depth how many messages it is in.
+func (p *plan) forward(path []string, m protoreflect.Message, depth int) (out []string) {
 	for _, l := range p.links {
 		for _, read := range l.reads {
 			n := min(len(read), len(path))
-			if !slices.Equal(read[:n], path[:n]) {
+			if !slices.Equal(read[:n], path[:n]) || l.fixed && len(read) > len(path) {
 				continue
 			}
 			to := strings.Join(l.target, ".")
 			rest := path[n:]
 			switch {
+			case len(rest) == 0 && l.parted(m, depth):
+				for _, deeper := range l.sub.forward(nil, messageAt(m, read), depth+1) {
+					out = append(out, to+"."+deeper)
+				}
 			case len(rest) == 0 || l.expression || l.list:
 				out = append(out, to)
 			case l.sub == nil:
 				out = append(out, to+"."+strings.Join(rest, "."))
 			default:
-				for _, deeper := range l.sub.forward(rest) {
+				for _, deeper := range l.sub.forward(rest, messageAt(m, read), depth+1) {
 					out = append(out, to+"."+deeper)
 				}
 			}
@@ -238,4 +286,25 @@ func (p *plan) forward(path []string) (out []string) {
 		}
 	}
 	return out
+}
+
+// deepestPath is how many messages deep the paths of a mask are taken apart, so that they don't grow with the square of a
+// request that is nested deep.
+const deepestPath = 16
+
+// parted says whether a message that a mask names as a whole is named by its parts in the target, which has more of it
+// than the source: that stays as it is. A message that isn't there takes all of it along.
+func (l *link) parted(m protoreflect.Message, depth int) bool {
+	if l.sub == nil || l.expression || l.list || !l.sub.partial || depth == deepestPath {
+		return false
+	}
+	return messageAt(m, l.reads[0]).IsValid()
+}
+
+// messageAt gives the message at a path of single messages, which may be not there: then it isn't valid.
+func messageAt(m protoreflect.Message, path []string) protoreflect.Message {
+	for _, name := range path {
+		m = m.Get(m.Descriptor().Fields().ByName(protoreflect.Name(name))).Message()
+	}
+	return m
 }
