@@ -302,55 +302,6 @@ func closeAt(out []byte, begin, room int) []byte {
 	return out
 }
 
-// scalars converts one scalar, or a packed list of them.
-func (c *copyStep) scalars(out []byte, s *step, typ protowire.Type, val []byte) ([]byte, error) {
-	to := encodingOf(c.target.Kind())
-	if !s.list || typ != protowire.BytesType {
-		bits, _ := s.enc.read(val)
-		bits, err := c.convert(s, bits)
-		if err != nil || bits == 0 && !s.list && !c.target.HasPresence() {
-			return out, err
-		}
-		return to.write(protowire.AppendTag(out, c.number, to.wireType()), bits), nil
-	}
-	packed, _ := protowire.ConsumeBytes(val)
-	out, begin, room := open(out, c.number, len(packed))
-	for i := 0; len(packed) > 0; i++ {
-		bits, n := s.enc.read(packed)
-		if n < 0 {
-			return out, &malformedError{protowire.ParseError(n)}
-		}
-		packed = packed[n:]
-		bits, err := c.convert(s, bits)
-		if err != nil {
-			return out, &elementError{i, err}
-		}
-		out = to.write(out, bits)
-	}
-	return closeAt(out, begin, room), nil
-}
-
-func (c *copyStep) convert(s *step, bits uint64) (uint64, error) {
-	if c.how == number {
-		return widen(c.target.Kind(), s.field.Kind(), bits), nil
-	}
-	from := protoreflect.EnumNumber(int32(bits)) //nolint:gosec // what a decoder makes of more bits
-	to, known := c.enum.numbers[from]
-	if !known {
-		return 0, &unknownValue{from}
-	}
-	return uint64(int64(to)), nil //nolint:gosec // as enums are encoded
-}
-
-// zero says whether a value, with its length if it has one, is the zero of its kind.
-func zero(enc encoding, val []byte) bool {
-	if enc == lengthed {
-		return len(val) == 1 && val[0] == 0
-	}
-	bits, _ := enc.read(val)
-	return bits == 0
-}
-
 // fill evaluates the expressions, and fills in enums that are not there.
 func (r *running) fill(dst []byte, in *update) ([]byte, error) {
 	for _, a := range r.plan.absent {

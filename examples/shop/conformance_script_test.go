@@ -101,7 +101,9 @@ func (s *script) customer(t *testing.T) {
 func (s *script) updates(t *testing.T) {
 	created := ok[*shopv2.Customer](t)(s.customers2.CreateCustomer(s.ctx, &shopv2.CreateCustomerRequest{Customer: &shopv2.Customer{
 		Email: "u" + strings.ToLower(s.name) + "@example.org", GivenName: "A", FamilyName: "B", Phone: proto.String("1"), BirthDate: &date.Date{Year: 1990, Month: 1, Day: 2},
-		Group: shopv2.CustomerGroup_CUSTOMER_GROUP_RESELLER, Address: &shopv2.Address{Recipient: "A B", Street: "S 1", PostalCode: "1", City: "C", CountryCode: "DE"},
+		Group:          shopv2.CustomerGroup_CUSTOMER_GROUP_RESELLER,
+		Address:        &shopv2.Address{Recipient: "A B", Company: "AB", Street: "S 1", PostalCode: "1", City: "C", CountryCode: "DE"},
+		OtherAddresses: []*shopv2.Address{{Recipient: "R", City: "Bonn", CountryCode: "DE"}},
 	}}))
 	id := int32(created.GetId())
 	want := proto.CloneOf(created)
@@ -133,6 +135,18 @@ func (s *script) updates(t *testing.T) {
 	ok[*shopv1.Customer](t)(s.customers1.UpdateCustomer(s.ctx, &shopv1.UpdateCustomerRequest{Customer: &shopv1.Customer{Id: id, LastName: "Byron", Zip: "54290"}}))
 	want.FamilyName, want.Address.PostalCode = "Byron", "54290"
 	newer := ok[*shopv2.Customer](t)(s.customers2.GetCustomer(s.ctx, &shopv2.GetCustomerRequest{Id: created.GetId()}))
+	want.UpdateTime = newer.GetUpdateTime()
+	equal(t, newer, want)
+
+	if strings.Contains(t.Name(), "/REST") {
+		return // protojson, which its clients encode by here, refuses what follows
+	}
+	// All that shop.v1 knows is changed by "*", and nothing else.
+	all := ok[*shopv1.Customer](t)(s.customers1.GetCustomer(s.ctx, &shopv1.GetCustomerRequest{Id: id}))
+	all.LastName, all.City = "King", "London"
+	ok[*shopv1.Customer](t)(s.customers1.UpdateCustomer(s.ctx, &shopv1.UpdateCustomerRequest{Customer: all, UpdateMask: &fieldmaskpb.FieldMask{Paths: []string{"*"}}}))
+	want.FamilyName, want.Address.City = "King", "London"
+	newer = ok[*shopv2.Customer](t)(s.customers2.GetCustomer(s.ctx, &shopv2.GetCustomerRequest{Id: created.GetId()}))
 	want.UpdateTime = newer.GetUpdateTime()
 	equal(t, newer, want)
 }
