@@ -158,6 +158,8 @@ func TestErrorsAreTheOlderVersions(t *testing.T) {
 		{fields, "Put", strangler.Invalid("address", "no"), "InvalidArgument street: no [street]"},
 		{fields, "Put", strangler.Invalid("price.units", "no"), "InvalidArgument cents: no [cents]"},
 		{fields, "Put", strangler.Invalid("numbers[1]", "no"), "InvalidArgument numbers[1]: no [numbers[1]]"},
+		{fields, "Put", strangler.Invalid(`by_name["a.b"].piece_name`, "no"), `InvalidArgument by_name["a.b"].p: no [by_name["a.b"].p]`},
+		{fields, "Put", strangler.Invalid(`size_by[1]`, "no"), `InvalidArgument size_by[1]: no [size_by[1]]`},
 		{fields, "Put", strangler.Invalid("unheard.of", "no"), "InvalidArgument unheard.of: no [unheard.of]"},
 		{fields, "Put", strangler.Fail(codes.FailedPrecondition, "X", "address.city: has no name"), "FailedPrecondition city: has no name"},
 		{fields, "Put", strangler.Fail(codes.NotFound, "X", "there is none"), "NotFound there is none"},

@@ -9,7 +9,7 @@ import (
 type segment struct{ name, index string }
 
 func segments(path string) []segment {
-	parts := strings.Split(path, ".")
+	parts := split(path)
 	out := make([]segment, len(parts))
 	for i, part := range parts {
 		name, index, found := strings.Cut(part, "[")
@@ -19,6 +19,22 @@ func segments(path string) []segment {
 		out[i] = segment{name, index}
 	}
 	return out
+}
+
+// split takes a path apart at its dots, but for those in brackets: keys of maps may have them.
+func split(path string) (parts []string) {
+	depth, begin := 0, 0
+	for i, c := range []byte(path) {
+		switch {
+		case c == '[':
+			depth++
+		case c == ']':
+			depth--
+		case c == '.' && depth <= 0:
+			parts, begin = append(parts, path[begin:i]), i+1
+		}
+	}
+	return append(parts, path[begin:])
 }
 
 func join(path []segment) string {
@@ -66,7 +82,14 @@ func (p *plan) behind(l *link, index string, rest []segment) ([]segment, bool) {
 	if l.sub == nil || len(rest) == 0 {
 		return append(out, rest...), true
 	}
+	entry := l.sub.target.IsMapEntry()
+	if entry {
+		rest = append([]segment{{name: "value"}}, rest...)
+	}
 	deeper, ok := l.sub.backward(rest)
+	if ok && entry {
+		deeper = deeper[1:]
+	}
 	if !ok {
 		return out, true // as near as can be told
 	}

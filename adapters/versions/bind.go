@@ -75,6 +75,10 @@ func (b *binder) bindMessage(rule MessageRule) {
 	if target == nil || source == nil {
 		return
 	}
+	if first := b.ruleFor(target, source); first != nil {
+		b.faults.Add(rule.Pair.At, "keep one: it holds wherever that message is made of that one", "%s from %s has a rule already, at %s", rule.Pair.Target, rule.Pair.Source, first.Pair.At)
+		return
+	}
 	bound := &boundRule{MessageRule: rule, target: target, source: source, fields: map[string]*boundField{}}
 	for _, f := range rule.Fields {
 		path := b.path(target, f.Target)

@@ -1,6 +1,8 @@
 package versions
 
 import (
+	"slices"
+
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
@@ -185,10 +187,30 @@ func (b *binder) pair(v *Versions, older, newer *contract.Operation, at fault.Po
 		b.masks[key] = mask
 	}
 	t.request = b.planOrSame(older.Input, newer.Input, up)
+	b.keepsValidating(t, at)
 	t.reply = b.planOrSame(newer.Output, older.Output, use{op: older, at: at})
 	if t.resource != nil && t.newerResource != nil && t.resource.Message().FullName() != t.newerResource.Message().FullName() {
 		t.changed = b.made[planKey{t.newerResource.Message().FullName(), t.resource.Message().FullName(), true}]
 	}
+}
+
+// keepsValidating holds that what a caller only validates is not done: however the rule makes the request, the field by
+// which he says so has to arrive.
+func (b *binder) keepsValidating(t *translation, at fault.Pos) {
+	asks, arrives := t.older.ValidateOnly, t.newer.ValidateOnly
+	if asks == nil || t.request == nil || t.newer.Read {
+		return
+	}
+	if arrives != nil && slices.ContainsFunc(t.request.links, func(l link) bool {
+		return !l.expression && slices.Equal(l.target, []string{string(arrives.Name())}) && slices.Equal(l.reads[0], []string{string(asks.Name())})
+	}) {
+		return
+	}
+	if rule := b.ruleFor(t.newer.Input, t.older.Input); rule != nil {
+		at = rule.Pair.At
+	}
+	b.faults.Add(at, "let "+string(t.newer.Input.FullName())+" have validate_only, and make it of nothing but "+string(asks.Name()),
+		"%s can be asked to validate only, and %s would do it all the same", t.older.Name, t.newer.Name)
 }
 
 // planOrSame gives the plan from one message to another; nil when they are the same.

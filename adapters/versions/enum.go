@@ -146,6 +146,10 @@ func (b *binder) bindEnum(rule EnumRule) {
 	if target == nil || source == nil {
 		return
 	}
+	if first := b.enumRules[enumKey{target.FullName(), source.FullName()}]; first != nil {
+		b.faults.Add(rule.Pair.At, "keep one: it holds wherever that enum is made of that one", "%s from %s has a rule already, at %s", rule.Pair.Target, rule.Pair.Source, first.Pair.At)
+		return
+	}
 	bound := &boundEnum{EnumRule: rule, target: target, source: source, values: map[protoreflect.Name]protoreflect.EnumNumber{}}
 	for _, v := range rule.Values {
 		from, to := valueNamed(source, v.Source.Name), valueNamed(target, v.Target.Name)
