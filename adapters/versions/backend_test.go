@@ -71,6 +71,18 @@ func TestFieldsInPieces(t *testing.T) {
 	same(t, l.asked.Request, `{"human": {"id": 7, "givenNames": "A B", "address": {"street": "C"}}, "updateMask": "givenNames,address.street"}`)
 }
 
+// Of a number that has more bits than its field, decoders take the lower ones.
+func TestNumbersThatAreTooLong(t *testing.T) {
+	l := loadFile(t, "fields.txtar")
+	op := l.operation(t, "a.v1.S.Put")
+	l.replies = []*contract.Payload{contract.FromWire(l.versions.Translated(op).Output, nil)}
+	const upper = 1 << 40
+	if _, err := l.call(t, op, contract.FromWire(op.Input, protowire.AppendVarint(protowire.AppendTag(nil, 2, protowire.VarintType), upper|protowire.EncodeZigZag(-5)))); err != nil {
+		t.Fatal(err)
+	}
+	same(t, l.asked.Request, `{"wide": "-5"}`)
+}
+
 // A zero that an encoder writes, although its field can't be told from an unset one, is not there.
 func TestZerosThatAreNotThere(t *testing.T) {
 	l := loadFile(t, "fields.txtar")

@@ -235,6 +235,10 @@ func TestRoutesAreCompared(t *testing.T) {
 		{"another method", rpc("Get", `get: "/v1/a/{id}"`), rpc("Get", `post: "/v1/a/{id}"`), []string{"new/a.proto:5:1: GET /v1/a/{id}, which was a.v1.S.Get, is gone [HTTP_RULE_NO_DELETE]"}},
 		{"a wider path", rpc("Get", `get: "/v1/{id=a/*}"`), rpc("Get", `get: "/v1/{id=**}"`), nil},
 		{"a narrower path", rpc("Get", `get: "/v1/{id=**}"`), rpc("Get", `get: "/v1/{id=a/*}"`), []string{"new/a.proto:5:1: GET /v1/{id=**}, which was a.v1.S.Get, is gone [HTTP_RULE_NO_DELETE]"}},
+		{"a wider path that is narrower at its end", rpc("Get", `get: "/v1/{id=a/**}"`), rpc("Get", `get: "/v1/{id=a/*}"`), []string{"new/a.proto:5:1: GET /v1/{id=a/**}, which was a.v1.S.Get, is gone [HTTP_RULE_NO_DELETE]"}},
+		{"less of the same path", rpc("Get", `get: "/v1/{id=a/*}"`), rpc("Get", `get: "/v1/a/{id}"`), []string{"new/a.proto:5:1: GET /v1/a/{id} takes other parts of the path for id than /v1/{id=a/*} [HTTP_RULE_SAME_FIELDS]"}},
+		{"more of a wider path", rpc("Get", `get: "/v1/a/{id}"`), rpc("Get", `get: "/v1/{id=**}"`), []string{"new/a.proto:5:1: GET /v1/{id=**} takes other parts of the path for id than /v1/a/{id} [HTTP_RULE_SAME_FIELDS]"}},
+		{"fields that change places", rpc("Get", `get: "/v1/{id}/{b.id}"`), rpc("Get", `get: "/v1/{b.id}/{id}"`), []string{"new/a.proto:5:1: GET /v1/{b.id}/{id} takes other parts of the path for b.id, id than /v1/{id}/{b.id} [HTTP_RULE_SAME_FIELDS]"}},
 		{"another verb", rpc("Get", `get: "/v1/a/{id}:x"`), rpc("Get", `get: "/v1/a/{id}:y"`), []string{"new/a.proto:5:1: GET /v1/a/{id}:x, which was a.v1.S.Get, is gone [HTTP_RULE_NO_DELETE]"}},
 		{"the operation is gone", rpc("Get", `get: "/v1/a/{id}"`), "", []string{
 			"new/a.proto:3:3: the RPC a.v1.S.Get is gone [RPC_NO_DELETE]", "old/a.proto:5:1: GET /v1/a/{id}, which was a.v1.S.Get, is gone [HTTP_RULE_NO_DELETE]",

@@ -2,6 +2,7 @@ package breaking
 
 import (
 	"slices"
+	"strings"
 
 	"banyan.dev/banyan/contract"
 )
@@ -53,6 +54,8 @@ func (c *comparison) routes() {
 		}
 		if !slices.Equal(fields(was.path), fields(is.path)) {
 			changed("HTTP_RULE_SAME_FIELDS", "took %v from the path and takes %v", fields(was.path), fields(is.path))
+		} else if moved := moved(was.path, is.path); len(moved) > 0 {
+			changed("HTTP_RULE_SAME_FIELDS", "takes other parts of the path for %s than %s", strings.Join(moved, ", "), was.rule.Template)
 		}
 		if was.rule.Body != is.rule.Body {
 			changed("HTTP_RULE_SAME_BODY", "had the body %q and has %q", was.rule.Body, is.rule.Body)
@@ -96,6 +99,39 @@ func covers(wide, narrow contract.Template) bool {
 		}
 	}
 	return len(w) == len(n)
+}
+
+// span is which segments of a path a field has: from the first to the one behind the last, or to the end of the path.
+type span struct{ first, behind int }
+
+const toTheEnd = -1
+
+// spans gives them by field.
+func spans(t contract.Template) map[string]span {
+	out := map[string]span{}
+	at := 0
+	for i, s := range t.Segments {
+		size := max(1, len(s.Pattern))
+		if s.Field != "" {
+			out[s.Field] = span{at, at + size}
+			if i == len(t.Segments)-1 {
+				out[s.Field] = span{at, toTheEnd}
+			}
+		}
+		at += size
+	}
+	return out
+}
+
+// moved gives the fields that two paths, of which one takes what the other did, find in different places.
+func moved(was, is contract.Template) (out []string) {
+	before, after := spans(was), spans(is)
+	for _, field := range fields(was) {
+		if before[field] != after[field] {
+			out = append(out, field)
+		}
+	}
+	return out
 }
 
 // fields gives the fields that a path binds, in order of their names.

@@ -25,6 +25,8 @@ func TestReads(t *testing.T) {
 		{"has(source.source_context) ? 'a' : version == '' ? 'b' : name", "string", "source_context version name", "a b"},
 		{"source", "google.protobuf.Api", "-", ""},
 		{"methods.map(m, m.name).join(name)", "string", "methods name", ""},
+		{"methods.map(m, m.name + version)", "list(string)", "methods version", ""},
+		{"methods.exists(m, m.name == name) ? version : name", "string", "methods name version", ""},
 		{"methods[0].name", "string", "methods", ""},
 		{"[version, 'x']", "list(string)", "version", "x"},
 		{"{name: version}", "map(string, string)", "name version", ""},
