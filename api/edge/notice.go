@@ -13,6 +13,8 @@ type Notice struct {
 	Deprecated time.Time
 	// Sunset is from when on it may not be answered any more (RFC 8594); zero: nothing is said of that.
 	Sunset time.Time
+	// Refused says that it is not answered from Sunset on. No header tells that; documents do.
+	Refused bool
 	// Link is the address of a page for people that says what to do; "" for none.
 	Link string
 }

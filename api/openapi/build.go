@@ -174,6 +174,9 @@ func (b *builder) operation(op *contract.Operation, rule contract.Rule, index in
 	if b.opts.Unserved != nil && b.opts.Unserved(op) {
 		out.Description = paragraphs(out.Description, "It is not served here: it answers 501.")
 	}
+	if b.end.Refused {
+		out.Description = paragraphs(out.Description, "From "+b.end.Sunset.UTC().Format(time.RFC3339)+" on it answers 410.")
+	}
 	out.Parameters = append(b.schemas.pathParameters(op, r, at.names), b.schemas.queryParameters(op, rule, tmpl.Fields())...)
 	if b.keeps(op) {
 		b.kept = true

@@ -65,9 +65,11 @@ func LoadContract(ctx context.Context, at string, lookup config.Lookup) (*Contra
 
 // tell takes what a config tells clients. Whether a write's tables keep keys only a database knows.
 func (c *Contract) tell(cfg *config.Config) {
-	bound, found := bindPolicy(cfg, c.Contract)
-	c.faults = found
-	c.opts = describe(cfg, bound)
+	older, wrong := bindVersions(cfg, c.Contract)
+	bound, found := bindPolicy(cfg, c.Contract, older)
+	wrong.Append(found)
+	c.faults = wrong
+	c.opts = describe(cfg, bound, older)
 	c.opts.Unserved = func(op *contract.Operation) bool {
 		for _, pattern := range cfg.Contract.Unserved {
 			if ok, err := path.Match(pattern, string(op.Name)); ok && err == nil {

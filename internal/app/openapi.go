@@ -3,6 +3,7 @@ package app
 import (
 	"slices"
 
+	"banyan.dev/banyan/adapters/versions"
 	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/api/openapi"
 	"banyan.dev/banyan/contract"
@@ -11,12 +12,12 @@ import (
 )
 
 // describe gives what documents tell of a config, but for which operations are served and keep keys.
-func describe(cfg *config.Config, p policy) openapi.Options {
+func describe(cfg *config.Config, p policy, older *versions.Versions) openapi.Options {
 	out := openapi.Options{
 		KeysKept: cfg.Idempotency.Keep,
 		Notice: func(v *contract.Version) edge.Notice {
 			n := cfg.Versions[string(v.Package)]
-			return edge.Notice{Deprecated: n.Deprecated.Time, Sunset: n.Sunset.Time, Link: n.Link}
+			return noticeOf(&n)
 		},
 	}
 	if cfg.Auth.Off {
@@ -27,8 +28,10 @@ func describe(cfg *config.Config, p policy) openapi.Options {
 		Public: func(op *contract.Operation) bool { return p.public[op] },
 		Rules: func(op *contract.Operation) []openapi.Rule {
 			var rules []openapi.Rule
-			for _, r := range p.rules[op] {
-				rules = append(rules, openapi.Rule{Name: r.Name, Scopes: slices.Clone(r.Scopes), Conditional: r.When != nil})
+			for ; op != nil; op = older.Translated(op) { // all that answer have to let a caller in
+				for _, r := range p.rules[op] {
+					rules = append(rules, openapi.Rule{Name: r.Name, Scopes: slices.Clone(r.Scopes), Conditional: r.When != nil})
+				}
 			}
 			return rules
 		},
@@ -38,10 +41,11 @@ func describe(cfg *config.Config, p policy) openapi.Options {
 
 // describeServed gives what this process's documents tell beside the contract.
 func (a *App) describeServed() openapi.Options {
-	out := describe(a.project.Config, a.project.policy)
-	out.Unserved = func(op *contract.Operation) bool { return !a.project.Program.Serves(a.project.answering(op).Name) }
+	out := describe(a.project.Config, a.project.policy, a.project.versions)
+	out.Unserved = func(op *contract.Operation) bool { return !a.project.serves(op) }
 	out.Keys = func(op *contract.Operation) bool {
-		return !out.Unserved(op) && a.refusesKeys(&strangler.Call{Operation: a.project.answering(op)}) == ""
+		newest := a.project.answering(op)
+		return !newest.Read && !out.Unserved(op) && a.refusesKeys(&strangler.Call{Operation: newest}) == ""
 	}
 	return out
 }

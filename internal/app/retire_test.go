@@ -145,6 +145,9 @@ func TestAVersionThatIsGone(t *testing.T) {
 	if code, _, err := n.rest(t.Context(), "GET", "/v1/notes:watch", ""); err != nil || code != http.StatusGone {
 		t.Errorf("a stream: %d %v", code, err)
 	}
+	if _, document, err := n.rest(t.Context(), "GET", "/openapi/notes.v1.json", ""); err != nil || !strings.Contains(document, "From 2026-11-01T00:00:00Z on it answers 410.") {
+		t.Errorf("the document does not say it: %v", err)
+	}
 	_, err = n.grpc(t.Context(), "GetNote", `{"id": 1}`)
 	if status.Code(err) != codes.Unimplemented || canonical(t, grpcProblem(t, err)) != canonical(t, problem(t, body)) {
 		t.Errorf("gRPC: %v", err)

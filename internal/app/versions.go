@@ -38,10 +38,7 @@ func bindVersions(cfg *config.Config, c *contract.Contract) (*versions.Versions,
 
 // serves says whether an operation is answered: by SQL of its own, or as a translation of one that is.
 func (p *Project) serves(op *contract.Operation) bool {
-	for op != nil && !p.Program.Serves(op.Name) {
-		op = p.versions.Translated(op)
-	}
-	return op != nil
+	return p.Program.Serves(p.answering(op).Name)
 }
 
 // definition gives one version as the config has it.
@@ -106,8 +103,12 @@ func definition(cfg *config.Config, name string, faults *fault.List) versions.De
 func notice(cfg *config.Config) func(*contract.Operation) edge.Notice {
 	return func(op *contract.Operation) edge.Notice {
 		v := cfg.Versions[string(op.Descriptor.ParentFile().Package())]
-		return edge.Notice{Deprecated: v.Deprecated.Time, Sunset: v.Sunset.Time, Link: v.Link}
+		return noticeOf(&v)
 	}
+}
+
+func noticeOf(v *config.Version) edge.Notice {
+	return edge.Notice{Deprecated: v.Deprecated.Time, Sunset: v.Sunset.Time, Link: v.Link, Refused: v.AfterSunset == config.RefuseAfterSunset}
 }
 
 // pairOf reads "TARGET from SOURCE".
