@@ -9,8 +9,22 @@ import (
 // back is the fence of a way back: all keys are legacy's since an epoch.
 func (s *service) back(t testing.TB, epoch uint64) {
 	t.Helper()
-	if a, err := s.store.fence(t.Context(), "things", protocol.Fence{ID: "back", Capability: "things", Epoch: epoch, Back: true}); err != nil || a.Error != "" {
-		t.Fatalf("the fence gives %+v, %v", a, err)
+	s.partlyBack(t, epoch, 0, protocol.Partitions)
+}
+
+// partlyBack is back in some partitions, each of them twice.
+func (s *service) partlyBack(t testing.TB, epoch uint64, from, to int) {
+	t.Helper()
+	for range 2 {
+		for p := from; p < to; p += 16 {
+			var copies []protocol.Fence
+			for p := p; p < min(p+16, to); p++ {
+				copies = append(copies, protocol.Fence{ID: "back", Capability: "things", Epoch: epoch, Back: true, Partition: p})
+			}
+			if a, err := s.store.fence(t.Context(), "things", copies...); err != nil || a.Error != "" || len(a.Partitions) != len(copies) {
+				t.Fatalf("the fence gives %+v, %v", a, err)
+			}
+		}
 	}
 }
 
@@ -100,5 +114,33 @@ func TestAWayBackIsOfOneCapability(t *testing.T) {
 	}
 	if s.body(t, "a") != "live" || s.parkedKeys(t) != 1 {
 		t.Errorf("a has %q", s.body(t, "a"))
+	}
+}
+
+// A foreign change from when the key was live may still be on its way in a partition that the fence has not reached.
+func TestAWayBackCountsOnceItIsKnownInAllPartitions(t *testing.T) {
+	s := newService(t, file(t), StoreOptions{})
+	r := s.runner(t)
+	s.write(t, "1", 5, "ca", "a", "live")
+	s.partlyBack(t, 7, 0, protocol.Partitions-1)
+	if err := r.one(t.Context(), event(1, protocol.OriginForeign, "ca", "a", "from before")); err != nil {
+		t.Fatal(err)
+	}
+	if s.body(t, "a") != "live" || s.parkedKeys(t) != 1 {
+		t.Errorf("a has %q, %d keys are parked", s.body(t, "a"), s.parkedKeys(t))
+	}
+	if err := s.store.DiscardParked(t.Context(), "ca"); err != nil {
+		t.Fatal(err)
+	}
+	s.partlyBack(t, 7, protocol.Partitions-1, protocol.Partitions)
+	if err := r.one(t.Context(), event(2, protocol.OriginForeign, "ca", "a", "theirs")); err != nil {
+		t.Fatal(err)
+	}
+	if s.body(t, "a") != "theirs" {
+		t.Errorf("a has %q", s.body(t, "a"))
+	}
+	var left int
+	if err := s.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM banyan_back WHERE epoch < 7").Scan(&left); err != nil || left != 0 {
+		t.Errorf("%d are left: %v", left, err)
 	}
 }

@@ -16,45 +16,85 @@ import (
 // headerType is CloudEvents' type in its AMQP binding.
 const headerType = "cloudEvents:type"
 
-// deliver does what messages ask for, in their order, and acknowledges each once that is committed.
-func (r *runner) deliver(ctx context.Context, channel *amqp.Channel, batch []amqp.Delivery) error {
-	var events []protocol.EntityEvent
-	var last uint64 // delivery tag of the last of events
-	settle := func() error {
-		if len(events) == 0 {
-			return nil
-		}
-		if err := r.events(ctx, events); err != nil {
-			return err
-		}
-		events = nil
-		return acknowledge(channel, last)
-	}
+// deliver does what messages of a queue ask for, in their order, and acknowledges each once that is committed.
+func (r *runner) deliver(ctx context.Context, channel *amqp.Channel, queue string, batch []amqp.Delivery) error {
+	d := &delivering{runner: r, channel: channel, queue: queue}
 	for _, m := range batch {
 		kind, _ := m.Headers[headerType].(string)
+		var err error
 		switch kind {
 		case protocol.TypeEntity:
-			e, err := readEvent(m.Body)
-			if err != nil {
-				return r.holdBehind(ctx, settle, channel, m, err)
-			}
-			events, last = append(events, e), m.DeliveryTag
+			err = d.entity(ctx, m)
 		case protocol.TypeFence:
-			if err := settle(); err != nil {
-				return err
-			}
-			f, err := readFence(m.Body)
-			if err != nil {
-				return r.hold(ctx, channel, m, err)
-			}
-			if err := r.answer(ctx, channel, m, f); err != nil {
-				return err
+			err = d.fence(ctx, m)
+		case typeMoved:
+			if err = d.settle(ctx); err == nil {
+				err = r.finish(channel, queue)
 			}
 		default:
-			return r.holdBehind(ctx, settle, channel, m, fmt.Errorf("%w: type %q", errMalformed, kind))
+			err = d.hold(ctx, m, fmt.Errorf("%w: type %q", errMalformed, kind))
+		}
+		if err != nil {
+			return err
 		}
 	}
-	return settle()
+	return d.settle(ctx)
+}
+
+// delivering collects messages that can be done together: events, or copies of one fence.
+type delivering struct {
+	*runner
+	channel *amqp.Channel
+	queue   string
+	events  []protocol.EntityEvent
+	fences  []protocol.Fence
+	last    amqp.Delivery // of them
+}
+
+func (d *delivering) entity(ctx context.Context, m amqp.Delivery) error {
+	e, err := readEvent(m.Body)
+	if err != nil {
+		return d.hold(ctx, m, err)
+	}
+	if len(d.fences) > 0 {
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
+	}
+	d.events, d.last = append(d.events, e), m
+	return nil
+}
+
+func (d *delivering) fence(ctx context.Context, m amqp.Delivery) error {
+	f, err := readFence(m.Body)
+	if err != nil {
+		return d.hold(ctx, m, err)
+	}
+	if len(d.events) > 0 || len(d.fences) > 0 && (d.fences[0].ID != f.ID || d.last.ReplyTo != m.ReplyTo) {
+		if err := d.settle(ctx); err != nil {
+			return err
+		}
+	}
+	d.fences, d.last = append(d.fences, f), m
+	return nil
+}
+
+// settle does what was collected.
+func (d *delivering) settle(ctx context.Context) error {
+	var err error
+	switch {
+	case len(d.events) > 0:
+		err = d.take(ctx, d.events)
+	case len(d.fences) > 0:
+		err = d.answer(ctx, d.channel, d.last, d.fences)
+	default:
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	d.events, d.fences = nil, nil
+	return acknowledge(d.channel, d.last.DeliveryTag)
 }
 
 // acknowledge says that all up to a message are done.
@@ -65,26 +105,21 @@ func acknowledge(channel *amqp.Channel, tag uint64) error {
 	return nil
 }
 
-// holdBehind settles what came before, and holds a message.
-func (r *runner) holdBehind(ctx context.Context, settle func() error, channel *amqp.Channel, m amqp.Delivery, why error) error {
-	if err := settle(); err != nil {
-		return err
-	}
-	return r.hold(ctx, channel, m, why)
-}
-
 // remind is how often a message that holds everything up is named again.
 const remind = 30 * time.Second
 
 // hold keeps a message that nobody can read, and all behind it, until a build that can takes over: passing over it would lose
 // a change of nobody knows which entity.
-func (r *runner) hold(ctx context.Context, channel *amqp.Channel, m amqp.Delivery, why error) error {
-	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
+func (d *delivering) hold(ctx context.Context, m amqp.Delivery, why error) error {
+	if err := d.settle(ctx); err != nil {
+		return err
+	}
+	closed := d.channel.NotifyClose(make(chan *amqp.Error, 1))
 	tick := time.NewTicker(remind)
 	defer tick.Stop()
 	for {
-		r.Logger.Error("a message can't be read, and all behind it waits: start a build that knows it, or stop all of them, consume the one message by hand, and announce what it may have been about",
-			"error", why, "id", m.Headers["cloudEvents:id"], "queue", queue(r.Service))
+		d.Logger.Error("a message can't be read, and all behind it waits: start a build that knows it, or stop all of them, consume the one message by hand, and announce what it may have been about",
+			"error", why, "id", m.Headers["cloudEvents:id"], "queue", d.queue)
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -98,8 +133,8 @@ func (r *runner) hold(ctx context.Context, channel *amqp.Channel, m amqp.Deliver
 	}
 }
 
-// events does what events ask for, in one transaction, or in one for each where that fails.
-func (r *runner) events(ctx context.Context, events []protocol.EntityEvent) error {
+// take does what events ask for, in one transaction, or in one for each where that fails.
+func (r *runner) take(ctx context.Context, events []protocol.EntityEvent) error {
 	if len(events) > 1 {
 		effects := make([]effect, len(events))
 		err := r.Store.within(ctx, func(tx *sql.Tx) (err error) {
@@ -187,9 +222,10 @@ func (r *runner) tell(ctx context.Context, e protocol.EntityEvent, done effect) 
 // confirmWithin bounds how long an answer may take to be safe.
 const confirmWithin = 10 * time.Second
 
-// answer does what a fence asks for, answers it, and acknowledges it once the answer is with the broker.
-func (r *runner) answer(ctx context.Context, channel *amqp.Channel, m amqp.Delivery, f protocol.Fence) error {
-	a, err := r.Store.fence(ctx, r.Service, f)
+// answer does what copies of a fence ask for, and answers them once.
+func (r *runner) answer(ctx context.Context, channel *amqp.Channel, m amqp.Delivery, copies []protocol.Fence) error {
+	f := copies[0]
+	a, err := r.Store.fence(ctx, r.Service, copies...)
 	if err != nil {
 		return err
 	}
@@ -198,8 +234,8 @@ func (r *runner) answer(ctx context.Context, channel *amqp.Channel, m amqp.Deliv
 			return err
 		}
 	}
-	r.Logger.Debug("answered a fence", "fence", f.ID, "capability", f.Capability, "epoch", f.Epoch, "parked", len(a.Parked), "error", a.Error)
-	return acknowledge(channel, m.DeliveryTag)
+	r.Logger.Debug("answered a fence", "fence", f.ID, "capability", f.Capability, "epoch", f.Epoch, "partitions", len(a.Partitions), "parked", len(a.Parked), "error", a.Error)
+	return nil
 }
 
 // publish sends an answer to whoever asked. Where nobody waits any more, the broker drops it; who still wants to know asks

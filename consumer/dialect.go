@@ -25,10 +25,16 @@ type statements struct {
 	heard, putHeard                                           string
 	anyParked, keyParked, entityParked, firstParked           string
 	park, supersede, unpark, countKey, parkedKeys, listParked string
+
+	putBack, countBack, dropBack string
+
+	queues, growQueues string
+	// Members are seen by the database's clock, in milliseconds.
+	putMember, members, dropMember, sweepMembers string
 }
 
 // schemaVersion is that of the tables after all upgrades.
-const schemaVersion = 4
+const schemaVersion = 5
 
 // sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
 // meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
@@ -59,6 +65,12 @@ func sqlite() statements {
 		}, {
 			`ALTER TABLE banyan_entities ADD COLUMN local_by TEXT NOT NULL DEFAULT ''`,
 			`UPDATE banyan_schema SET version = 4`,
+		}, {
+			`CREATE TABLE banyan_queues (service TEXT NOT NULL PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID`,
+			`CREATE TABLE banyan_members (service TEXT NOT NULL, id TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (service, id)) WITHOUT ROWID`,
+			`CREATE TABLE banyan_back (capability TEXT NOT NULL, epoch INTEGER NOT NULL, fence TEXT NOT NULL, "partition" INTEGER NOT NULL,
+				PRIMARY KEY (capability, epoch, fence, "partition")) WITHOUT ROWID`,
+			`UPDATE banyan_schema SET version = 5`,
 		}},
 		lock:   `UPDATE banyan_schema SET turn = turn + 1`,
 		broken: sqliteConstraint, failing: sqliteFailing,
@@ -93,8 +105,24 @@ func sqlite() statements {
 		countKey:     `SELECT COUNT(*) FROM banyan_parked WHERE "key" = ?`,
 		parkedKeys:   `SELECT DISTINCT "key" FROM banyan_parked WHERE "key" > ? ORDER BY "key" LIMIT ?`,
 		listParked:   `SELECT seq, "key", event, reason, at FROM banyan_parked WHERE seq > ? ORDER BY seq LIMIT ?`,
+
+		putBack:   `INSERT INTO banyan_back (capability, epoch, fence, "partition") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
+		countBack: `SELECT COUNT(*) FROM banyan_back WHERE capability = ? AND epoch = ? AND fence = ?`,
+		dropBack:  `DELETE FROM banyan_back WHERE capability = ? AND epoch <= ?`,
+
+		queues: `SELECT n FROM banyan_queues WHERE service = ?`,
+		growQueues: `INSERT INTO banyan_queues (service, n) VALUES (?, ?)
+			ON CONFLICT (service) DO UPDATE SET n = MAX(n, excluded.n)`,
+		putMember: `INSERT INTO banyan_members (service, id, seen) VALUES (?, ?, ` + sqliteNow + `)
+			ON CONFLICT (service, id) DO UPDATE SET seen = excluded.seen`,
+		members:      `SELECT id FROM banyan_members WHERE service = ? AND seen > ` + sqliteNow + ` - ? ORDER BY id`,
+		dropMember:   `DELETE FROM banyan_members WHERE service = ? AND id = ?`,
+		sweepMembers: `DELETE FROM banyan_members WHERE service = ? AND seen < ` + sqliteNow + ` - ?`,
 	}
 }
+
+// sqliteNow is the time in milliseconds since 1970, in every version of SQLite.
+const sqliteNow = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`
 
 // sqliteCode gives the number of SQLite's Result and Error Codes that a driver's error has, without what extends it.
 func sqliteCode(err error) (code int, ok bool) {

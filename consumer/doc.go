@@ -18,6 +18,8 @@
 //     not even when it comes from the log of another server, with a greater version.
 //   - An event that can't be applied is tried again in place, then parked with all later events of its key; those of other keys
 //     go on. Nothing is put back into the queue, because that would reorder it.
+//   - Its queues are shared evenly among its processes. None of that, nor more queues (Options.Queues), lets a fence overtake
+//     what was sent before it.
 //   - A foreign change of an entity that the service has written itself is a conflict. It is parked, not applied. Once Banyan
 //     tells that all keys are legacy's again, what was written before is the service's own no longer.
 //   - A fence is answered once all before it is committed. A write of an older epoch is refused from then on, in the write's

@@ -17,15 +17,19 @@ func readFence(body []byte) (protocol.Fence, error) {
 	if err := json.Unmarshal(body, &f); err != nil {
 		return f, fmt.Errorf("%w: %w", errMalformed, err)
 	}
-	if f.ID == "" || f.Epoch > math.MaxInt64 {
-		return f, fmt.Errorf("%w: fence: an id is missing, or the epoch is too large", errMalformed)
+	if f.ID == "" || f.Epoch > math.MaxInt64 || f.Partition < 0 || f.Partition >= protocol.Partitions {
+		return f, fmt.Errorf("%w: fence: an id is missing, the epoch is too large, or there is no such partition", errMalformed)
 	}
 	return f, nil
 }
 
-// fence raises the capability's epoch and gives the answer, as it is true at that moment. It may be repeated.
-func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (answer protocol.Answer, err error) {
+// fence does what copies of one fence ask for: it raises the capability's epoch, and gives the answer, as it is true at that moment. It may be repeated.
+func (s *Store) fence(ctx context.Context, service string, copies ...protocol.Fence) (answer protocol.Answer, err error) {
+	f := copies[0]
 	answer = protocol.Answer{Fence: f.ID, Service: service}
+	for _, c := range copies {
+		answer.Partitions = append(answer.Partitions, c.Partition)
+	}
 	if f.Service != "" && f.Service != service {
 		answer.Error = fmt.Sprintf("this is service %q and the fence is for %q: look where the queue is bound", service, f.Service)
 		return answer, nil
@@ -44,9 +48,7 @@ func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (an
 			}
 		}
 		if f.Back {
-			// Of an entity with parked events they have to be settled first: applied now, a conflict would undo what the service
-			// wrote later, since the write-back behind it only keeps a version.
-			if _, err := tx.ExecContext(ctx, s.ask.unmarkLocal, f.Capability, int64(f.Epoch)); err != nil { //nolint:gosec // readFence has looked
+			if err := s.back(ctx, tx, copies); err != nil {
 				return err
 			}
 		}
@@ -74,6 +76,29 @@ func (s *Store) fence(ctx context.Context, service string, f protocol.Fence) (an
 		return protocol.Answer{}, fmt.Errorf("fence %s: %w", f.ID, err)
 	}
 	return answer, nil
+}
+
+// back forgets what the service has written itself, once the fence has come in all partitions: before that, a foreign change
+// from when the keys were live could still be on its way in another one, and what the service wrote after it would be undone.
+func (s *Store) back(ctx context.Context, tx *sql.Tx, copies []protocol.Fence) error {
+	f := copies[0]
+	epoch := int64(f.Epoch) //nolint:gosec // readFence has looked
+	for _, c := range copies {
+		if _, err := tx.ExecContext(ctx, s.ask.putBack, f.Capability, epoch, f.ID, c.Partition); err != nil {
+			return err
+		}
+	}
+	var n int
+	if err := tx.QueryRowContext(ctx, s.ask.countBack, f.Capability, epoch, f.ID).Scan(&n); err != nil || n < protocol.Partitions {
+		return err
+	}
+	// Of an entity with parked events they have to be settled first: applied now, a conflict would undo what the service wrote
+	// later, since the write-back behind it only keeps a version.
+	if _, err := tx.ExecContext(ctx, s.ask.unmarkLocal, f.Capability, epoch); err != nil {
+		return err
+	}
+	_, err := tx.ExecContext(ctx, s.ask.dropBack, f.Capability, epoch)
+	return err
 }
 
 // asked gives the ids of the entities of those of some writes that are known. They are kept as long again: the answer may be

@@ -212,7 +212,7 @@ func newBroker(t testing.TB, url string) *broker {
 	return b
 }
 
-// bound waits until the service's queue is bound, so that nothing that is sent is lost.
+// bound waits until the service's queues are bound, the last partition last, so that nothing that is sent is lost.
 func (b *broker) bound(t testing.TB) {
 	t.Helper()
 	eventually(t, func() error {
@@ -225,7 +225,7 @@ func (b *broker) bound(t testing.TB) {
 		if err := c.Confirm(false); err != nil {
 			return err
 		}
-		d, err := c.PublishWithDeferredConfirm("banyan.service.things", protocol.RoutingKey(0), true, false, message(protocol.TypeFence, protocol.Fence{ID: "bound"}))
+		d, err := c.PublishWithDeferredConfirm("banyan.service.things", protocol.RoutingKey(protocol.Partitions-1), true, false, message(protocol.TypeFence, protocol.Fence{ID: "bound"}))
 		if err != nil {
 			return err
 		}

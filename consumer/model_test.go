@@ -117,7 +117,7 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 				}
 				sent = append(sent, e)
 				m.take(e)
-				if err := r.events(t.Context(), []protocol.EntityEvent{e}); err != nil {
+				if err := r.take(t.Context(), []protocol.EntityEvent{e}); err != nil {
 					rt.Fatal(err)
 				}
 			case "batch", "again":
@@ -128,7 +128,7 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 				for _, e := range again {
 					m.take(e)
 				}
-				if err := r.events(t.Context(), again); err != nil {
+				if err := r.take(t.Context(), again); err != nil {
 					rt.Fatal(err)
 				}
 			case "failover": // what was sent last comes again from another log
@@ -140,7 +140,7 @@ func TestRulesAreThoseOfTheModel(t *testing.T) {
 				for i := from; i < len(sent); i++ {
 					sent[i] = elsewhere(sent[i], epoch)
 					m.take(sent[i])
-					if err := r.events(t.Context(), sent[i:i+1]); err != nil {
+					if err := r.take(t.Context(), sent[i:i+1]); err != nil {
 						rt.Fatal(err)
 					}
 				}

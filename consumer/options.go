@@ -3,8 +3,12 @@ package consumer
 import (
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"log/slog"
+	"slices"
 	"time"
+
+	"banyan.dev/banyan/protocol"
 )
 
 // Options say what Run consumes, and how. URL, Service, Store and Apply are needed.
@@ -23,7 +27,13 @@ type Options struct {
 	// Name is what the broker's tools show the connection as; empty is the service's name.
 	Name string
 
-	// Prefetch is how many messages wait here at most, 200 by default; Batch is how many events share a transaction at most,
+	// Queues is how many queues share the 64 partitions: 1 (the default), 2, 4, 8, 16, 32 or 64. Each is taken by one process at
+	// a time, and each process takes as many of them as any other; so it bounds how many can work at once. All processes of a
+	// service have the same number, which is kept in the Store: a greater one holds from then on for all, a smaller one is
+	// passed over.
+	Queues int
+
+	// Prefetch is how many messages of each queue wait here at most, 200 by default; Batch is how many events share a transaction at most,
 	// 50 by default.
 	Prefetch, Batch int
 	// Attempts is how often an event is tried before it is parked, 5 by default, with a pause between that grows from Pause,
@@ -43,6 +53,10 @@ func (o Options) withDefaults() (Options, error) {
 	}
 	if o.Store == nil || o.Apply == nil {
 		wrong = errors.Join(wrong, errors.New("consumer: Options.Store or Options.Apply is missing"))
+	}
+	o.Queues = orDefault(o.Queues, 1)
+	if !slices.Contains(protocol.QueueLayouts(), o.Queues) {
+		wrong = errors.Join(wrong, fmt.Errorf("consumer: Options.Queues is %d: it is one of %v", o.Queues, protocol.QueueLayouts()))
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()

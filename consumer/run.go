@@ -2,21 +2,30 @@ package consumer
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/google/uuid"
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"banyan.dev/banyan/protocol"
 )
 
 // runner is a Run.
-type runner struct{ Options }
+type runner struct {
+	Options
+	id      string                   // this process's, among those that share the queues
+	members atomic.Pointer[[]string] // all of them, in the same order everywhere; nil before they are known
+}
 
-// Run consumes a service's queue until ctx ends, and gives nil then; other errors are of the options. It declares what is
-// missing, and connects again for ever. Any number of processes may run it for one service: one of them gets the messages,
-// and when it ends the next does. They must share the Store's database.
+// Run consumes a service's queues until ctx ends, and gives nil then; other errors are of the options. It declares what is
+// missing, and connects again for ever. Any number of processes may run it for one service: each queue's messages go to one
+// of them, and when it ends the next one gets them; the queues are shared evenly. They must share the Store's database.
 //
 // When it starts it tries parked events once more: what could not be applied may be so by a newer build.
 func Run(ctx context.Context, options Options) error {
@@ -24,26 +33,72 @@ func Run(ctx context.Context, options Options) error {
 	if err != nil {
 		return err
 	}
-	r := &runner{options}
+	r := &runner{Options: options, id: uuid.NewString()}
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { r.sweep(ctx) })
+	beside.Go(func() { r.join(ctx) })
 	r.retryAll(ctx)
+	r.again(ctx, func() error {
+		n, err := r.arrange(ctx)
+		if err != nil {
+			return err
+		}
+		return r.all(ctx, n)
+	})
+	return nil
+}
+
+// all consumes all queues until ctx ends, or their number is another.
+func (r *runner) all(ctx context.Context, n int) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	for i := range n {
+		running.Go(func() {
+			r.again(ctx, func() error {
+				err := r.session(ctx, queue{n, i}, true)
+				if errors.Is(err, errMoved) {
+					cancel(err)
+				}
+				return err
+			})
+		})
+	}
+	running.Wait()
+	return context.Cause(ctx)
+}
+
+// again does something until ctx ends, with pauses that grow while it fails.
+func (r *runner) again(ctx context.Context, do func() error) {
 	for failures := 0; ctx.Err() == nil; failures++ {
 		began := time.Now()
-		err := r.session(ctx)
+		err := do()
 		if ctx.Err() != nil {
-			break
+			return
 		}
 		if time.Since(began) > longestPause {
 			failures = 0
 		}
-		wait := pause(r.Pause, failures)
-		r.Logger.Warn("consuming was interrupted; it begins again", "error", err, "in", wait)
-		rest(ctx, wait)
+		switch {
+		case errors.Is(err, errMoved):
+			failures = -1
+		case errors.Is(err, errYield):
+			failures = -1
+			rest(ctx, yieldPause)
+		default:
+			wait := pause(r.Pause, failures)
+			r.Logger.Warn("consuming was interrupted; it begins again", "error", err, "in", wait)
+			rest(ctx, wait)
+		}
 	}
-	return nil
 }
+
+const (
+	// yieldPause is how long a process stays away from a queue that is due to another, yieldEvery how often it does at most.
+	yieldPause = 500 * time.Millisecond
+	yieldEvery = 5 * time.Second
+)
 
 // longestPause bounds the pause between two tries of anything.
 const longestPause = 5 * time.Second
@@ -68,8 +123,8 @@ func rest(ctx context.Context, d time.Duration) {
 // heartbeat is how soon a dead connection is noticed: after twice as long.
 const heartbeat = 5 * time.Second
 
-// session connects and consumes until something fails or ctx ends. When it returns, nothing of it is left.
-func (r *runner) session(ctx context.Context) error {
+// connect connects to the broker.
+func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
 	dialer := &net.Dialer{Timeout: longestPause}
 	conn, err := amqp.DialConfig(r.URL, amqp.Config{
 		TLSClientConfig: r.TLS, Heartbeat: heartbeat, Properties: amqp.Table{"connection_name": r.Name, "product": "Banyan consumer"},
@@ -83,12 +138,25 @@ func (r *runner) session(ctx context.Context) error {
 		},
 	})
 	if err != nil {
-		return fmt.Errorf("connect to the broker: %w", err)
+		return nil, fmt.Errorf("connect to the broker: %w", err)
 	}
-	defer conn.Close() //nolint:errcheck // whatever was not acknowledged comes again
-	channel, err := r.declare(conn)
+	return conn, nil
+}
+
+// session connects and consumes a queue until something fails or ctx ends. When it returns, nothing of it is left. A queue
+// that is not to stay is not declared: errNoQueue says that it is gone.
+func (r *runner) session(ctx context.Context, q queue, stays bool) error {
+	conn, err := r.connect(ctx)
 	if err != nil {
 		return err
+	}
+	defer conn.Close() //nolint:errcheck // whatever was not acknowledged comes again, in its place
+	if err := r.ready(ctx, conn, q, stays); err != nil {
+		return err
+	}
+	channel, err := conn.Channel()
+	if err != nil {
+		return fmt.Errorf("open a channel: %w", err)
 	}
 	if err := channel.Qos(r.Prefetch, 0, false); err != nil {
 		return fmt.Errorf("set the prefetch count: %w", err)
@@ -96,25 +164,52 @@ func (r *runner) session(ctx context.Context) error {
 	if err := channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
-	messages, err := channel.Consume(queue(r.Service), "", false, false, false, false, nil)
+	name := protocol.QueueName(r.Service, q.n, q.i)
+	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
+	cancelled := channel.NotifyCancel(make(chan string, 1))
+	messages, err := channel.Consume(name, "", false, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
-	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
-	r.Logger.Info("consuming", "queue", queue(r.Service))
+	r.Logger.Info("consuming", "queue", name)
+	began := time.Now()
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
 		case first, open := <-messages:
 			if !open {
-				return lost(closed)
+				select {
+				case <-cancelled:
+					r.Logger.Info("the queue was deleted: the service has another number of queues, or somebody has", "queue", name)
+					return errMoved
+				default:
+					return lost(closed)
+				}
 			}
-			if err := r.deliver(ctx, channel, gather(first, messages, r.Batch)); err != nil {
+			if err := r.deliver(ctx, channel, name, gather(first, messages, r.Batch)); err != nil {
 				return err
+			}
+			if stays && q.n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
+				return errYield
 			}
 		}
 	}
+}
+
+// ready makes a queue ready to be consumed.
+func (r *runner) ready(ctx context.Context, conn *amqp.Connection, q queue, stays bool) error {
+	if stays {
+		if err := r.declare(conn, q.n, q.i); err != nil {
+			return err
+		}
+		return r.current(ctx, q.n)
+	}
+	there, err := exists(conn, protocol.QueueName(r.Service, q.n, q.i))
+	if err == nil && !there {
+		err = errNoQueue
+	}
+	return err
 }
 
 // lost says why the messages have ended.

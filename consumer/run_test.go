@@ -233,7 +233,7 @@ func TestWhatCantBeReadHoldsTheQueue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	messages, err := by.Consume("banyan.service.things.0", "", false, false, false, false, nil)
+	messages, err := by.Consume("banyan.service.things.1.0", "", false, false, false, false, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

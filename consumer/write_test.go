@@ -26,7 +26,7 @@ func (s *service) runner(t testing.TB) *runner {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &runner{o}
+	return &runner{Options: o}
 }
 
 // tryWrite makes a live write of one thing.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/protocol"
@@ -87,15 +88,20 @@ func (p *pump) secure(ctx context.Context, at change.Position) error {
 	return nil
 }
 
+// fence sends a fence to every partition.
 func (p *pump) fence(ctx context.Context, f *fence) error {
-	body, err := json.Marshal(f.Fence)
-	if err != nil {
-		return fmt.Errorf("write the fence %s as JSON: %w", f.ID, err)
-	}
-	if err := p.send(ctx, f.tx, &change.Message{
-		ID: eventID(f.tx, f.at, "fence"), Type: protocol.TypeFence, Version: f.at.String(), ReplyTo: f.replyTo, CorrelationID: f.ID, Body: body,
-	}); err != nil {
-		return err
+	for partition := range protocol.Partitions {
+		f.Partition = partition
+		body, err := json.Marshal(f.Fence)
+		if err != nil {
+			return fmt.Errorf("write the fence %s as JSON: %w", f.ID, err)
+		}
+		if err := p.send(ctx, f.tx, partition, &change.Message{
+			ID: eventID(f.tx, f.at, "fence/"+strconv.Itoa(partition)), Type: protocol.TypeFence, Version: f.at.String(), ReplyTo: f.replyTo, CorrelationID: f.ID,
+			Body: body,
+		}); err != nil {
+			return err
+		}
 	}
 	p.s.m.watch.told(0, 1)
 	return nil

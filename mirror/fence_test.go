@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/protocol"
 )
 
 func (b *inbox) manual() {
@@ -31,7 +32,7 @@ func TestNothingBeforeAFenceComesAgainInAnotherLog(t *testing.T) {
 		if diff := cmp.Diff(want, l.broker.told(t)); diff != "" {
 			t.Fatalf("while it is not confirmed (- want, + got):\n%s", diff)
 		}
-		l.broker.confirm(3, nil)
+		l.broker.confirm(2+protocol.Partitions, nil)
 		l.after(moment)
 		if at := l.saved(); at != l.log.at(3) {
 			t.Errorf("the fence was sent, and %s is saved", at)

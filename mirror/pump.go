@@ -218,7 +218,7 @@ func (p *pump) entity(ctx context.Context, t *touched, state *EntityState) error
 	if err != nil {
 		return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
 	}
-	return p.send(ctx, t.tx, &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body})
+	return p.send(ctx, t.tx, protocol.PartitionOf(t.entity, t.id, state.Key), &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body})
 }
 
 // eventID gives the id of what a row of a transaction gave rise to.
@@ -226,7 +226,7 @@ func eventID(tx *change.Transaction, v change.Version, of string) string {
 	return tx.ID + ":" + strconv.FormatUint(uint64(v.Row), 10) + ":" + of
 }
 
-func (p *pump) send(ctx context.Context, tx *change.Transaction, m *change.Message) error {
-	m.Key, m.Source, m.Term, m.Time = protocol.RoutingKey(0), p.s.encoder.source, p.s.encoder.term, tx.Committed
+func (p *pump) send(ctx context.Context, tx *change.Transaction, partition int, m *change.Message) error {
+	m.Key, m.Source, m.Term, m.Time = protocol.RoutingKey(partition), p.s.encoder.source, p.s.encoder.term, tx.Committed
 	return p.s.deliver(ctx, m)
 }

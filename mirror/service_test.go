@@ -2,7 +2,6 @@ package mirror
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"strconv"
 	"strings"
@@ -14,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"banyan.dev/banyan/mirror/change"
-	"banyan.dev/banyan/protocol"
 )
 
 // shopEntities are orders in memory. Reads wait until the gate is open.
@@ -90,38 +88,6 @@ func serveWith(t *testing.T, entities func(*lab) Entities, test func(t *testing.
 		cancel()
 		<-ended
 	})
-}
-
-// told gives what the service was sent, in short: "legacy 7 at 100:2" or "fence f".
-func (b *inbox) told(t *testing.T) (out []string) {
-	t.Helper()
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, m := range b.got {
-		var version change.Version
-		if _, err := fmt.Sscanf(m.Version, "%x-%x-%x-%x", &version.Epoch, &version.File, &version.Offset, &version.Row); err != nil {
-			t.Fatal(err)
-		}
-		at := fmt.Sprintf("%d:%d", version.Offset, version.Row)
-		if m.Type == protocol.TypeFence {
-			var f protocol.Fence
-			if err := json.Unmarshal(m.Body, &f); err != nil || f.ID != m.CorrelationID {
-				t.Errorf("the fence %s: %v", m.Body, err)
-			}
-			back := map[bool]string{true: " back"}[f.Back]
-			out = append(out, fmt.Sprintf("fence %s epoch %d void %v%s to %s at %s", f.ID, f.Epoch, f.Void, back, m.ReplyTo, at))
-			continue
-		}
-		var e protocol.EntityEvent
-		if err := json.Unmarshal(m.Body, &e); err != nil || e.Version != m.Version || e.Event != m.ID || m.Key != "partition.00" {
-			t.Errorf("the event %s (%v): %v", m.Body, m, err)
-		}
-		if e.Deleted != (e.Data == nil) || e.Deleted == (e.Key == "k"+e.ID) {
-			t.Errorf("the event %s", m.Body)
-		}
-		out = append(out, fmt.Sprintf("%s %s at %s", e.Origin, e.ID, at))
-	}
-	return out
 }
 
 func ledgerRows(table string, op change.Op, first uint32, columns string, values ...change.Value) *change.Rows {

@@ -1,6 +1,10 @@
 package protocol
 
-import "encoding/json"
+import (
+	"encoding/json"
+	"hash/fnv"
+	"strconv"
+)
 
 // Metadata of the gRPC calls that Banyan makes to a service.
 const (
@@ -30,11 +34,38 @@ const (
 	TypeFence = "dev.banyan.fence.v1"
 )
 
-// RoutingKey is the routing key of a partition's messages in a service's exchange. There is one partition, 0, now.
+// Partitions is how many partitions a service's messages have, from 0 on. It never changes.
+const Partitions = 64
+
+// RoutingKey is the routing key of a partition's messages in a service's exchange, such as partition.07.
 func RoutingKey(partition int) string {
 	const digits = "0123456789"
 	return "partition." + string([]byte{digits[partition/10], digits[partition%10]})
 }
+
+// PartitionOf gives the partition of an entity's events: that of its key, so that what belongs to one key stays in one order.
+// Legacy tells no key of what it has not any more: a deletion goes by the entity itself, and its version says what it comes
+// behind. The number is FNV-1a (32 bits) of the text, modulo Partitions.
+func PartitionOf(entity, id, key string) int {
+	if key == "" {
+		key = entity + "/" + id
+	}
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key)) // it never fails
+	return int(h.Sum32() % Partitions)
+}
+
+// QueueLayouts are the numbers of queues that a service may share its partitions among.
+func QueueLayouts() []int { return []int{1, 2, 4, 8, 16, 32, 64} }
+
+// QueueName is the name of queue number i of n that a service takes its messages from. It binds the partitions whose numbers
+// are i modulo n.
+func QueueName(service string, n, i int) string {
+	return ExchangeName(service) + "." + strconv.Itoa(n) + "." + strconv.Itoa(i)
+}
+
+// ExchangeName is the name of a service's exchange.
+func ExchangeName(service string) string { return "banyan.service." + service }
 
 // Origin says where an entity's state comes from.
 type Origin string
@@ -72,11 +103,14 @@ type EntityEvent struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
-// Fence asks a service to answer once all before it is applied. It is answered by an Answer to the AMQP message's
-// reply_to, with its correlation_id. From then on the service refuses writes of epochs less than Epoch.
+// Fence asks a service to answer once all before it is applied. It is sent to every partition, and answered by Answers to the
+// AMQP message's reply_to, with its correlation_id, which together name all partitions. From the first answer on the service
+// refuses writes of epochs less than Epoch.
 type Fence struct {
-	// ID identifies the fence; a repetition has the same.
-	ID         string `json:"id"`
+	// ID identifies the fence; a repetition has the same, and so has each partition's copy.
+	ID string `json:"id"`
+	// Partition is the one that this copy was sent to.
+	Partition  int    `json:"partition"`
 	Service    string `json:"service"`
 	Capability string `json:"capability"`
 	Epoch      uint64 `json:"epoch"`
@@ -88,10 +122,12 @@ type Fence struct {
 	Back bool `json:"back,omitempty"`
 }
 
-// Answer answers a Fence.
+// Answer answers a Fence, for some partitions.
 type Answer struct {
 	Fence   string `json:"fence"`
 	Service string `json:"service"`
+	// Partitions are those whose copies of the fence it answers, one or more: all that came before these is applied.
+	Partitions []int `json:"partitions"`
 	// Parked are keys with parked events, at most MostParked of them. More says that there are others.
 	Parked []string `json:"parked,omitempty"`
 	More   bool     `json:"more,omitempty"`

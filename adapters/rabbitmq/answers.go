@@ -33,23 +33,30 @@ type Answers struct {
 
 	mu    sync.Mutex
 	queue string
-	kept  map[string]control.FenceAnswer
-	order []keptAnswer // the oldest first, one for each in kept
-	bytes int          // of their bodies
+	kept  map[string]*keptAnswer
+	order []*keptAnswer // the one that had nothing new for longest first, one for each in kept
+	bytes int           // of their bodies
 }
 
+// keptAnswer is what the answers to one fence say together.
 type keptAnswer struct {
-	fence string
-	bytes int
-	at    time.Time
+	fence    string
+	said     control.FenceAnswer
+	answered [protocol.Partitions]bool
+	left     int // partitions that have not answered
+	bytes    int
+	at       time.Time
 }
+
+// complete says whether nothing more is waited for.
+func (k *keptAnswer) complete() bool { return k.left == 0 || k.said.Error != "" }
 
 // NewAnswers checks the connection's options. Run connects.
 func NewAnswers(c Connection) (*Answers, error) {
 	if err := c.fill(); err != nil {
 		return nil, fmt.Errorf("answers by RabbitMQ: %w", err)
 	}
-	return &Answers{connection: c, arrived: make(chan struct{}, 1), kept: map[string]control.FenceAnswer{}}, nil
+	return &Answers{connection: c, arrived: make(chan struct{}, 1), kept: map[string]*keptAnswer{}}, nil
 }
 
 // Queue implements control.Answers.
@@ -63,8 +70,11 @@ func (a *Answers) Queue() string {
 func (a *Answers) Take(fence string) (control.FenceAnswer, bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	answer, ok := a.kept[fence]
-	return answer, ok
+	k := a.kept[fence]
+	if k == nil || !k.complete() {
+		return control.FenceAnswer{}, false
+	}
+	return k.said, true
 }
 
 // Arrived implements control.Answers.
@@ -130,30 +140,72 @@ func (a *Answers) take(d *amqp.Delivery) {
 	if err == nil && len(d.Body) > mostAnswerBytes {
 		err = fmt.Errorf("it has %d bytes, and may have %d", len(d.Body), mostAnswerBytes)
 	}
+	if err == nil {
+		err = checkPartitions(told.Partitions)
+	}
 	if err != nil {
 		a.connection.Logger.Error("an answer to a fence can't be read: the service has to send a protocol.Answer with the fence's correlation id", "correlation_id", d.CorrelationId, "cause", err)
 		return
 	}
-	a.keep(keptAnswer{d.CorrelationId, len(d.Body), time.Now()}, control.FenceAnswer{Parked: told.Parked, More: told.More, Committed: told.Committed, Error: told.Error})
+	a.keep(d.CorrelationId, &told, len(d.Body))
 	a.signal()
 }
 
-// keep keeps an answer, in place of an earlier one to the same fence, and forgets what is too old or too much.
-func (a *Answers) keep(k keptAnswer, answer control.FenceAnswer) {
+func checkPartitions(all []int) error {
+	if len(all) == 0 {
+		return errors.New("it names no partitions: those whose copies of the fence it answers")
+	}
+	for _, p := range all {
+		if p < 0 || p >= protocol.Partitions {
+			return fmt.Errorf("it is for the partition %d, and there are %d", p, protocol.Partitions)
+		}
+	}
+	return nil
+}
+
+// keep adds an answer to others of the same fence, and forgets what is too old or too much.
+func (a *Answers) keep(fence string, told *protocol.Answer, bytes int) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if _, again := a.kept[k.fence]; again {
-		i := slices.IndexFunc(a.order, func(other keptAnswer) bool { return other.fence == k.fence })
-		a.bytes -= a.order[i].bytes
-		a.order = slices.Delete(a.order, i, i+1)
+	k := a.kept[fence]
+	if k == nil {
+		k = &keptAnswer{fence: fence, left: protocol.Partitions}
+		a.kept[fence] = k
+	} else {
+		a.order = slices.DeleteFunc(a.order, func(other *keptAnswer) bool { return other == k })
 	}
-	a.kept[k.fence] = answer
+	k.add(told)
+	k.bytes, k.at = k.bytes+bytes, time.Now()
 	a.order = append(a.order, k)
-	a.bytes += k.bytes
+	a.bytes += bytes
 	for len(a.order) > mostAnswers || a.bytes > mostAnswerBytes || k.at.Sub(a.order[0].at) > keepAnswer {
 		a.bytes -= a.order[0].bytes
 		delete(a.kept, a.order[0].fence)
 		a.order = slices.Delete(a.order, 0, 1)
+	}
+}
+
+// add adds what an answer says.
+func (k *keptAnswer) add(told *protocol.Answer) {
+	for _, p := range told.Partitions {
+		if !k.answered[p] {
+			k.answered[p] = true
+			k.left--
+		}
+	}
+	k.said.Parked = append(k.said.Parked, told.Parked...)
+	slices.Sort(k.said.Parked) // those of one service say much the same
+	k.said.Parked = slices.Compact(k.said.Parked)
+	k.said.More = k.said.More || told.More || len(k.said.Parked) > protocol.MostParked
+	k.said.Parked = k.said.Parked[:min(len(k.said.Parked), protocol.MostParked)]
+	for write, ids := range told.Committed {
+		if k.said.Committed == nil {
+			k.said.Committed = map[string][]string{}
+		}
+		k.said.Committed[write] = ids
+	}
+	if told.Error != "" {
+		k.said.Error = told.Error
 	}
 }
 

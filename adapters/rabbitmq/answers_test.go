@@ -8,11 +8,13 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/protocol"
+	"banyan.dev/banyan/strangler/control"
 )
 
 func receiveAnswers(t *testing.T, url string) *rabbitmq.Answers {
@@ -57,7 +59,7 @@ func TestAnswersAreReceivedAgainAfterALostConnection(t *testing.T) {
 	}
 	connected("")
 	before := answers.Queue()
-	answer(t, dial(t, broker.URL("")), before, "a", protocol.Answer{Fence: "a"})
+	answer(t, dial(t, broker.URL("")), before, "a", protocol.Answer{Partitions: everywhere(), Fence: "a"})
 	eventually(t, func() error {
 		if _, ok := answers.Take("a"); !ok {
 			return errors.New("no answer has come")
@@ -68,7 +70,7 @@ func TestAnswersAreReceivedAgainAfterALostConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	connected(before)
-	answer(t, dial(t, broker.URL("")), answers.Queue(), "b", protocol.Answer{Fence: "b", Error: "why"})
+	answer(t, dial(t, broker.URL("")), answers.Queue(), "b", protocol.Answer{Partitions: everywhere(), Fence: "b", Error: "why"})
 	eventually(t, func() error {
 		if b, ok := answers.Take("b"); !ok || b.Error != "why" {
 			return errors.New("no answer has come")
@@ -102,7 +104,7 @@ func TestAnswersAreBounded(t *testing.T) {
 	}
 	for n := range 1002 {
 		fence := fmt.Sprint(n % 1001) // 0 comes twice, and is new again then
-		answer(t, channel, answers.Queue(), fence, protocol.Answer{Fence: fence})
+		answer(t, channel, answers.Queue(), fence, protocol.Answer{Partitions: everywhere(), Fence: fence})
 	}
 	arrived("0")
 	eventually(t, func() error {
@@ -120,19 +122,71 @@ func TestAnswersAreBounded(t *testing.T) {
 		many[i] = fmt.Sprintf("%0100d", i)
 	}
 	for _, fence := range []string{"x", "y", "z"} {
-		answer(t, channel, answers.Queue(), fence, protocol.Answer{Fence: fence, Parked: many})
+		answer(t, channel, answers.Queue(), fence, protocol.Answer{Partitions: everywhere(), Fence: fence, Parked: many})
 	}
 	arrived("z")
 	if _, ok := answers.Take("x"); ok {
 		t.Error("more is kept than there is room for")
 	}
-	answer(t, channel, answers.Queue(), "w", protocol.Answer{Fence: "w", Parked: slices.Concat(many, many, many)})
-	answer(t, channel, answers.Queue(), "other", protocol.Answer{Fence: "v"})
-	answer(t, channel, answers.Queue(), "last", protocol.Answer{Fence: "last"})
+	answer(t, channel, answers.Queue(), "w", protocol.Answer{Partitions: everywhere(), Fence: "w", Parked: slices.Concat(many, many, many)})
+	answer(t, channel, answers.Queue(), "other", protocol.Answer{Partitions: everywhere(), Fence: "v"})
+	answer(t, channel, answers.Queue(), "last", protocol.Answer{Partitions: everywhere(), Fence: "last"})
 	arrived("last")
 	for _, fence := range []string{"w", "v", "other"} {
 		if _, ok := answers.Take(fence); ok {
 			t.Errorf("%s is an answer", fence)
 		}
 	}
+}
+
+// everywhere gives all partitions.
+func everywhere() (all []int) {
+	for p := range protocol.Partitions {
+		all = append(all, p)
+	}
+	return all
+}
+
+// A fence is answered once all partitions are: what their answers say counts together.
+func TestPartitionsAnswerTogether(t *testing.T) {
+	leaks(t)
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	answers := receiveAnswers(t, url)
+	eventually(t, func() error {
+		if answers.Queue() == "" {
+			return errors.New("there is no queue for answers")
+		}
+		return nil
+	})
+	channel := dial(t, url)
+	send := func(a protocol.Answer) { answer(t, channel, answers.Queue(), a.Fence, a) }
+	all := everywhere()
+	send(protocol.Answer{Fence: "f", Partitions: all[:40], Parked: []string{"b", "a"}, Committed: map[string][]string{"w": {"1"}}})
+	send(protocol.Answer{Fence: "f", Partitions: all[:40], Parked: []string{"b"}}) // again
+	send(protocol.Answer{Fence: "f", Partitions: all[41:], Parked: []string{"c"}, Committed: map[string][]string{"v": {"2"}}})
+	send(protocol.Answer{Fence: "f"})
+	send(protocol.Answer{Fence: "f", Partitions: []int{64}})
+	send(protocol.Answer{Fence: "f", Partitions: []int{-1}})
+	send(protocol.Answer{Fence: "e", Partitions: []int{3}, Error: "why"})
+	eventually(t, func() error {
+		if e, ok := answers.Take("e"); !ok || e.Error != "why" {
+			return errors.New("an error has to be told at once")
+		}
+		return nil
+	})
+	if got, ok := answers.Take("f"); ok {
+		t.Fatalf("partition 40 has not answered: %+v", got)
+	}
+	send(protocol.Answer{Fence: "f", Partitions: []int{40}})
+	eventually(t, func() error {
+		got, ok := answers.Take("f")
+		want := control.FenceAnswer{Parked: []string{"a", "b", "c"}, Committed: map[string][]string{"w": {"1"}, "v": {"2"}}}
+		if !ok {
+			return errors.New("it is not complete")
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Fatalf("(- want, + got):\n%s", diff)
+		}
+		return nil
+	})
 }

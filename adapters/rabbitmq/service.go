@@ -10,16 +10,14 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/protocol"
 )
 
 // ServiceExchange is the name of a service's own exchange. It is durable, of type direct, and has no alternate exchange: a
 // message that no queue takes comes back, and stops the service's stream.
-func ServiceExchange(service string) string { return "banyan.service." + service }
+func ServiceExchange(service string) string { return protocol.ExchangeName(service) }
 
-// ServiceQueue is the name of the queue that a service takes its messages from, which it declares and binds itself.
-func ServiceQueue(service string) string { return ServiceExchange(service) + ".0" }
-
-// ServiceSink is a change.Sink to a service's own exchange. The service declares and binds its queue. It may be used
+// ServiceSink is a change.Sink to a service's own exchange. The service declares and binds its queues. It may be used
 // concurrently.
 type ServiceSink struct {
 	options Options
@@ -100,8 +98,8 @@ func (s *ServiceSink) declare(conn *amqp.Connection) error {
 func (s *ServiceSink) unrouted(key, reason string) *change.StopError {
 	return &change.StopError{
 		What: fmt.Sprintf("no queue takes what is for the service %s: RabbitMQ returned a message (%s, routing key %s)", s.service, reason, key),
-		Fix: fmt.Sprintf("start the service, which declares its queue %s and binds it to the exchange %s; if it runs, the binding was removed behind its back: find out by whom, and start the service again",
-			ServiceQueue(s.service), s.options.Exchange),
+		Fix: fmt.Sprintf("start the service, which declares its queues (%s) and binds them to the exchange %s; if it runs, the binding was removed behind its back: find out by whom, and start the service again",
+			protocol.QueueName(s.service, 1, 0)+" if it has one", s.options.Exchange),
 	}
 }
 

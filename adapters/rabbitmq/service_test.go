@@ -49,7 +49,7 @@ func TestAServiceAnswersFences(t *testing.T) {
 
 	// The service.
 	channel := dial(t, url)
-	queue, err := channel.QueueDeclare("banyan.service.orders.0", true, false, false, false, amqp.Table{"x-single-active-consumer": true})
+	queue, err := channel.QueueDeclare("banyan.service.orders.1.0", true, false, false, false, amqp.Table{"x-single-active-consumer": true})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func TestAServiceAnswersFences(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	body, err := json.Marshal(protocol.Answer{Fence: "f1", Service: "orders", Parked: []string{"3"}, Committed: map[string][]string{"w": {"7"}}})
+	body, err := json.Marshal(protocol.Answer{Partitions: everywhere(), Fence: "f1", Service: "orders", Parked: []string{"3"}, Committed: map[string][]string{"w": {"7"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

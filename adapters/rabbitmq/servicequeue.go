@@ -10,6 +10,7 @@ import (
 	amqp "github.com/rabbitmq/amqp091-go"
 
 	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/protocol"
 )
 
 // mostArguments bounds the questions for a queue's arguments: RabbitMQ knows of some twenty.
@@ -124,27 +125,43 @@ func drops(arguments amqp.Table, limited bool) string {
 	return ""
 }
 
-// keeps checks that a service's queue loses nothing, as far as AMQP tells: policies are not seen.
+// keeps checks that a service's queues lose nothing, as far as AMQP tells: policies are not seen. Queues go by their names: of
+// each layout that has a first one, all are looked at.
 func (s *ServiceSink) keeps(conn *amqp.Connection) error {
-	name := ServiceQueue(s.service)
+	for _, n := range protocol.QueueLayouts() {
+		for i := range n {
+			there, err := s.keptBy(conn, protocol.QueueName(s.service, n, i))
+			if err != nil {
+				return err
+			}
+			if !there && i == 0 {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// keptBy checks one queue. there is false where there is none.
+func (s *ServiceSink) keptBy(conn *amqp.Connection, name string) (there bool, err error) {
 	arguments, err := serviceQueue(conn, name)
 	if errors.Is(err, errHidden) {
 		s.options.Logger.Debug("whether the service's queue drops messages is not known", "queue", name, "cause", err)
-		return nil
+		return false, nil
 	}
 	if err != nil || arguments == nil {
-		return err
+		return false, err
 	}
 	limited, declare := limits(conn), "durable, x-queue-type: quorum, x-single-active-consumer: true"
 	if limited {
 		declare += ", x-delivery-limit: -1"
 	}
 	if why := drops(arguments, limited); why != "" {
-		return &change.StopError{
+		return true, &change.StopError{
 			What: fmt.Sprintf("the queue %s of the service %s would lose messages: %s", name, s.service, why),
 			Fix: fmt.Sprintf("let the service empty the queue, stop it, delete the queue, declare it without that (%s), and start the service again: rabbitmqadmin --vhost=%s delete queue name=%s",
 				declare, quote(s.uri.Vhost), quote(name)),
 		}
 	}
-	return nil
+	return true, nil
 }

@@ -49,7 +49,7 @@ func TestQueuesThatLoseMessagesAreRefused(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			service := strings.ReplaceAll(name, " ", "-")
-			if _, err := dial(t, vhost).QueueDeclare(rabbitmq.ServiceQueue(service), !test.transient, false, false, false, test.arguments); err != nil {
+			if _, err := dial(t, vhost).QueueDeclare(protocol.QueueName(service, 1, 0), !test.transient, false, false, false, test.arguments); err != nil {
 				t.Fatal(err)
 			}
 			sink := serviceSink(t, vhost, service)
@@ -76,7 +76,7 @@ func TestQueuesThatLoseMessagesAreRefused(t *testing.T) {
 	if err := dial(t, vhost).ExchangeDeclarePassive(rabbitmq.ServiceExchange("none"), amqp.ExchangeDirect, true, false, false, false, nil); err == nil {
 		t.Error("the exchange is there")
 	}
-	if _, err := dial(t, vhost).QueueDeclarePassive(rabbitmq.ServiceQueue("none"), true, false, false, false, nil); err == nil {
+	if _, err := dial(t, vhost).QueueDeclarePassive(protocol.QueueName("none", 1, 0), true, false, false, false, nil); err == nil {
 		t.Error("the queue is there")
 	}
 }
@@ -101,7 +101,7 @@ func TestAServiceSinkNeedsItsExchangeOnly(t *testing.T) {
 		}
 	}
 	channel := dial(t, vhost)
-	if _, err := channel.QueueDeclare(rabbitmq.ServiceQueue("orders"), true, false, false, false, amqp.Table{amqp.QueueMessageTTLArg: int32(60000)}); err != nil {
+	if _, err := channel.QueueDeclare(protocol.QueueName("orders", 1, 0), true, false, false, false, amqp.Table{amqp.QueueMessageTTLArg: int32(60000)}); err != nil {
 		t.Fatal(err)
 	}
 	u.User = url.UserPassword(account, "secret")
@@ -117,7 +117,7 @@ func TestAServiceSinkNeedsItsExchangeOnly(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer feed.Close()
-	if err := channel.QueueBind(rabbitmq.ServiceQueue("orders"), protocol.RoutingKey(0), rabbitmq.ServiceExchange("orders"), false, nil); err != nil {
+	if err := channel.QueueBind(protocol.QueueName("orders", 1, 0), protocol.RoutingKey(0), rabbitmq.ServiceExchange("orders"), false, nil); err != nil {
 		t.Fatal(err)
 	}
 	m := message(1)

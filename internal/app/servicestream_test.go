@@ -97,7 +97,7 @@ func TestAServiceIsToldWhatItsEntitiesAre(t *testing.T) {
 		t.Errorf("told %+v", r.told.have)
 	}
 	d := r.told.last
-	if d.ReplyTo != "answers" || d.CorrelationId != "step7" || d.DeliveryMode != 2 || d.Headers["cloudEvents:source"] != "/mirrors/service.orders" || d.RoutingKey != protocol.RoutingKey(0) {
+	if d.ReplyTo != "answers" || d.CorrelationId != "step7" || d.DeliveryMode != 2 || d.Headers["cloudEvents:source"] != "/mirrors/service.orders" || d.RoutingKey != protocol.RoutingKey(protocol.Partitions-1) {
 		t.Errorf("the fence came as %+v", d)
 	}
 	if s := m.Status(); s.Entities < 12 || s.Fences < 9 || s.Waiting != 0 {

@@ -68,15 +68,17 @@ func TestAPutThatChangesAnothersEntityIsTold(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	exchange, queue := rabbitmq.ServiceExchange("counts"), rabbitmq.ServiceQueue("counts")
+	exchange, queue := rabbitmq.ServiceExchange("counts"), protocol.QueueName("counts", 1, 0)
 	if err := c.ExchangeDeclare(exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := c.QueueDeclare(queue, true, false, false, false, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.QueueBind(queue, protocol.RoutingKey(0), exchange, false, nil); err != nil {
-		t.Fatal(err)
+	for partition := range protocol.Partitions {
+		if err := c.QueueBind(queue, protocol.RoutingKey(partition), exchange, false, nil); err != nil {
+			t.Fatal(err)
+		}
 	}
 	told, err := c.Consume(queue, "", true, false, false, false, nil)
 	if err != nil {

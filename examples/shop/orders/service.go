@@ -151,13 +151,16 @@ func (s *Service) Serve(ctx context.Context) error {
 	return errors.Join(err, <-served, <-consumed)
 }
 
+// queues is how many processes of the service can take events at the same time.
+const queues = 4
+
 // consume applies events until ctx ends.
 func (s *Service) consume(ctx context.Context) error {
 	if s.options.Broker == "" {
 		<-ctx.Done()
 		return nil
 	}
-	return consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: s.options.Name, Store: s.store, Apply: s.apply, Logger: s.logger})
+	return consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: s.options.Name, Queues: queues, Store: s.store, Apply: s.apply, Logger: s.logger})
 }
 
 // ready writes the ready file, whole or not at all.

@@ -127,7 +127,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(on) }()
-	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Store: s.store, Apply: s.apply, Logger: s.options.Logger})
+	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Queues: 4, Store: s.store, Apply: s.apply, Logger: s.options.Logger})
 	server.Stop()
 	return errors.Join(err, <-failed)
 }
