@@ -187,7 +187,7 @@ func (r *runner) session(ctx context.Context, q queue, stays bool) error {
 					return lost(closed)
 				}
 			}
-			if err := r.deliver(ctx, channel, name, gather(first, messages, r.Batch)); err != nil {
+			if err := r.deliver(ctx, channel, name, gather(first, messages, r.Batch, protocol.Partitions/q.n)); err != nil {
 				return err
 			}
 			if stays && q.n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
@@ -224,8 +224,9 @@ func lost(closed <-chan *amqp.Error) error {
 	return fmt.Errorf("the broker ended the consumer: was the queue deleted?")
 }
 
-// gather gives the first message and those that are there already.
-func gather(first amqp.Delivery, messages <-chan amqp.Delivery, most int) []amqp.Delivery {
+// gather gives the first message and those that are there already, and with a copy of a fence all of its copies, which Banyan
+// sends one behind the other: of is how many the queue gets.
+func gather(first amqp.Delivery, messages <-chan amqp.Delivery, most, of int) []amqp.Delivery {
 	batch := []amqp.Delivery{first}
 	for len(batch) < most {
 		select {
@@ -234,11 +235,48 @@ func gather(first amqp.Delivery, messages <-chan amqp.Delivery, most int) []amqp
 				return batch
 			}
 			batch = append(batch, next)
+			continue
 		default:
+		}
+		break
+	}
+	have := copies(batch)
+	if have == 0 || have >= of {
+		return batch
+	}
+	late := time.NewTimer(copiesWithin)
+	defer late.Stop()
+	for have < of {
+		select {
+		case next, open := <-messages:
+			if !open {
+				return batch
+			}
+			batch = append(batch, next)
+			if now := copies(batch); now <= have {
+				return batch
+			}
+			have++
+		case <-late.C:
 			return batch
 		}
 	}
 	return batch
+}
+
+// copiesWithin is how long is waited for the other copies of a fence, whose answers would be sent one by one otherwise.
+const copiesWithin = 20 * time.Millisecond
+
+// copies counts the copies of a fence at a batch's end; 0 when there is none.
+func copies(batch []amqp.Delivery) (n int) {
+	last := batch[len(batch)-1]
+	for i := len(batch) - 1; i >= 0; i-- {
+		if kind, _ := batch[i].Headers[headerType].(string); kind != protocol.TypeFence || batch[i].CorrelationId != last.CorrelationId {
+			break
+		}
+		n++
+	}
+	return n
 }
 
 // sweepEvery is how often old writes are removed.

@@ -27,6 +27,7 @@ type Store struct {
 	ask     statements
 	options StoreOptions
 	turns   turns
+	line    chan struct{} // holds whose turn it is
 }
 
 // NewStore makes a Store of a SQLite database. The database should be in WAL mode with a busy_timeout of some seconds. Close
@@ -38,7 +39,7 @@ func NewStore(db *sql.DB, options StoreOptions) *Store {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Store{db: db, ask: sqlite(), options: options}
+	return &Store{db: db, ask: sqlite(), options: options, line: make(chan struct{}, 1)}
 }
 
 // Migrate makes the tables that are missing, and brings older ones up to date. It may be called at each start, also while other
@@ -93,8 +94,15 @@ func (s *Store) migrate(ctx context.Context) (err error) {
 }
 
 // within runs do in a transaction that has its turn. Transactions of one database run one after another, so what do reads
-// stays true until it is committed.
+// stays true until it is committed. Those of this process wait in line here: a database may keep others waiting in no order,
+// or for longer than it has to.
 func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
+	select {
+	case s.line <- struct{}{}:
+		defer func() { <-s.line }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 	tx, err := s.db.BeginTx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("the service's database: %w", err)

@@ -315,7 +315,10 @@ func TestWritesBeforeTheFirstMessageAreNotOld(t *testing.T) {
 		s := newService(t, file(t), StoreOptions{Now: func() time.Time { return now }})
 		s.write(t, "w", 1, "c", "a", "x")
 		if older {
-			for _, statement := range []string{"ALTER TABLE banyan_schema DROP COLUMN heard", "ALTER TABLE banyan_schema DROP COLUMN silent", "ALTER TABLE banyan_entities DROP COLUMN local_by", "UPDATE banyan_schema SET version = 2"} {
+			for _, statement := range []string{
+				"ALTER TABLE banyan_schema DROP COLUMN heard", "ALTER TABLE banyan_schema DROP COLUMN silent", "ALTER TABLE banyan_entities DROP COLUMN local_by",
+				"DROP TABLE banyan_queues", "DROP TABLE banyan_members", "DROP TABLE banyan_back", "UPDATE banyan_schema SET version = 2",
+			} {
 				if _, err := s.db.ExecContext(t.Context(), statement); err != nil {
 					t.Fatal(err)
 				}
