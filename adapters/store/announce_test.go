@@ -60,6 +60,15 @@ func TestAnnouncementsComeBeforeTheFenceOrNotAtAll(t *testing.T) {
 			t.Errorf("got %v behind a fence that was waited for", err)
 		}
 
+		// What no capability has is never too late, and waits for no fence.
+		fence = begin(t, db, "INSERT INTO `"+o.Schema+"`.fences (id, service, capability, epoch, reply_to, void) VALUES (?, 's', 'orders', 8, '', '[]')", id(4))
+		if err := announce("", 0); err != nil || rowsOf(t, db, o, "announcements") != 3 {
+			t.Errorf("got %v", err)
+		}
+		if err := fence.Rollback(); err != nil {
+			t.Fatal(err)
+		}
+
 		// A fence waits for an announcement that is about to be committed.
 		slow, err := db.BeginTx(t.Context(), &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
 		if err != nil {
@@ -79,7 +88,7 @@ func TestAnnouncementsComeBeforeTheFenceOrNotAtAll(t *testing.T) {
 		if err := slow.Rollback(); err != nil {
 			t.Fatal(err)
 		}
-		if err := errors.Join(<-late, <-fenced); err != nil || rowsOf(t, db, o, "announcements") != 3 {
+		if err := errors.Join(<-late, <-fenced); err != nil || rowsOf(t, db, o, "announcements") != 4 {
 			t.Errorf("got %v", err)
 		}
 	})

@@ -93,9 +93,12 @@ func (l *Ledger) Announce(ctx context.Context, a control.Announcement) error {
 	return l.within(ctx, "announce entities", func(ctx context.Context) error {
 		insert := "INSERT INTO " + l.options.table("announcements") + " (service, entity, ids, created_at) VALUES (?, ?, ?, NOW(6))"
 		return l.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			epoch, err := l.lockEpoch(ctx, tx, a.Capability)
-			if err != nil {
-				return err
+			var epoch uint64
+			if a.Capability != "" { // what no capability has, no fence passes
+				var err error
+				if epoch, err = l.lockEpoch(ctx, tx, a.Capability); err != nil {
+					return err
+				}
 			}
 			if epoch > a.Epoch {
 				return fmt.Errorf("%w (there was a fence of epoch %d)", control.ErrPassed, epoch)

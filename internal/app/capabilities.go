@@ -61,31 +61,40 @@ type capabilityBinder struct {
 	faults   fault.List
 }
 
-// bindCapabilities binds them, and reports all that is wrong with them.
-func bindCapabilities(cfg *config.Config, c *contract.Contract, older *versions.Versions) ([]*capability, fault.List) {
+// bindCapabilities binds them, and what services are told of, and reports all that is wrong with them.
+func bindCapabilities(cfg *config.Config, c *contract.Contract, older *versions.Versions) ([]*capability, toldEntities, fault.List) {
 	b := &capabilityBinder{cfg: cfg, contract: c, versions: older, taken: map[*contract.Operation]string{}}
-	if len(cfg.Capabilities) == 0 {
-		return nil, b.faults
+	entities := map[string]bool{} // that are named
+	for _, conf := range cfg.Capabilities {
+		entities[conf.Entity] = true
+	}
+	for _, conf := range cfg.Services {
+		for name := range conf.Entities {
+			entities[name] = true
+		}
+	}
+	if len(entities) == 0 {
+		return nil, nil, b.faults
 	}
 	var files []protoreflect.FileDescriptor
 	for _, op := range c.Operations() {
 		files = append(files, op.Descriptor.ParentFile())
 	}
-	for _, conf := range cfg.Capabilities {
-		if md := c.Message(protoreflect.FullName(conf.Entity)); md != nil {
+	for name := range entities {
+		if md := c.Message(protoreflect.FullName(name)); md != nil {
 			files = append(files, md.ParentFile())
 		}
 	}
 	var err error
 	if b.compiler, err = expression.NewCompiler(files); err != nil {
 		b.faults.Add(cfg.Pos("capabilities"), "", "the contract can't be used in CEL: %v", err)
-		return nil, b.faults
+		return nil, nil, b.faults
 	}
 	var out []*capability
 	for _, name := range cfg.CapabilityNames() {
 		out = append(out, b.capability(name))
 	}
-	return out, b.faults
+	return out, b.toldEntities(out), b.faults
 }
 
 func (b *capabilityBinder) capability(name string) *capability {

@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/adapters/binlog/preflight"
 	"banyan.dev/banyan/adapters/store"
@@ -246,16 +245,6 @@ func (g *granting) note(notes ...string) {
 			g.notes = append(g.notes, n)
 		}
 	}
-}
-
-// told gives the entities that services are told of.
-func (p *Project) told() (out []protoreflect.FullName) {
-	for _, c := range p.capabilities {
-		if event := p.eventOf(c); event != nil && !slices.Contains(out, event.Entity.FullName()) {
-			out = append(out, event.Entity.FullName())
-		}
-	}
-	return out
 }
 
 // ownTables gives what roles need on Banyan's own tables. The account that makes them has its rights on their schema: one

@@ -24,7 +24,7 @@ func TestKeysOfCallers(t *testing.T) {
 		if err := faults.Err(); err != nil {
 			t.Fatal(err)
 		}
-		bound, found := bindCapabilities(cfg, c, &versions.Versions{})
+		bound, _, found := bindCapabilities(cfg, c, &versions.Versions{})
 		if err := found.Err(); err != nil {
 			return nil, err.Error()
 		}

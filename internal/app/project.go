@@ -31,6 +31,7 @@ type Project struct {
 	began        time.Time // when loading began
 	lower        bool      // the server makes names of schemas and tables lower case, and Config has them so
 	capabilities []*capability
+	entities     toldEntities
 	versions     *versions.Versions
 	policy       policy
 	timings      []any // how long each phase of loading took, as slog attributes
@@ -63,6 +64,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		faults.Append(found)
 		p.versions = bound
 	})
+	sound := false // nothing is wrong with SQL
 	p.phase("sql", func() {
 		files, found := readSQL(p.Config)
 		faults.Append(found)
@@ -71,6 +73,7 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		}
 		faults.Append(checkUnserved(p.Config, p.Contract))
 		program, bound := legacy.Compile(p.Contract, files, compileOptions(p.Config, p.versions))
+		sound = !found.Failed() && !bound.Failed()
 		faults.Append(bound)
 		p.Program = program
 	})
@@ -78,9 +81,12 @@ func Load(ctx context.Context, file string, lookup config.Lookup) (*Project, fau
 		if p.Contract == nil {
 			return
 		}
-		bound, found := bindCapabilities(p.Config, p.Contract, p.versions)
+		bound, told, found := bindCapabilities(p.Config, p.Contract, p.versions)
 		faults.Append(found)
-		p.capabilities = bound
+		p.capabilities, p.entities = bound, told
+		if sound {
+			faults.Append(p.checkToldEntities())
+		}
 	})
 	p.phase("auth", func() {
 		faults.Append(checkIdentityFiles(ctx, p.Config))

@@ -1,10 +1,7 @@
 package app
 
 import (
-	"fmt"
 	"io"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/adapters/binlog"
 	"banyan.dev/banyan/adapters/rabbitmq"
@@ -58,23 +55,4 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart,
 		Service: &mirror.ServiceStream{Name: service, Entities: told},
 	}), closers, nil
-}
-
-// entitiesOf gives the entities that a service is told of.
-func (p *Project) entitiesOf(service string) map[protoreflect.FullName]entities.Entity {
-	out := map[protoreflect.FullName]entities.Entity{}
-	for _, c := range p.capabilities {
-		event := p.eventOf(c)
-		if c.service != service || event == nil {
-			continue
-		}
-		out[event.Entity.FullName()] = entities.Entity{Event: event, Key: func(m protoreflect.Message) (string, error) {
-			key, ok, err := c.key.Of(m)
-			if err == nil && !ok {
-				err = fmt.Errorf("the key is empty")
-			}
-			return key, err
-		}}
-	}
-	return out
 }

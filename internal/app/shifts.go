@@ -153,10 +153,10 @@ func idField(op *contract.Operation, of *strangler.Entity) protoreflect.FieldDes
 
 // eventOf gives the SQL event of a capability's entity; nil when there is none.
 func (p *Project) eventOf(c *capability) *legacy.Event {
-	if c.entity == nil || c.key == nil || p.Program == nil {
+	if c.entity == nil || c.key == nil {
 		return nil
 	}
-	return p.Program.Event(c.entity.FullName())
+	return p.event(c.entity.FullName())
 }
 
 // readsOf gives the reads of a service's capabilities, as gRPC writes them.

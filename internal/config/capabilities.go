@@ -41,12 +41,23 @@ func (v validator) capabilities() {
 	if len(v.c.Capabilities) > 0 && !v.c.MirrorOn() {
 		v.add("capabilities", "give broker.url, and leave mirror.enabled on", "capabilities need a mirror, by which new services learn of changes")
 	}
+	v.services(used)
+}
+
+// services checks what services say. used are those that capabilities name.
+func (v validator) services(used map[string]bool) {
 	for _, name := range slices.Sorted(maps.Keys(v.c.Services)) {
-		path := "services." + name
-		if !used[name] {
-			v.faults.Warn(v.c.Pos(path), "name it in a capability's service, or remove it", "no capability moves to the service %s", name)
+		path, s := "services."+name, v.c.Services[name]
+		switch {
+		case len(s.Entities) > 0 && !v.c.MirrorOn():
+			v.add(path+".entities", "give broker.url, and leave mirror.enabled on", "%s is told of entities, which needs a mirror", path)
+		case !used[name] && len(s.Entities) == 0:
+			v.faults.Warn(v.c.Pos(path), "name it in a capability's service, name what it is told of in "+path+".entities, or remove it", "no capability moves to the service %s, and it is told of nothing", name)
 		}
-		for _, at := range strings.Split(v.c.Services[name].Target, ",") {
+		if used[name] && s.Target == "" {
+			v.add(path, "say where it listens, in "+path+".target", "%s.target is missing: a capability moves to it", path)
+		}
+		for _, at := range strings.Split(s.Target, ",") {
 			if strings.Contains(at, ":///") || at == "" {
 				continue
 			}
@@ -63,9 +74,14 @@ const leastSweepAfter = 14 * time.Second
 // CapabilityNames gives the names of capabilities, in order.
 func (c *Config) CapabilityNames() []string { return slices.Sorted(maps.Keys(c.Capabilities)) }
 
-// ServiceNames gives the names of the services that capabilities move to, in order.
+// ServiceNames gives the names of the services that capabilities move to, or that are told of entities, in order.
 func (c *Config) ServiceNames() []string {
 	names := map[string]bool{}
+	for name, s := range c.Services {
+		if len(s.Entities) > 0 {
+			names[name] = true
+		}
+	}
 	for _, capability := range c.Capabilities {
 		names[capability.Service] = true
 	}

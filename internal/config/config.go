@@ -144,8 +144,19 @@ type History struct {
 
 // Service is a new implementation of a part of the contract.
 type Service struct {
-	// Target is where it listens for gRPC: host:port, several with commas between, or dns:///host:port.
-	Target string `yaml:"target" required:"true"`
+	// Target is where it listens for gRPC: host:port, several with commas between, or dns:///host:port. It is needed as soon as
+	// a capability moves there.
+	Target string `yaml:"target"`
+	// Entities are messages that it is told of, by their full names, besides those of its capabilities.
+	Entities map[string]ServiceEntity `yaml:"entities" names:"proto"`
+	// Format is how events have the messages.
+	Format EventFormat `yaml:"format" default:"json"`
+}
+
+// ServiceEntity is a message that a service is told of.
+type ServiceEntity struct {
+	// Key is a CEL expression over the message's fields: what events about one are kept in order by.
+	Key string `yaml:"key" required:"true"`
 }
 
 // Capability is a set of operations that migrate together behind one flag.

@@ -296,7 +296,8 @@ legacy: {dsn: d}
 broker: {url: amqp://h}
 services:
   orders: {target: "a:1, b:2"}
-  more: {target: "${TARGET}"}
+  more: {target: "${TARGET}", format: protobuf}
+  told: {entities: {shop.v2.Order: {key: customer_id}, shop.v2.Customer: {key: id}}}
 capabilities:
   z: {service: more, operations: [a.B.C]}
   orders:
@@ -312,12 +313,15 @@ auth: {off: true}
 		t.Fatalf("faults: %q", got)
 	}
 	got := fmt.Sprintln(cfg.CapabilityNames(), cfg.ServiceNames(), cfg.Capabilities["orders"], cfg.Services, cfg.Shift)
-	want := "[orders z] [more orders] {orders [shop.v2.OrderService.*] shop.v2.Order customer_id map[PlaceOrder:order.customer_id]} " +
-		"map[more:{dns:///c:3} orders:{a:1, b:2}] {5s 30s 300ms 25ms 15s}\n"
+	want := "[orders z] [more orders told] {orders [shop.v2.OrderService.*] shop.v2.Order customer_id map[PlaceOrder:order.customer_id]} " +
+		"map[more:{dns:///c:3 map[] protobuf} orders:{a:1, b:2 map[] json} told:{ map[shop.v2.Customer:{id} shop.v2.Order:{customer_id}] json}] {5s 30s 300ms 25ms 15s}\n"
 	if got != want {
 		t.Errorf("\ngot  %s\nwant %s", got, want)
 	}
-	if at := cfg.Pos("capabilities.orders.keys.PlaceOrder"); at.Line != 16 {
+	if at := cfg.Pos("capabilities.orders.keys.PlaceOrder"); at.Line != 17 {
 		t.Errorf("a key's expression stands at %v", at)
+	}
+	if at := cfg.Pos("services.told.entities.shop.v2.Order.key"); at.Line != 9 || at.Col != 37 {
+		t.Errorf("an entity's key stands at %v", at)
 	}
 }

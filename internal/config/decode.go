@@ -352,6 +352,8 @@ func kindName(v reflect.Value) string {
 		return "a log level"
 	case *Format:
 		return "a log format"
+	case *EventFormat:
+		return "json or protobuf"
 	case *KeySource:
 		return "a file or URL"
 	case *AfterSunset:

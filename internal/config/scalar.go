@@ -154,6 +154,25 @@ func (f *Format) UnmarshalText(text []byte) error {
 	return errors.New("write json or text")
 }
 
+// EventFormat is how events have the messages of entities.
+type EventFormat string
+
+const (
+	// EventJSON is protobuf's JSON, as data.
+	EventJSON EventFormat = "json"
+	// EventProtobuf is protobuf's bytes, as proto.
+	EventProtobuf EventFormat = "protobuf"
+)
+
+// UnmarshalText reads a format.
+func (f *EventFormat) UnmarshalText(text []byte) error {
+	if v := EventFormat(text); v == EventJSON || v == EventProtobuf {
+		*f = v
+		return nil
+	}
+	return errors.New("write json or protobuf")
+}
+
 // Secret is a value that is never printed: String, Format, JSON and slog all show "[secret]" in its place.
 type Secret struct {
 	text *string // a pointer, so that fmt shows no more than an address even inside of unexported fields

@@ -90,7 +90,7 @@ func (e *Entities) Read(ctx context.Context, at change.Position, entity string, 
 	known, ok := e.options.Entities[protoreflect.FullName(entity)]
 	if !ok {
 		return nil, &change.StopError{
-			What: fmt.Sprintf("%s was announced, and no capability of this config has it", entity),
+			What: fmt.Sprintf("%s was announced, and the service is told of no such entity by this config", entity),
 			Fix:  "run all processes with the same config; if the entity is gone for good, go on behind the announcement with banyan mirror reset --name service.NAME",
 		}
 	}

@@ -194,7 +194,8 @@ var ErrPassed = errors.New("this coordinator was taken over from: its announceme
 // Announcement names entities whose state in legacy a service is told, whatever it has itself.
 type Announcement struct {
 	Service string
-	// Capability and Epoch say when it is too late: once a fence of a greater epoch was sent.
+	// Capability and Epoch say when it is too late: once a fence of a greater epoch was sent. Capability is empty for an entity
+	// that no capability of the service has: it can't be modern's, so that it is never too late, and fences are not waited for.
 	Capability string
 	Epoch      uint64
 	// Entity is the message's full name.
