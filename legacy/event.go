@@ -23,12 +23,25 @@ type Event struct {
 	Tables []EventTable
 }
 
-// EventTable is a table with the column that has the entity's id.
+// EventTable is a table with the column that has the entity's id, or that leads to it.
 type EventTable struct {
 	// Schema is empty for the DSN's.
 	Schema, Table, Column string
+	// By is nil where Column has the id.
+	By *EventBy
 
 	pos fault.Pos
+}
+
+// EventBy says that a row is part of the entity that a row of another table is part of: of the one whose Column has the same
+// value. Column is a unique key there.
+type EventBy struct {
+	// Table is its index in the event's Tables, less than that of the table itself: there are no circles.
+	Table  int
+	Column string
+
+	kind byKind // known once it is verified
+	pos  fault.Pos
 }
 
 // Events gives the entities that new services are told of, in the order of the files.
@@ -89,7 +102,7 @@ func (b *binder) event(ast *annotated.Event) {
 	case !identifies(e.ID):
 		b.faults.Add(ast.Pos, "ask by a text or an integer", "%s asks by %s, and a %s is no id", ast.Via, e.GetID.Name(), e.ID.Kind())
 		return
-	case len(ast.On) == 0 || ast.On[0].Column != ast.ID:
+	case len(ast.On) == 0 || ast.On[0].Column != ast.ID || ast.On[0].By != nil:
 		b.faults.Add(ast.Pos, "begin on= with the table that has one row for each "+ast.Entity+", and its id column", "id=%s is not the column of the first table of on=", ast.ID)
 		return
 	}
@@ -102,7 +115,11 @@ func (b *binder) event(ast *annotated.Event) {
 		}
 	}
 	for _, t := range ast.On {
-		e.Tables = append(e.Tables, EventTable{Schema: t.Schema, Table: t.Table, Column: t.Column, pos: t.Pos})
+		table := EventTable{Schema: t.Schema, Table: t.Table, Column: t.Column, pos: t.Pos}
+		if t.By != nil {
+			table.By = &EventBy{Table: t.By.Table, Column: t.By.Column, pos: t.By.Pos}
+		}
+		e.Tables = append(e.Tables, table)
 	}
 	b.program.events = append(b.program.events, e)
 }

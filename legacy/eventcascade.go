@@ -56,7 +56,8 @@ func (s *schema) loadForeignKeys(ctx context.Context, conn *pool.Conn, in string
 }
 
 // cascades reports foreign keys that change rows of an entity where nobody sees it. Those are seen whose parent is part of the
-// same entity, and names it by the column that the key refers to: its own change tells.
+// same entity, and names it by the column that the key refers to: its own change tells. So are those by which rows are part of
+// it in the first place: the parent's row is part of the same entity as its children, by whatever way that is told.
 func (e *Event) cascades(s *schema, faults *fault.List) {
 	for _, child := range e.Tables {
 		t := s.table(child.Schema, child.Table)
@@ -64,14 +65,24 @@ func (e *Event) cascades(s *schema, faults *fault.List) {
 			continue
 		}
 		for _, key := range t.keys {
-			seen := slices.ContainsFunc(e.Tables, func(parent EventTable) bool {
+			seen := func(n int, parent EventTable) bool {
 				if !strings.EqualFold(parent.Table, key.parent) || !strings.EqualFold(cmp.Or(parent.Schema, s.current), key.schema) {
 					return false
 				}
 				i := slices.Index(key.columns, strings.ToLower(child.Column))
-				return i >= 0 && key.parents[i] == strings.ToLower(parent.Column)
-			})
-			if seen {
+				if i < 0 {
+					return false
+				}
+				if child.By != nil {
+					return child.By.Table == n && key.parents[i] == strings.ToLower(child.By.Column)
+				}
+				return parent.By == nil && key.parents[i] == strings.ToLower(parent.Column)
+			}
+			told := false
+			for n, parent := range e.Tables {
+				told = told || seen(n, parent)
+			}
+			if told {
 				continue
 			}
 			faults.Add(child.pos, "make it restrict (ALTER TABLE "+child.Table+" DROP FOREIGN KEY "+key.name+", ADD FOREIGN KEY … ON DELETE RESTRICT ON UPDATE RESTRICT), and change the rows themselves instead",

@@ -2,6 +2,7 @@ package legacy
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -39,6 +40,10 @@ func (e *Event) check(s *schema, faults *fault.List) {
 			faults.Add(named.pos, "name the column that has the id of a "+entity, "the table %s has no column %s", named.Table, named.Column)
 			continue
 		}
+		if named.By != nil {
+			e.leads(s, &e.Tables[i], faults)
+			continue
+		}
 		if fix := e.unfit(column); fix != "" {
 			faults.Add(named.pos, fix, "%s.%s is %s, and %s is of type %s: its values can't be told to be ids", named.Table, named.Column, column.Type, e.ID.Name(), e.ID.Kind())
 			continue
@@ -54,6 +59,80 @@ func (e *Event) check(s *schema, faults *fault.List) {
 	}
 }
 
+// leads holds a table whose rows are part of an entity by way of another table's against the live schema. The tables are checked,
+// and the table has the column.
+func (e *Event) leads(s *schema, from *EventTable, faults *fault.List) {
+	by := from.By
+	to := &e.Tables[by.Table]
+	t, other := s.table(from.Schema, from.Table), s.table(to.Schema, to.Table)
+	if other == nil {
+		return // which is a fault already
+	}
+	name, key := strings.ToLower(from.Column), strings.ToLower(by.Column)
+	b, ok := other.columns[key]
+	switch {
+	case !ok:
+		faults.Add(by.pos, "name its column that "+from.Table+"."+from.Column+" refers to", "the table %s has no column %s", to.Table, by.Column)
+	case !other.unique(key):
+		faults.Add(by.pos, "make it one: ALTER TABLE "+to.name()+" MODIFY "+by.Column+" … NOT NULL, ADD UNIQUE KEY ("+by.Column+")",
+			"%s.%s is no unique key without NULL: a row of %s could be part of several %s, and finding them would read all of %s", to.Table, by.Column, from.Table, e.Entity.Name(), to.Table)
+	default:
+		a := t.columns[name]
+		by.kind = kindOf(b)
+		if !comparable(a, b, t.collations[name], other.collations[key]) {
+			faults.Add(by.pos, "make the two the same: whole numbers, texts of one collation, or BINARY of one length", "%s.%s is %s, and %s.%s is %s: their values can't be compared by the key's index",
+				from.Table, from.Column, described(a, t.collations[name]), to.Table, by.Column, described(b, other.collations[key]))
+		}
+	}
+}
+
+// comparable says whether the server looks values of one column up in the key of another, and finds those that are the same.
+func comparable(a, b value.Column, collationA, collationB string) bool {
+	switch {
+	case whole(a) || whole(b):
+		return whole(a) && whole(b)
+	case a.Type == "BINARY" || b.Type == "BINARY": // which pads with zeros
+		return a.Type == b.Type && a.Length == b.Length
+	case a.Type == "VARBINARY":
+		return a.Type == b.Type
+	default:
+		worded := func(c value.Column) bool { return c.Type == "CHAR" || c.Type == "VARCHAR" || c.Type == "TEXT" }
+		return worded(a) && worded(b) && collationA == collationB
+	}
+}
+
+// kindOf says what values of a key column are.
+func kindOf(c value.Column) byKind {
+	switch {
+	case whole(c):
+		return byNumber
+	case c.Type == "BINARY" || c.Type == "VARBINARY":
+		return byBytes
+	default:
+		return byText
+	}
+}
+
+// whole says whether a column has whole numbers.
+func whole(c value.Column) bool {
+	switch strings.TrimPrefix(c.Type, "UNSIGNED ") {
+	case "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT":
+		return true
+	}
+	return c.Type == "DECIMAL" && c.Scale == 0
+}
+
+func described(c value.Column, collation string) string {
+	switch {
+	case collation != "":
+		return c.Type + " COLLATE " + collation
+	case c.Type == "BINARY":
+		return fmt.Sprintf("%s(%d)", c.Type, c.Length)
+	default:
+		return c.Type
+	}
+}
+
 // name gives the table as it is written.
 func (t *EventTable) name() string {
 	if t.Schema == "" {
@@ -64,12 +143,8 @@ func (t *EventTable) name() string {
 
 // unfit says what to do where a column's values are not, each by one text, ids of the entity; "" where they are.
 func (e *Event) unfit(c value.Column) (fix string) {
-	switch strings.TrimPrefix(c.Type, "UNSIGNED ") {
-	case "TINYINT", "SMALLINT", "MEDIUMINT", "INT", "BIGINT":
-		return ""
-	}
 	switch {
-	case c.Type == "DECIMAL" && c.Scale == 0:
+	case whole(c):
 		return ""
 	case e.ID.Kind() != protoreflect.StringKind: // '7' and '07' are the same number
 		return "name a column of whole numbers, or make the column one"

@@ -13,15 +13,6 @@ import (
 	"banyan.dev/banyan/legacy/pool"
 )
 
-// EntityError says which entity could not be read.
-type EntityError struct {
-	ID  string
-	Err error
-}
-
-func (e *EntityError) Error() string { return e.ID + ": " + e.Err.Error() }
-func (e *EntityError) Unwrap() error { return e.Err }
-
 // ThereError says that the Get of an entity doesn't find what legacy has: something beside it is missing, or its id is none that
 // the contract can say. It is no deletion.
 type ThereError struct {
@@ -88,11 +79,15 @@ func (e *Event) unlessThere(ctx context.Context, conn *pool.Conn, id string, sai
 
 // root gives the entity's first table and its column with the id, quoted.
 func (e *Event) root() (table, column string) {
-	quote := func(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }
-	root := e.Tables[0]
-	table = quote(root.Table)
-	if root.Schema != "" {
-		table = quote(root.Schema) + "." + table
-	}
-	return table, quote(root.Column)
+	return e.Tables[0].quoted(), quoted(e.Tables[0].Column)
 }
+
+// quoted gives the table's name, quoted.
+func (t *EventTable) quoted() string {
+	if t.Schema == "" {
+		return quoted(t.Table)
+	}
+	return quoted(t.Schema) + "." + quoted(t.Table)
+}
+
+func quoted(name string) string { return "`" + strings.ReplaceAll(name, "`", "``") + "`" }

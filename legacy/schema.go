@@ -24,9 +24,11 @@ type schema struct {
 
 type table struct {
 	columns map[string]value.Column
-	uniques [][]string // columns of each unique key without NULLs, the primary key first
-	engine  string
-	keys    []foreignKey // those that change its rows
+	// collations are those of the columns with text.
+	collations map[string]string
+	uniques    [][]string // columns of each unique key without NULLs, the primary key first
+	engine     string
+	keys       []foreignKey // those that change its rows
 
 	transactional bool
 }
@@ -58,15 +60,16 @@ func loadSchema(ctx context.Context, conn *pool.Conn, others []string) (*schema,
 	}
 	in := strings.TrimSuffix(strings.Repeat("?,", len(names)), ",")
 	err = scan(ctx, conn, "SELECT table_schema, table_name, column_name, UPPER(data_type), column_type, is_nullable,"+
-		" IFNULL(character_maximum_length, 0), IFNULL(numeric_precision, 0), IFNULL(numeric_scale, 0), IFNULL(datetime_precision, 0)"+
+		" IFNULL(character_maximum_length, 0), IFNULL(numeric_precision, 0), IFNULL(numeric_scale, 0), IFNULL(datetime_precision, 0), IFNULL(collation_name, '')"+
 		" FROM information_schema.columns WHERE table_schema IN ("+in+")", args, func(row []driver.Value) {
 		key := strings.ToLower(text(row[0]) + "." + text(row[1]))
 		t := s.tables[key]
 		if t == nil {
-			t = &table{columns: map[string]value.Column{}}
+			t = &table{columns: map[string]value.Column{}, collations: map[string]string{}}
 			s.tables[key] = t
 		}
 		t.columns[strings.ToLower(text(row[2]))] = schemaColumn(row)
+		t.collations[strings.ToLower(text(row[2]))] = text(row[10])
 	})
 	if err != nil {
 		return nil, err

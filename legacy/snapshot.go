@@ -21,11 +21,17 @@ var ErrTooOld = errors.New("the snapshot is older than the place in the log")
 // snapshotPatience is how long MySQL waits for transactions that are in its log to be committed, in seconds.
 const snapshotPatience = "0.1"
 
-// Snapshot reads entities by their ids, in order, in one consistent snapshot that contains every transaction before a place
-// in the server's log. use gets nil for what legacy doesn't have; its error ends the reading. What can't be read is an
-// *EntityError. ErrTooOld comes before the first use: try again soon. So does change.ErrServers, where the place is in the
-// log of another server than the pool's.
-func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event, ids []string, use func(id string, m protoreflect.Message) error) error {
+// Asked is an entity that is to be read.
+type Asked struct {
+	Event *Event
+	ID    string
+}
+
+// Snapshot reads entities, of whatever messages, in their order, in one consistent snapshot that contains every transaction before
+// a place in the server's log. use gets nil for what legacy doesn't have, and why an entity can't be read; its own error ends
+// the reading. ErrTooOld comes before the first use: try again soon. So does change.ErrServers, where the place is in the log
+// of another server than the pool's.
+func (b *Backend) Snapshot(ctx context.Context, at change.Position, all []Asked, use func(of Asked, m protoreflect.Message, unread error) error) error {
 	conn, err := b.pool.Acquire(ctx)
 	if err != nil {
 		return err
@@ -34,12 +40,9 @@ func (b *Backend) Snapshot(ctx context.Context, at change.Position, event *Event
 	if err := b.contain(ctx, conn, at); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		m, err := b.get(ctx, conn, event, id)
-		if err != nil {
-			return &EntityError{ID: id, Err: err}
-		}
-		if err := use(id, m); err != nil {
+	for _, of := range all {
+		m, err := b.get(ctx, conn, of.Event, of.ID)
+		if err := use(of, m, err); err != nil {
 			return err
 		}
 	}

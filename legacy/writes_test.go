@@ -276,12 +276,15 @@ func TestASnapshotContainsThePlace(t *testing.T) {
 				var got []string
 				for {
 					got = nil
-					err := b.backend.Snapshot(t.Context(), at, b.event, []string{"1", "3", "x", "2"}, func(id string, m protoreflect.Message) error {
+					err := b.backend.Snapshot(t.Context(), at, b.asked("1", "3", "x", "2"), func(of legacy.Asked, m protoreflect.Message, err error) error {
+						if err != nil {
+							return err
+						}
 						label := "-"
 						if m != nil {
 							label = m.Get(b.event.Entity.Fields().ByName("label")).String()
 						}
-						got = append(got, id+label)
+						got = append(got, of.ID+label)
 						return nil
 					})
 					if errors.Is(err, legacy.ErrTooOld) {
@@ -304,11 +307,11 @@ func TestASnapshotContainsThePlace(t *testing.T) {
 			elsewhere := b.end(t)
 			elsewhere.Server = "another"
 			if server, _ := b.pool.Server(); server.MariaDB {
-				if err := b.backend.Snapshot(t.Context(), elsewhere, b.event, nil, nil); err == nil || errors.Is(err, legacy.ErrTooOld) {
+				if err := b.backend.Snapshot(t.Context(), elsewhere, nil, nil); err == nil || errors.Is(err, legacy.ErrTooOld) {
 					t.Errorf("a place in another server's log: %v", err)
 				}
 			}
-			if err := b.backend.Snapshot(t.Context(), ahead, b.event, nil, nil); !errors.Is(err, legacy.ErrTooOld) {
+			if err := b.backend.Snapshot(t.Context(), ahead, nil, nil); !errors.Is(err, legacy.ErrTooOld) {
 				t.Errorf("a place that is not in the log yet: %v", err)
 			}
 			var ids []string
@@ -327,6 +330,14 @@ func TestASnapshotContainsThePlace(t *testing.T) {
 			}
 		})
 	}
+}
+
+// asked are boxes by their ids.
+func (b *boxes) asked(ids ...string) (all []legacy.Asked) {
+	for _, id := range ids {
+		all = append(all, legacy.Asked{Event: b.event, ID: id})
+	}
+	return all
 }
 
 // end gives the end of the server's log.
@@ -359,5 +370,10 @@ func (b *boxes) end(t *testing.T) (p change.Position) {
 		t.Fatal(err)
 	}
 	p.Server, p.GTIDs = change.MariaDBServer(id, host, port), strings.ReplaceAll(rest[2], "\n", "")
+	if server, _ := b.pool.Server(); !server.MariaDB {
+		if err := b.db.QueryRowContext(t.Context(), "SELECT @@global.server_uuid").Scan(&p.Server); err != nil {
+			t.Fatal(err)
+		}
+	}
 	return p
 }

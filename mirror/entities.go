@@ -11,18 +11,41 @@ import (
 type Entities interface {
 	// Of gives the entities that a table's rows are part of; nil for most tables. It does not block.
 	Of(schema, table string) []EntityTable
-	// Read gives the states of entities, in the order of ids, as they are in one snapshot that contains all transactions
-	// before at, a place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives
-	// the first ones only, and at least one: the others are asked for again.
-	Read(ctx context.Context, at change.Position, entity string, ids []string) ([]EntityState, error)
+	// Read gives the states of entities, in their order, as they are in one snapshot that contains all transactions before at, a
+	// place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives the first ones
+	// only, and at least one: the others are asked for again.
+	Read(ctx context.Context, at change.Position, all []EntityName) ([]EntityState, error)
+	// Steps gives the number of steps of the longest path; 0 when all tables have ids.
+	Steps() int
+	// Follow gives the ids that values lead to by their paths, in their order, as they are in one snapshot that contains all
+	// transactions before at; "" where rows on the way are gone, or never were.
+	Follow(ctx context.Context, at change.Position, all []Step) ([]string, error)
 }
+
+// EntityName names an entity: by the full name of its message, and its id.
+type EntityName struct{ Entity, ID string }
 
 // EntityTable says how a table's rows tell the entity that they are part of.
 type EntityTable struct {
 	// Entity is the full name of the message.
 	Entity string
-	// Column is the name of the column that has the entity's id.
+	// Column is the name of the column that has the entity's id, or the value that Path begins with.
 	Column string
+	// Path is nil where Column has the id. It is the same pointer each time.
+	Path *Path
+}
+
+// Path leads from the value of a row's column to the id of the entity that the row is part of, over rows of other tables, whose own
+// changes tell of the entity, too.
+type Path struct {
+	// Entity is the full name of the message.
+	Entity string
+}
+
+// Step is a value that leads to an entity: digits of a number, a text, or bytes.
+type Step struct {
+	Path  *Path
+	Value string
 }
 
 // EntityState is an entity as legacy has it.

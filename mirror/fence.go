@@ -22,20 +22,31 @@ type fence struct {
 	tx      *change.Transaction
 }
 
-// lateFence waits until the position has come to where its transaction begins.
+// lateFence waits until the position has come to where its transaction begins, if it has an epoch, and until all is settled.
 type lateFence struct {
 	fence
-	begins change.Position
+	begins    change.Position
+	unsettled unsettled
 }
 
 // fences sends the fences of a transaction.
 func (p *pump) fences(ctx context.Context, w *work) error {
 	for _, f := range w.fences {
+		late := lateFence{fence: f, begins: w.begins}
+		var settled bool
+		var err error
+		if late.unsettled, settled, err = p.settling(ctx, w.read); err != nil {
+			return err
+		}
+		if !settled {
+			p.late = append(p.late, late)
+			continue
+		}
 		if f.Epoch > 0 && !p.secured {
 			if !reaches(w.before, w.begins) {
 				p.s.o.Logger.Warn("a fence waits until an XA transaction that was prepared before it is decided: XA RECOVER shows those that are prepared",
 					"fence", f.ID, "capability", f.Capability)
-				p.late = append(p.late, lateFence{f, w.begins})
+				p.late = append(p.late, late)
 				continue
 			}
 			if err := p.secure(ctx, w.before); err != nil {
@@ -49,17 +60,28 @@ func (p *pump) fences(ctx context.Context, w *work) error {
 	return nil
 }
 
-// lateFences sends those that may be sent now that all before a position was told.
-func (p *pump) lateFences(ctx context.Context, next change.Position) error {
-	for len(p.late) > 0 && reaches(next, p.late[0].begins) {
-		if err := p.secure(ctx, next); err != nil {
+// lateFences sends those that may be sent now that some work is done.
+func (p *pump) lateFences(ctx context.Context, done *work) error {
+	var later []lateFence
+	for _, f := range p.late {
+		settled, err := p.settled(ctx, &f.unsettled, done.read)
+		if err != nil {
 			return err
 		}
-		if err := p.fence(ctx, &p.late[0].fence); err != nil {
+		if !settled || f.Epoch > 0 && !reaches(done.next, f.begins) {
+			later = append(later, f)
+			continue
+		}
+		if f.Epoch > 0 {
+			if err := p.secure(ctx, done.next); err != nil {
+				return err
+			}
+		}
+		if err := p.fence(ctx, &f.fence); err != nil {
 			return err
 		}
-		p.late = p.late[1:]
 	}
+	p.late = later
 	return nil
 }
 

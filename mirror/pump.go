@@ -27,8 +27,9 @@ type work struct {
 	// begins is where the transaction begins, before a place from which all that is there can be read again: it lies before
 	// begins while a prepared XA transaction is undecided.
 	begins, before change.Position
-	// at is a place behind the transaction. next is where to go on from once all is safe; zero while there is more to come.
-	at, next change.Position
+	// at is a place behind the transaction. next is where to go on from once all is safe; zero while there is more to come. read
+	// is the place that the log is read up to with it.
+	at, next, read change.Position
 }
 
 // size is what the work takes of the room that there is.
@@ -36,7 +37,7 @@ func (w *work) size() int { return len(w.touched) + len(w.fences) }
 
 // follow adds one that has nothing to send.
 func (w *work) follow(next work) {
-	w.next = next.next
+	w.next, w.read = next.next, next.read
 	if next.beat != 0 {
 		w.beat = next.beat
 	}
@@ -53,12 +54,13 @@ type pump struct {
 	filled  chan struct{} // has room for one
 	emptied chan struct{} // the same
 
-	secured bool // nothing was told since the last secured position
-	late    []lateFence
+	secured  bool // nothing was told since the last secured position
+	followed bool // a path may have been followed since all was settled, see paths.go
+	late     []lateFence
 }
 
 func newPump(s *session) *pump {
-	return &pump{s: s, secured: true, filled: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
+	return &pump{s: s, secured: true, followed: s.o.Service.Entities.Steps() > 0, filled: make(chan struct{}, 1), emptied: make(chan struct{}, 1)}
 }
 
 // put hands work over. It blocks while too much waits.
@@ -134,7 +136,10 @@ func (p *pump) run(ctx context.Context) error {
 // do sends what transactions ask for, the last one's fences at the end.
 func (p *pump) do(ctx context.Context, taken []work) error {
 	last := taken[len(taken)-1]
-	all := merge(taken)
+	all, err := p.follow(ctx, last.at, merge(taken))
+	if err != nil {
+		return err
+	}
 	for part := range slices.Chunk(all, chunk) {
 		if err := p.entities(ctx, last.at, part); err != nil {
 			return err
@@ -149,10 +154,12 @@ func (p *pump) do(ctx context.Context, taken []work) error {
 		}
 	}
 	if !last.next.IsZero() {
-		if err := p.lateFences(ctx, last.next); err != nil {
+		if err := p.lateFences(ctx, &last); err != nil {
 			return err
 		}
-		p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
+		if len(p.late) == 0 { // or they would not be read again
+			p.s.marks.add(p.s.sent, last.next, p.s.feed.Confirmed)
+		}
 	}
 	return nil
 }
@@ -182,28 +189,28 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 	return nil
 }
 
-// read gives the states of some entities, of the first one at least.
+// read gives the states of some entities, of the first one at least: all of them as they are at one moment, whatever their messages
+// are, so that what one transaction has changed is told as one.
 func (p *pump) read(ctx context.Context, at change.Position, part []touched) (map[reference]EntityState, error) {
 	states := make(map[reference]EntityState, len(part))
-	ids := map[string][]string{}
+	var refs []reference
+	var names []EntityName
 	for _, t := range part {
 		if _, again := states[t.reference]; !again {
 			states[t.reference] = EntityState{}
-			ids[t.entity] = append(ids[t.entity], t.id)
+			refs, names = append(refs, t.reference), append(names, EntityName{t.entity, t.id})
 		}
 	}
 	clear(states)
-	for entity, ids := range ids {
-		read, err := p.s.o.Service.Entities.Read(ctx, at, entity, ids)
-		if err != nil {
-			return nil, fmt.Errorf("read %d %s: %w", len(ids), entity, err)
-		}
-		if len(read) == 0 || len(read) > len(ids) {
-			return nil, fmt.Errorf("of %d %s, %d were read", len(ids), entity, len(read))
-		}
-		for i, state := range read {
-			states[reference{entity, ids[i]}] = state
-		}
+	read, err := p.s.o.Service.Entities.Read(ctx, at, names)
+	if err != nil {
+		return nil, fmt.Errorf("read %d entities: %w", len(names), err)
+	}
+	if len(read) == 0 || len(read) > len(names) {
+		return nil, fmt.Errorf("of %d entities, %d were read", len(names), len(read))
+	}
+	for i, state := range read {
+		states[refs[i]] = state
 	}
 	return states, nil
 }

@@ -3,7 +3,6 @@ package mirror
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/protocol"
@@ -27,16 +26,14 @@ type serviceEvents struct {
 	*session
 	pump *pump
 
-	tx     *change.Transaction // nil between transactions
-	marked bool                // begins with a writer mark
-	// writtenBack are the numbers of entities that a new service's state is put into, see change.WrittenBack.
-	writtenBack []uint64
-	held        map[reference]held
-	fences      []fence
-	back        string     // the fence of the transaction by which keys are legacy's again, empty when none is
-	beat        uint64     // the last one of the transaction, 0 for none
-	nameless    bool       // it was logged that a row of the transaction has no id
-	last        change.End // of the transaction before it
+	tx       *change.Transaction // nil between transactions
+	author   author
+	held     map[reference]held
+	fences   []fence
+	back     string     // the fence of the transaction by which keys are legacy's again, empty when none is
+	beat     uint64     // the last one of the transaction, 0 for none
+	nameless bool       // it was logged that a row of the transaction has no id
+	last     change.End // of the transaction before it
 }
 
 func newServiceEvents(s *session) *serviceEvents {
@@ -46,7 +43,7 @@ func newServiceEvents(s *session) *serviceEvents {
 func (s *serviceEvents) run(ctx context.Context) error { return s.pump.run(ctx) }
 
 func (s *serviceEvents) begin(tx change.Transaction) {
-	s.tx, s.marked, s.writtenBack, s.nameless, s.back = &tx, false, nil, false, ""
+	s.tx, s.author, s.nameless, s.back = &tx, author{}, false, ""
 }
 
 func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {
@@ -79,16 +76,24 @@ func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {
 	return s.bound(ctx)
 }
 
-// touch notes the entity that a row is part of.
+// touch notes the entity that a row is part of, or what leads to it.
 func (s *serviceEvents) touch(t *change.Table, of *EntityTable, v *change.Value, number uint32) error {
-	id, err := idText(v)
+	ref := reference{of.Entity, "", of.Path}
+	var none bool
+	var err error
+	if of.Path != nil {
+		ref.id, none, err = valueText(v)
+	} else {
+		ref.id, err = idText(v)
+		none = ref.id == ""
+	}
 	switch {
 	case err != nil:
 		return &change.StopError{
 			What: fmt.Sprintf("a row of %s.%s in the transaction %s has a %s that can't be the id of a %s", t.Schema, t.Name, s.tx.ID, of.Column, of.Entity), Cause: err,
 			Fix: "mend the row, then " + s.refill("that transaction"),
 		}
-	case id == "":
+	case none:
 		if !s.nameless { // there may be very many of them
 			s.o.Logger.Error("rows tell no entity that they are part of: they are left out", "schema", t.Schema, "table", t.Name, "column", of.Column, "transaction", s.tx.ID)
 			s.nameless = true
@@ -96,7 +101,6 @@ func (s *serviceEvents) touch(t *change.Table, of *EntityTable, v *change.Value,
 		s.m.watch.skipped()
 		return nil
 	}
-	ref := reference{of.Entity, id}
 	s.held[ref] = held{row: number, announced: s.held[ref].announced}
 	return nil
 }
@@ -140,7 +144,7 @@ func (s *serviceEvents) bound(ctx context.Context) error {
 
 func (s *serviceEvents) end(ctx context.Context, e *change.End) error {
 	s.m.watch.readTo(e.Next)
-	w := work{touched: s.touched(), fences: s.fences, beat: s.beat, begins: s.last.At, before: s.last.Next, next: e.Next, at: e.At}
+	w := work{touched: s.touched(), fences: s.fences, beat: s.beat, begins: s.last.At, before: s.last.Next, next: e.Next, at: e.At, read: e.At}
 	s.tx, s.fences, s.beat, s.last = nil, nil, 0, *e
 	return s.pump.put(ctx, w)
 }
@@ -151,10 +155,20 @@ func (s *serviceEvents) touched() []touched {
 		return nil
 	}
 	all := make([]touched, 0, len(s.held))
+	var by *author // of all that a path leads to
 	for ref, h := range s.held {
-		t := touched{ref, s.origin(ref), s.version(h.row), s.tx}
-		if h.announced {
+		t := touched{reference: ref, at: s.version(h.row), tx: s.tx}
+		switch {
+		case h.announced:
 			t.origin = protocol.OriginAnnounce
+		case ref.path == nil:
+			t.origin = s.author.origin(ref.entity, ref.id)
+		default:
+			if by == nil {
+				whose := s.author
+				by = &whose
+			}
+			t.by = by
 		}
 		all = append(all, t)
 	}
@@ -164,19 +178,6 @@ func (s *serviceEvents) touched() []touched {
 		s.held = map[reference]held{} // a map keeps the size that it had once
 	}
 	return all
-}
-
-// origin says who has changed an entity in the transaction. What a write-back changes of others, such as the stock behind an
-// order, their services have not written themselves.
-func (s *serviceEvents) origin(of reference) protocol.Origin {
-	switch {
-	case !s.marked:
-		return protocol.OriginForeign
-	case len(s.writtenBack) > 0 && slices.Contains(s.writtenBack, change.WrittenBack(of.entity, of.id)):
-		return protocol.OriginWriteBack
-	default:
-		return protocol.OriginLegacy
-	}
 }
 
 func (s *serviceEvents) version(number uint32) change.Version {

@@ -21,19 +21,19 @@ type countingEntities struct {
 	dice *rand.Rand
 }
 
-func (e *countingEntities) Read(_ context.Context, at change.Position, entity string, ids []string) ([]EntityState, error) {
+func (e *countingEntities) Read(_ context.Context, at change.Position, all []EntityName) ([]EntityState, error) {
 	<-time.After(time.Duration(e.dice.IntN(20)) * time.Millisecond)
 	if e.dice.IntN(15) == 0 {
 		return nil, errCut
 	}
 	e.log.mu.Lock()
 	defer e.log.mu.Unlock()
-	if int(at.Offset) > 100*len(e.log.txs) || len(ids) > chunk {
-		return nil, fmt.Errorf("%d %s are read at %s", len(ids), entity, at)
+	if int(at.Offset) > 100*len(e.log.txs) || len(all) > chunk {
+		return nil, fmt.Errorf("%d entities are read at %s", len(all), at)
 	}
-	out := make([]EntityState, len(ids))
-	for i, id := range ids {
-		out[i] = EntityState{ID: id, Data: []byte(strconv.Itoa(touches(e.log.txs, id)))}
+	out := make([]EntityState, len(all))
+	for i, of := range all {
+		out[i] = EntityState{ID: of.ID, Data: []byte(strconv.Itoa(touches(e.log.txs, of.ID)))}
 	}
 	return out, nil
 }

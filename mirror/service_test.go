@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -14,57 +13,6 @@ import (
 
 	"banyan.dev/banyan/mirror/change"
 )
-
-// shopEntities are orders in memory. Reads wait until the gate is open.
-type shopEntities struct {
-	mu    sync.Mutex
-	gate  chan struct{} // nil: open
-	reads []string
-	gone  map[string]bool
-	err   error
-	fail  int // the read that fails, counted down; 0 for none
-	most  int // how many a read gives; 0 for all
-}
-
-func (e *shopEntities) Of(schema, table string) []EntityTable {
-	if schema == "shop" && table == "orders" {
-		return []EntityTable{{Entity: "shop.v2.Order", Column: "id"}}
-	}
-	return nil
-}
-
-func (e *shopEntities) Read(ctx context.Context, at change.Position, entity string, ids []string) ([]EntityState, error) {
-	e.mu.Lock()
-	gate, err := e.gate, e.err
-	e.mu.Unlock()
-	if gate != nil {
-		select {
-		case <-gate:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	e.reads = append(e.reads, fmt.Sprintf("%d %d", at.Offset, len(ids)))
-	if e.fail > 0 {
-		if e.fail--; e.fail == 0 {
-			return nil, errCut
-		}
-	}
-	var out []EntityState
-	if e.most > 0 {
-		ids = ids[:min(e.most, len(ids))]
-	}
-	for _, id := range ids {
-		state := EntityState{ID: id, Key: "k" + id, Data: []byte(`{"id":"` + id + `"}`)}
-		if e.gone[id] {
-			state = EntityState{ID: id, Deleted: true}
-		}
-		out = append(out, state)
-	}
-	return out, err
-}
 
 func serve(t *testing.T, test func(t *testing.T, l *lab, e *shopEntities)) {
 	t.Helper()
@@ -153,12 +101,6 @@ func TestAServiceIsToldEntitiesAndFencesInOrder(t *testing.T) {
 			t.Errorf("status: %+v", s)
 		}
 	})
-}
-
-func (e *shopEntities) set(f func()) {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	f()
 }
 
 func TestTransactionsThatWaitShareASnapshot(t *testing.T) {

@@ -21,11 +21,11 @@ const (
 func (s *serviceEvents) ledger(ctx context.Context, r *change.Rows) error {
 	switch r.Table.Name {
 	case writersTable:
-		s.marked = s.marked || isMark(r)
+		s.author.marked = s.author.marked || isMark(r)
 	case locksTable:
 		for _, row := range r.Rows {
-			if n := find(r.Table, row.After, locksNumber); n != nil && s.marked {
-				s.writtenBack = append(s.writtenBack, n.Num&^1)
+			if n := find(r.Table, row.After, locksNumber); n != nil && s.author.marked {
+				s.author.writtenBack = append(s.author.writtenBack, n.Num&^1)
 			}
 		}
 	case heartbeatTable:
@@ -86,7 +86,7 @@ func (s *serviceEvents) announcement(t *change.Table, row []change.Value, number
 		if entity == "" || id == "" || len(id) > mostID {
 			return fmt.Errorf("an announcement of %q %.40q", entity, id)
 		}
-		s.held[reference{entity, id}] = held{row: number, announced: true}
+		s.held[reference{entity, id, nil}] = held{row: number, announced: true}
 	}
 	return nil
 }

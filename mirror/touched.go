@@ -11,8 +11,11 @@ import (
 	"banyan.dev/banyan/protocol"
 )
 
-// reference names an entity.
-type reference struct{ entity, id string }
+// reference names an entity by its id; or by a value that leads to it, until the path is followed.
+type reference struct {
+	entity, id string
+	path       *Path // nil for an id
+}
 
 // held is what a transaction that is being read has done to an entity.
 type held struct {
@@ -27,6 +30,28 @@ type touched struct {
 	// at is the version of the last change that its event covers, tx that change's transaction.
 	at change.Version
 	tx *change.Transaction
+	// by tells the origin once the id is known; nil where it is.
+	by *author
+}
+
+// author is whose a transaction is.
+type author struct {
+	marked bool // begins with a writer mark
+	// writtenBack are the numbers of entities that a new service's state is put into, see change.WrittenBack.
+	writtenBack []uint64
+}
+
+// origin says who has changed an entity in the transaction. What a write-back changes of others, such as the stock behind an
+// order, their services have not written themselves.
+func (a *author) origin(entity, id string) protocol.Origin {
+	switch {
+	case !a.marked:
+		return protocol.OriginForeign
+	case len(a.writtenBack) > 0 && slices.Contains(a.writtenBack, change.WrittenBack(entity, id)):
+		return protocol.OriginWriteBack
+	default:
+		return protocol.OriginLegacy
+	}
 }
 
 // mostID bounds ids, in bytes.
@@ -51,6 +76,15 @@ func idText(v *change.Value) (string, error) {
 	}
 }
 
+// valueText gives a value that leads to an entity as text: bytes as they are, all else as ids. There is none where it is NULL.
+func valueText(v *change.Value) (value string, none bool, err error) {
+	if v.Kind == change.Bytes && len(v.Text) <= mostID {
+		return string(v.Text), false, nil
+	}
+	value, err = idText(v)
+	return value, v.Kind == change.Null, err
+}
+
 // merge gives each entity once, with its last version and the weightiest origin, in the order of versions. What was written
 // back stays apart from what else was changed: a service that has had a change already knows it again by its id, as long as
 // that is not covered by a later one's.
@@ -58,19 +92,35 @@ func merge(taken []work) []touched {
 	if len(taken) == 1 {
 		return inOrder(taken[0].touched)
 	}
+	var all []touched
+	for _, w := range taken {
+		all = append(all, w.touched...)
+	}
+	return coalesce(all)
+}
+
+// coalesce does what merge does.
+func coalesce(several []touched) []touched {
 	type told struct {
 		reference
 		writtenBack bool
 	}
-	byReference := map[told]touched{}
-	for _, w := range taken {
-		for _, t := range w.touched {
-			of := told{t.reference, t.origin == protocol.OriginWriteBack}
-			if before, again := byReference[of]; again && weight(before.origin) > weight(t.origin) {
+	byReference := make(map[told]touched, len(several))
+	for _, t := range several {
+		of := told{t.reference, t.origin == protocol.OriginWriteBack}
+		if t.path != nil { // whose each is shows when its entity is known
+			byReference[told{reference: reference{t.path.Entity, t.id + "\x00" + t.at.String(), t.path}}] = t
+			continue
+		}
+		if before, again := byReference[of]; again {
+			if weight(before.origin) > weight(t.origin) {
 				t.origin = before.origin
 			}
-			byReference[of] = t
+			if before.at.Compare(t.at) > 0 {
+				t.at, t.tx = before.at, before.tx
+			}
 		}
+		byReference[of] = t
 	}
 	all := make([]touched, 0, len(byReference))
 	for _, t := range byReference {

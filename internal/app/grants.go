@@ -11,7 +11,6 @@ import (
 	"slices"
 	"strings"
 
-
 	"banyan.dev/banyan/adapters/binlog/preflight"
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/legacy"

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -34,6 +35,7 @@ type serviceRig struct {
 	writer                   *store.Writer
 	source                   *binlog.Source
 	told                     *toldService
+	entities                 mirror.Entities // the rig itself, unless a test has others
 }
 
 func newServiceRig(t *testing.T, server *devstack.Server, url string) *serviceRig {
@@ -65,8 +67,9 @@ func newServiceRig(t *testing.T, server *devstack.Server, url string) *serviceRi
 	}
 	t.Cleanup(func() { _ = r.writer.Deregister(context.Background()) })
 	r.exec(t, "CREATE TABLE orders (id BIGINT UNSIGNED PRIMARY KEY, n INT NOT NULL)", "CREATE TABLE order_lines (id INT AUTO_INCREMENT PRIMARY KEY, order_id BIGINT UNSIGNED, sku VARCHAR(20))")
+	r.entities = r
 	scope := func(schema, table string) bool {
-		return schema == r.ledger || schema == r.schema && (table == "" || len(r.Of(schema, table)) > 0)
+		return schema == r.ledger || schema == r.schema && (table == "" || len(r.entities.Of(schema, table)) > 0)
 	}
 	if r.source, err = binlog.New(binlog.Options{DSN: r.dsn, Scope: scope}); err != nil {
 		t.Fatal(err)
@@ -129,8 +132,20 @@ func (r *serviceRig) Of(schema, table string) []mirror.EntityTable {
 	return nil
 }
 
+// Steps implements mirror.Entities: all tables have the id.
+func (r *serviceRig) Steps() int { return 0 }
+
+// Follow implements mirror.Entities.
+func (r *serviceRig) Follow(context.Context, change.Position, []mirror.Step) ([]string, error) {
+	return nil, errors.New("there are no paths")
+}
+
 // Read implements mirror.Entities, on MariaDB.
-func (r *serviceRig) Read(ctx context.Context, at change.Position, _ string, ids []string) ([]mirror.EntityState, error) {
+func (r *serviceRig) Read(ctx context.Context, at change.Position, all []mirror.EntityName) ([]mirror.EntityState, error) {
+	var ids []string
+	for _, of := range all {
+		ids = append(ids, of.ID)
+	}
 	conn, err := r.db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -196,7 +211,7 @@ func (r *serviceRig) start(t *testing.T) (m *mirror.Mirror, stop func()) {
 	}
 	m = mirror.New(mirror.Options{
 		Name: "service.orders", Source: r.source, Sink: sink, Store: kept, Heart: heart, Ledger: r.ledger,
-		Service: &mirror.ServiceStream{Name: "orders", Entities: r}, RetryMax: 200 * time.Millisecond, StopRetry: 200 * time.Millisecond,
+		Service: &mirror.ServiceStream{Name: "orders", Entities: r.entities}, RetryMax: 200 * time.Millisecond, StopRetry: 200 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
@@ -234,6 +249,7 @@ type toldService struct {
 	promised map[string]map[string]int // of a fence: n of orders that were committed before it
 	broken   []string
 	last     amqp.Delivery
+	each     func(protocol.EntityEvent) // is given each event; nil: nobody is
 }
 
 func (s *toldService) take(d *amqp.Delivery) error {
@@ -262,6 +278,9 @@ func (s *toldService) take(d *amqp.Delivery) error {
 	}
 	if e.Version != d.Headers["cloudEvents:banyanversion"] || e.Deleted != (e.Data == nil) {
 		s.broken = append(s.broken, string(d.Body))
+	}
+	if s.each != nil {
+		s.each(e)
 	}
 	if e.Version > s.have[e.ID].Version {
 		s.have[e.ID] = e

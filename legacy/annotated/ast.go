@@ -58,11 +58,20 @@ type Event struct {
 	Via    string       // full name of the RPC that reads one
 }
 
-// EventTable is a table of an event directive, with the column that has the entity's id.
+// EventTable is a table of an event directive, with the column that has the entity's id, or that leads to it.
 type EventTable struct {
 	Pos    fault.Pos
 	Schema string // empty for the DSN's
 	Table  string
+	Column string
+	By     *EventBy // nil where Column has the id
+}
+
+// EventBy says that a table's column has the value of a column of another table of the directive, whose row is part of the same
+// entity.
+type EventBy struct {
+	Pos    fault.Pos
+	Table  int // its index in On, less than that of the table itself
 	Column string
 }
 

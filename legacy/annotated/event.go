@@ -56,14 +56,17 @@ func (p *parser) event(d directive) {
 	}
 }
 
-// eventTables reads table(column),… at value, whose offset is at.
+const eventTableFix = "write on=table(column),table(column), with the column that has the entity's id, or with table(column>other.column) for one whose rows belong to those of another table before it"
+
+// eventTables reads table(column),table(column>table.column),… at value, whose offset is at.
 func (p *parser) eventTables(e *Event, value string, at int) {
 	for part := range strings.SplitSeq(value, ",") {
-		name, column, ok := strings.Cut(part, "(")
-		column, closed := strings.CutSuffix(column, ")")
+		name, inside, ok := strings.Cut(part, "(")
+		inside, closed := strings.CutSuffix(inside, ")")
+		column, by, leads := strings.Cut(inside, ">")
 		path, named := splitPath(name)
 		if !ok || !closed || !named || len(path) > 2 || !isIdent(column) {
-			p.fault(at, "write on=table(column),table(column), with the column that has the entity's id", "%s is no table with its column", quoted(part))
+			p.fault(at, eventTableFix, "%s is no table with its column", quoted(part))
 			return
 		}
 		t := EventTable{Pos: p.pos(at), Table: path[len(path)-1], Column: column}
@@ -75,7 +78,33 @@ func (p *parser) eventTables(e *Event, value string, at int) {
 				p.fault(at, "name each table once", "the table %s again", quoted(name))
 			}
 		}
+		if leads {
+			if t.By = p.eventBy(e, by, at+len(name)+len("(")+len(column)+len(">")); t.By == nil {
+				return
+			}
+		}
 		e.On = append(e.On, t)
 		at += len(part) + len(",")
 	}
+}
+
+// eventBy reads the table.column that a table's column refers to; nil after a fault.
+func (p *parser) eventBy(e *Event, by string, at int) *EventBy {
+	path, ok := splitPath(by)
+	if !ok || len(path) < 2 || len(path) > 3 {
+		p.fault(at, eventTableFix, "%s is no column of a table", quoted(by))
+		return nil
+	}
+	table, column := path[len(path)-2], path[len(path)-1]
+	schema := ""
+	if len(path) == 3 {
+		schema = path[0]
+	}
+	for i, other := range e.On {
+		if other.Schema == schema && other.Table == table {
+			return &EventBy{Pos: p.pos(at), Table: i, Column: column}
+		}
+	}
+	p.fault(at, "name it before, with the column by which its own rows are part of the entity", "%s is no table of this on= so far", quoted(strings.Join(path[:len(path)-1], ".")))
+	return nil
 }

@@ -43,20 +43,34 @@ type Entity struct {
 type Entities struct {
 	options Options
 	tables  map[string][]mirror.EntityTable // by schema.table
+	paths   map[*mirror.Path]path
+	steps   int // of the longest
 	json    protojson.MarshalOptions
+}
+
+// path is where a path begins.
+type path struct {
+	event *legacy.Event
+	table int
 }
 
 // New makes Entities of a verified program's events.
 func New(o Options) *Entities {
-	e := &Entities{options: o, tables: map[string][]mirror.EntityTable{}, json: protojson.MarshalOptions{Resolver: o.Contract.Types}}
+	e := &Entities{options: o, tables: map[string][]mirror.EntityTable{}, paths: map[*mirror.Path]path{}, json: protojson.MarshalOptions{Resolver: o.Contract.Types}}
 	for name, entity := range o.Entities {
-		for _, t := range entity.Event.Tables {
+		for i, t := range entity.Event.Tables {
 			schema := t.Schema
 			if schema == "" {
 				schema = o.Schema
 			}
 			at := e.key(schema, t.Table)
-			e.tables[at] = append(e.tables[at], mirror.EntityTable{Entity: string(name), Column: t.Column})
+			of := mirror.EntityTable{Entity: string(name), Column: t.Column}
+			if t.By != nil {
+				of.Path = &mirror.Path{Entity: of.Entity}
+				e.steps = max(e.steps, entity.Event.Steps(i))
+				e.paths[of.Path] = path{entity.Event, i}
+			}
+			e.tables[at] = append(e.tables[at], of)
 		}
 	}
 	return e
@@ -85,53 +99,84 @@ const (
 // errEnough ends a reading whose entities are large.
 var errEnough = errors.New("enough was read")
 
+// Steps implements mirror.Entities.
+func (e *Entities) Steps() int { return e.steps }
+
 // Read implements mirror.Entities.
-func (e *Entities) Read(ctx context.Context, at change.Position, entity string, ids []string) ([]mirror.EntityState, error) {
-	known, ok := e.options.Entities[protoreflect.FullName(entity)]
-	if !ok {
-		return nil, &change.StopError{
-			What: fmt.Sprintf("%s was announced, and the service is told of no such entity by this config", entity),
-			Fix:  "run all processes with the same config; if the entity is gone for good, go on behind the announcement with banyan mirror reset --name service.NAME",
+func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.EntityName) (out []mirror.EntityState, err error) {
+	asked := make([]legacy.Asked, len(all))
+	for i, of := range all {
+		known, ok := e.options.Entities[protoreflect.FullName(of.Entity)]
+		if !ok {
+			return nil, &change.StopError{
+				What: fmt.Sprintf("%s was announced, and the service is told of no such entity by this config", of.Entity),
+				Fix:  "run all processes with the same config; if the entity is gone for good, go on behind the announcement with banyan mirror reset --name service.NAME",
+			}
 		}
+		asked[i] = legacy.Asked{Event: known.Event, ID: of.ID}
 	}
-	for wait := firstWait; ; wait = min(2*wait, mostWait) {
-		out, size := make([]mirror.EntityState, 0, len(ids)), 0
-		err := e.options.Backend.Snapshot(ctx, at, known.Event, ids, func(id string, m protoreflect.Message) error {
-			state, err := e.state(known, id, m)
+	err = e.patiently(ctx, func() error {
+		out = make([]mirror.EntityState, 0, len(all))
+		size := 0
+		return e.options.Backend.Snapshot(ctx, at, asked, func(of legacy.Asked, m protoreflect.Message, err error) error {
+			if err != nil {
+				return unreadable(of, err)
+			}
+			state, err := e.state(of, m)
 			out = append(out, state)
 			if size += len(state.Data); err == nil && e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
 				err = errEnough
 			}
 			return err
 		})
-		switch {
-		case err == nil, errors.Is(err, errEnough):
-			return out, nil
-		case !errors.Is(err, legacy.ErrTooOld):
-			return nil, unreadable(entity, err)
+	})
+	if err != nil && !errors.Is(err, errEnough) {
+		return nil, err
+	}
+	return out, nil
+}
+
+// Follow implements mirror.Entities.
+func (e *Entities) Follow(ctx context.Context, at change.Position, all []mirror.Step) (ids []string, err error) {
+	steps := make([]legacy.Follow, len(all))
+	for i, step := range all {
+		from := e.paths[step.Path]
+		steps[i] = legacy.Follow{Event: from.event, Table: from.table, Value: step.Value}
+	}
+	err = e.patiently(ctx, func() (err error) {
+		ids, err = e.options.Backend.Follow(ctx, at, steps)
+		return err
+	})
+	return ids, err
+}
+
+// patiently reads again while snapshots are too old.
+func (e *Entities) patiently(ctx context.Context, read func() error) error {
+	for wait := firstWait; ; wait = min(2*wait, mostWait) {
+		if err := read(); !errors.Is(err, legacy.ErrTooOld) {
+			return err
 		}
 		timer := time.NewTimer(wait)
 		select {
 		case <-ctx.Done():
 			timer.Stop()
-			return nil, ctx.Err()
+			return ctx.Err()
 		case <-timer.C:
 		}
 	}
 }
 
 // unreadable makes a StopError of a failure that does not pass, with the entity that can't be read.
-func unreadable(entity string, err error) error {
-	var of *legacy.EntityError
-	var there *legacy.ThereError
-	if !errors.As(err, &of) || passes(strangler.AsError(of.Err)) {
-		return err
+func unreadable(of legacy.Asked, err error) error {
+	entity := of.Event.Entity.FullName()
+	if passes(strangler.AsError(err)) {
+		return fmt.Errorf("read the %s %s: %w", entity, of.ID, err)
 	}
 	stop := &change.StopError{
-		What: fmt.Sprintf("the %s %s can't be read in legacy", entity, of.ID), Cause: of.Err,
+		What: fmt.Sprintf("the %s %s can't be read in legacy", entity, of.ID), Cause: err,
 		Fix: "mend its rows, or let the contract and its SQL say what they have; the stream then goes on by itself",
 	}
-	if errors.As(err, &there) {
+	if there := (*legacy.ThereError)(nil); errors.As(err, &there) {
 		stop.Fix = "add what its Get misses beside it, or let the first statement of the Get read the entity's first table alone; the stream then goes on by itself"
 	}
 	return stop
@@ -149,20 +194,21 @@ func passes(told *strangler.Error) bool {
 	}
 }
 
-func (e *Entities) state(known Entity, id string, m protoreflect.Message) (mirror.EntityState, error) {
+func (e *Entities) state(of legacy.Asked, m protoreflect.Message) (mirror.EntityState, error) {
+	entity, id := of.Event.Entity.FullName(), of.ID
 	state := mirror.EntityState{ID: id, Deleted: m == nil}
 	if m == nil {
 		return state, nil
 	}
 	var err error
-	if state.Key, err = known.Key(m); err != nil {
+	if state.Key, err = e.options.Entities[entity].Key(m); err != nil {
 		return state, &change.StopError{
-			What: fmt.Sprintf("the key of the %s %s can't be told", known.Event.Entity.FullName(), id), Cause: err,
+			What: fmt.Sprintf("the key of the %s %s can't be told", entity, id), Cause: err,
 			Fix: "mend the capability's key in the config, which is an expression over the message's fields",
 		}
 	}
 	if state.Data, err = e.json.Marshal(m.Interface()); err != nil {
-		return state, fmt.Errorf("write the %s %s as JSON: %w", known.Event.Entity.FullName(), id, err)
+		return state, fmt.Errorf("write the %s %s as JSON: %w", entity, id, err)
 	}
 	return state, nil
 }

@@ -87,6 +87,11 @@ type lab struct {
 
 func newLab(t *testing.T, server *devstack.Server) *lab {
 	t.Helper()
+	return newLabOf(t, server, proto, tables, annotations)
+}
+
+func newLabOf(t *testing.T, server *devstack.Server, proto, tables, annotations string) *lab {
+	t.Helper()
 	l := &lab{}
 	dsn := server.NewSchema(t)
 	cfg, err := mysql.ParseDSN(dsn)
@@ -149,6 +154,10 @@ func (l *lab) end(t *testing.T) (p change.Position) {
 // server names the server as its log's readers do.
 func (l *lab) server(t *testing.T) (name string) {
 	t.Helper()
+	if server, _ := l.pool.Server(); !server.MariaDB {
+		l.each(t, "SELECT @@global.server_uuid AS id", func(row map[string]string) { name = row["id"] })
+		return name
+	}
 	l.each(t, "SELECT @@global.server_id AS id, @@global.hostname AS host, @@global.port AS port", func(row map[string]string) {
 		var id, port uint64
 		_, err1 := asNumber(row["id"], &id)

@@ -44,7 +44,7 @@ func TestListedEntitiesAreRead(t *testing.T) {
 				if entity == "lab.v1.Box" {
 					want = slices.DeleteFunc(want, func(id string) bool { return id == "2" }) // nobody owns it
 				}
-				states, err := e.Read(t.Context(), at, string(entity), want)
+				states, err := e.Read(t.Context(), at, named(string(entity), want...))
 				if err != nil {
 					t.Fatal(err)
 				}

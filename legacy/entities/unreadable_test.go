@@ -23,7 +23,7 @@ func TestWhatCantBeReadIsNotGone(t *testing.T) {
 				{"lab.v1.Kept", "9", "the lab.v1.Kept 9 can't be read", "boxes has it", "what its Get misses"},
 				{"lab.v1.Small", "3000000000", "the lab.v1.Small 3000000000 can't be read", "smalls has it", ""},
 			} {
-				states, err := e.Read(t.Context(), at, test.entity, []string{"1", test.id})
+				states, err := e.Read(t.Context(), at, named(test.entity, "1", test.id))
 				stop := change.Stops(err)
 				if stop == nil || stop.What != test.what+" in legacy" || !strings.Contains(stop.Cause.Error(), test.cause) || !strings.Contains(stop.Fix, test.fix) {
 					t.Errorf("%s %s: %v, %v", test.entity, test.id, states, err)
@@ -38,7 +38,7 @@ func TestWhatCantBeReadIsNotGone(t *testing.T) {
 				{"lab.v1.Small", ""},
 				{"lab.v1.Small", "2"}, // its first statement leaves it out: that is how it is deleted
 			} {
-				states, err := e.Read(t.Context(), at, test.entity, []string{test.id})
+				states, err := e.Read(t.Context(), at, named(test.entity, test.id))
 				if err != nil {
 					t.Errorf("%s %s: %v", test.entity, test.id, err)
 					continue
@@ -46,7 +46,7 @@ func TestWhatCantBeReadIsNotGone(t *testing.T) {
 				compare(t, states, []mirror.EntityState{{ID: test.id, Deleted: true}})
 			}
 			l.exec(t, "INSERT INTO owners VALUES ('bob')")
-			if states, err := e.Read(t.Context(), l.end(t), "lab.v1.Kept", []string{"9"}); err != nil || states[0].Deleted {
+			if states, err := e.Read(t.Context(), l.end(t), named("lab.v1.Kept", "9")); err != nil || states[0].Deleted {
 				t.Errorf("once it is mended: %+v, %v", states, err)
 			}
 		})
@@ -59,7 +59,7 @@ func TestAServerThatIsAwayMayComeBack(t *testing.T) {
 	e := l.open()
 	at := l.end(t)
 	l.pool.Close()
-	if _, err := e.Read(t.Context(), at, "lab.v1.Box", []string{"1"}); err == nil || change.Stops(err) != nil {
+	if _, err := e.Read(t.Context(), at, named("lab.v1.Box", "1")); err == nil || change.Stops(err) != nil {
 		t.Errorf("it says %v", err)
 	}
 }

@@ -7,6 +7,14 @@
 -- event: a.D id=x on=t(c),t(d) via=a.S.R
 -- event: a.E id=x on=a.b.c(d) via=a.S.R
 -- event: a.F id= on=t(c) via=a.S.R
+-- event: a.H id=x on=t(c),s.u(d>t.c),v(e>s.u.d),w(f>v.e) via=a.S.R
+-- event: a.I id=x on=t(c),u(d>u.c) via=a.S.R
+-- event: a.J id=x on=t(c),u(d>v.c),v(c) via=a.S.R
+-- event: a.K id=x on=t(c),u(d>t) via=a.S.R
+-- event: a.L id=x on=t(c),u(d>) via=a.S.R
+-- event: a.M id=x on=t(c),u(d>t.c>t.c) via=a.S.R
+-- event: a.N id=x on=t(c),u(>t.c) via=a.S.R
+-- event: a.O id=x on=t(c),u(d>s.t.c) via=a.S.R
 -- rpc: shop.v2.S.R
 -- event: a.G id=x on=t(x) via=a.S.R
 SELECT 1;
