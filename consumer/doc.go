@@ -27,5 +27,5 @@
 //   - A write whose id is known gets the reply that it had.
 //
 // The database is SQLite now; what it is asked stands in one place, so that others can follow. The package knows nothing of
-// the contract: entities are protobuf's JSON, as the service's own generated code reads them.
+// the contract: entities are protobuf's JSON or bytes, which Message reads into the service's own generated code.
 package consumer

@@ -8,14 +8,68 @@ import (
 	"fmt"
 	"runtime/debug"
 
+	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"banyan.dev/banyan/protocol"
 )
 
-// Apply makes the service's tables equal an entity's state: Deleted, or Data. It runs in the transaction that keeps the
+// Apply makes the service's tables equal an entity's state: Deleted, or what Message reads. It runs in the transaction that keeps the
 // state's version, and must do all that it does there. It must not begin or end a transaction. It is called for one event at a
 // time, only for states that are newer than the last, and again when the transaction could not be committed. An error or a
 // panic makes the event be tried again, and then parked.
 type Apply func(ctx context.Context, tx *sql.Tx, event protocol.EntityEvent) error
+
+// Message reads the state of an event that is no deletion into a message of the service's own generated code, from whichever of
+// data and proto it has. A field that the message doesn't have is an error: passing over it would lose what legacy has.
+func Message(e protocol.EntityEvent, m proto.Message) error {
+	if name := m.ProtoReflect().Descriptor().FullName(); string(name) != e.Entity {
+		return fmt.Errorf("the event is about a %s, and not about a %s", e.Entity, name)
+	}
+	var err error
+	switch {
+	case e.Proto != nil:
+		err = proto.Unmarshal(e.Proto, m)
+		if err == nil {
+			err = unknown(m.ProtoReflect())
+		}
+	case len(e.Data) > 0:
+		err = protojson.Unmarshal(e.Data, m)
+	default:
+		err = errors.New("there is no state: it is a deletion")
+	}
+	if err != nil {
+		return fmt.Errorf("%s %s: %w", e.Entity, e.ID, err)
+	}
+	return nil
+}
+
+// unknown finds a field that a message or one within it doesn't have.
+func unknown(m protoreflect.Message) (err error) {
+	if bytes := m.GetUnknown(); len(bytes) > 0 {
+		number, _, _ := protowire.ConsumeTag(bytes)
+		return fmt.Errorf("%s has no field with the number %d", m.Descriptor().FullName(), number)
+	}
+	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
+		switch {
+		case fd.IsMap() && fd.MapValue().Message() != nil:
+			v.Map().Range(func(_ protoreflect.MapKey, v protoreflect.Value) bool {
+				err = unknown(v.Message())
+				return err == nil
+			})
+		case fd.IsList() && fd.Message() != nil:
+			for i := 0; i < v.List().Len() && err == nil; i++ {
+				err = unknown(v.List().Get(i).Message())
+			}
+		case !fd.IsMap() && !fd.IsList() && fd.Message() != nil:
+			err = unknown(v.Message())
+		}
+		return err == nil
+	})
+	return err
+}
 
 // applyError is what Apply gave.
 type applyError struct{ err error }
@@ -48,8 +102,10 @@ func readEvent(body []byte) (protocol.EntityEvent, error) {
 	switch {
 	case e.Entity == "" || e.ID == "" || e.Version == "":
 		wrong = "an entity, an id or a version is missing"
-	case !e.Deleted && len(e.Data) == 0:
-		wrong = "there is neither data nor a deletion"
+	case !e.Deleted && len(e.Data) == 0 && e.Proto == nil:
+		wrong = "there is neither data nor proto, nor a deletion"
+	case len(e.Data) > 0 && e.Proto != nil:
+		wrong = "there are both data and proto"
 	}
 	if wrong != "" {
 		return e, fmt.Errorf("%w: entity event: %s", errMalformed, wrong)

@@ -53,7 +53,7 @@ type EntityState struct {
 	ID string
 	// Key is what the entity's requests are routed by; empty when Deleted.
 	Key string
-	// Data is the message in protobuf's JSON; nil when Deleted.
-	Data    []byte
-	Deleted bool
+	// Data is the message in protobuf's JSON, or Proto is it in protobuf's bytes; the other is nil, and both when Deleted.
+	Data, Proto []byte
+	Deleted     bool
 }

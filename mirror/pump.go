@@ -220,7 +220,7 @@ func (p *pump) entity(ctx context.Context, t *touched, state *EntityState) error
 	version := t.at.String()
 	id := eventID(t.tx, t.at, t.entity+"/"+t.id)
 	body, err := json.Marshal(protocol.EntityEvent{
-		Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data,
+		Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data, Proto: state.Proto,
 	})
 	if err != nil {
 		return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)

@@ -97,10 +97,13 @@ type EntityEvent struct {
 	// Event is the message's CloudEvents id. It is the same when the event comes again, also from the log of another server,
 	// where its version is greater than it was.
 	Event string `json:"event,omitempty"`
-	// Deleted says that legacy doesn't have the entity (any more); then there is no Data.
+	// Deleted says that legacy doesn't have the entity (any more); then there is neither Data nor Proto.
 	Deleted bool `json:"deleted,omitempty"`
 	// Data is the message as the contract has it, in protobuf's JSON.
 	Data json.RawMessage `json:"data,omitempty"`
+	// Proto is the message in protobuf's bytes, in base64, for services that asked for these; then there is no Data. The bytes of
+	// a message of which nothing is set are none: the member is there, and empty.
+	Proto []byte `json:"proto,omitzero"`
 }
 
 // Fence asks a service to answer once all before it is applied. It is sent to every partition, and answered by Answers to the

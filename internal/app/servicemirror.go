@@ -6,6 +6,7 @@ import (
 	"banyan.dev/banyan/adapters/binlog"
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/entities"
 	"banyan.dev/banyan/mirror"
@@ -21,7 +22,7 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 	tables := newScope(cfg)
 	told := entities.New(entities.Options{
 		Backend: backend, Contract: a.project.Contract, Schema: tables.schema, FoldCase: a.project.lower, Entities: a.project.entitiesOf(service),
-		MaxBytes: int(cfg.Mirror.MaxMemory / memoryShare),
+		Protobuf: cfg.Services[service].Format == config.EventProtobuf, MaxBytes: int(cfg.Mirror.MaxMemory / memoryShare),
 	})
 	reads := func(schema, table string) bool {
 		return schema == tables.ledger || (table == "" && schema == tables.schema) || len(told.Of(schema, table)) > 0

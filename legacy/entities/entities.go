@@ -9,6 +9,7 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/contract"
@@ -26,7 +27,9 @@ type Options struct {
 	Schema string
 	// Entities are read, by the full name of the message.
 	Entities map[protoreflect.FullName]Entity
-	// MaxBytes is about how much JSON one Read gives; 0 for no bound.
+	// Protobuf gives messages in protobuf's bytes instead of its JSON.
+	Protobuf bool
+	// MaxBytes is about how much of both one Read gives; 0 for no bound.
 	MaxBytes int
 	// FoldCase says that the server's names of schemas and tables are the same in any case.
 	FoldCase bool
@@ -124,7 +127,7 @@ func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.En
 			}
 			state, err := e.state(of, m)
 			out = append(out, state)
-			if size += len(state.Data); err == nil && e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
+			if size += len(state.Data) + len(state.Proto); err == nil && e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
 				err = errEnough
 			}
 			return err
@@ -206,6 +209,13 @@ func (e *Entities) state(of legacy.Asked, m protoreflect.Message) (mirror.Entity
 			What: fmt.Sprintf("the key of the %s %s can't be told", entity, id), Cause: err,
 			Fix: "mend the capability's key in the config, which is an expression over the message's fields",
 		}
+	}
+	if e.options.Protobuf {
+		// None are not nil: that would be a message that is not there.
+		if state.Proto, err = (proto.MarshalOptions{Deterministic: true}).MarshalAppend([]byte{}, m.Interface()); err != nil {
+			return state, fmt.Errorf("write the %s %s as protobuf: %w", entity, id, err)
+		}
+		return state, nil
 	}
 	if state.Data, err = e.json.Marshal(m.Interface()); err != nil {
 		return state, fmt.Errorf("write the %s %s as JSON: %w", entity, id, err)

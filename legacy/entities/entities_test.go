@@ -12,7 +12,9 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/legacy"
@@ -65,6 +67,32 @@ func TestReadIsBounded(t *testing.T) {
 		if err != nil || len(got) != want || got[0].ID != "9" {
 			t.Errorf("of at most %d bytes, %d were read: %+v, %v", bytes, len(got), got, err)
 		}
+	}
+}
+
+// Messages come in protobuf's bytes where they are asked for; of one of which nothing is set there are none, and it is there.
+func TestReadProtobuf(t *testing.T) {
+	l := newLab(t, devstack.Databases(t)[0])
+	l.exec(t, "INSERT INTO owners VALUES ('')")
+	all := map[protoreflect.FullName]entities.Entity{}
+	for _, event := range l.program.Events() {
+		all[event.Entity.FullName()] = entities.Entity{Event: event, Key: func(protoreflect.Message) (string, error) { return "k", nil }}
+	}
+	e := entities.New(entities.Options{Backend: l.backend, Contract: l.contract, Schema: "shop", Entities: all, Protobuf: true, MaxBytes: 30})
+	l.exec(t, "DELETE FROM boxes WHERE owner = ''")
+	got, err := e.Read(t.Context(), l.end(t), []mirror.EntityName{{Entity: "lab.v1.Owner"}, {Entity: "lab.v1.Box", ID: "3"}, {Entity: "lab.v1.Box", ID: "1"}, {Entity: "lab.v1.Box", ID: "9"}})
+	if err != nil || len(got) != 3 {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if got[0].Deleted || got[0].Proto == nil || len(got[0].Proto) > 0 || got[0].Data != nil {
+		t.Errorf("an empty one is %+v", got[0])
+	}
+	if !got[1].Deleted || got[1].Proto != nil {
+		t.Errorf("a deleted one is %+v", got[1])
+	}
+	box := dynamicpb.NewMessage(l.contract.Message("lab.v1.Box"))
+	if err := proto.Unmarshal(got[2].Proto, box); err != nil || box.Get(box.Descriptor().Fields().ByName("owner")).String() != "ann" {
+		t.Errorf("%v, %v", box, err)
 	}
 }
 

@@ -18,7 +18,7 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
-const proto = `syntax = "proto3"; package lab.v1; import "google/protobuf/timestamp.proto";
+const labProto = `syntax = "proto3"; package lab.v1; import "google/protobuf/timestamp.proto";
 message Box { int64 id = 1; string owner = 2; int64 n = 3; repeated Thing things = 4; google.protobuf.Timestamp made = 5; }
 message Thing { string name = 1; }
 message Owner { string name = 1; int64 boxes = 2; }
@@ -87,7 +87,7 @@ type lab struct {
 
 func newLab(t *testing.T, server *devstack.Server) *lab {
 	t.Helper()
-	return newLabOf(t, server, proto, tables, annotations)
+	return newLabOf(t, server, labProto, tables, annotations)
 }
 
 func newLabOf(t *testing.T, server *devstack.Server, proto, tables, annotations string) *lab {

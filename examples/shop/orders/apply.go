@@ -6,8 +6,7 @@ import (
 	"fmt"
 	"strconv"
 
-	"google.golang.org/protobuf/encoding/protojson"
-
+	"banyan.dev/banyan/consumer"
 	"banyan.dev/banyan/examples/shop/shopv2"
 	"banyan.dev/banyan/protocol"
 )
@@ -29,8 +28,8 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 		return remove(ctx, tx, id)
 	}
 	order := &shopv2.Order{}
-	if err := protojson.Unmarshal(e.Data, order); err != nil {
-		return fmt.Errorf("order %d: %w", id, err)
+	if err := consumer.Message(e, order); err != nil {
+		return err
 	}
 	if order.GetId() != id {
 		return fmt.Errorf("event of order %d has order %d", id, order.GetId())

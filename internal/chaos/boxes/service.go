@@ -16,7 +16,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -153,7 +152,7 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 		return nil
 	}
 	box := s.box()
-	if err := protojson.Unmarshal(e.Data, box); err != nil {
+	if err := consumer.Message(e, box); err != nil {
 		return err
 	}
 	if _, err := tx.ExecContext(ctx, "INSERT INTO boxes (id, owner) VALUES (?, ?)", field(box, "id").Int(), field(box, "owner").Int()); err != nil {
