@@ -13,7 +13,7 @@ type Entities interface {
 	Of(schema, table string) []EntityTable
 	// Read gives the states of entities, in their order, as they are in one snapshot that contains all transactions before at, a
 	// place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives the first ones
-	// only, and at least one: the others are asked for again.
+	// only, and at least one: the others are asked for again. An error is about all of them.
 	Read(ctx context.Context, at change.Position, all []EntityName) ([]EntityState, error)
 	// Steps gives the number of steps of the longest path; 0 when all tables have ids.
 	Steps() int
@@ -56,4 +56,6 @@ type EntityState struct {
 	// Data is the message in protobuf's JSON, or Proto is it in protobuf's bytes; the other is nil, and both when Deleted.
 	Data, Proto []byte
 	Deleted     bool
+	// Unreadable says why it can't be read, which does not pass by waiting; nil when it could. Then there is only the ID besides.
+	Unreadable *change.StopError
 }

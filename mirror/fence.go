@@ -112,6 +112,9 @@ func (p *pump) secure(ctx context.Context, at change.Position) error {
 
 // fence sends a fence to every partition.
 func (p *pump) fence(ctx context.Context, f *fence) error {
+	if err := p.passes(ctx, f.ID); err != nil {
+		return err
+	}
 	for partition := range protocol.Partitions {
 		f.Partition = partition
 		body, err := json.Marshal(f.Fence)

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"time"
 
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/protocol"
@@ -57,6 +58,7 @@ type pump struct {
 	secured  bool // nothing was told since the last secured position
 	followed bool // a path may have been followed since all was settled, see paths.go
 	late     []lateFence
+	apart    apart
 }
 
 func newPump(s *session) *pump {
@@ -116,13 +118,24 @@ func (p *pump) take() []work {
 
 // run works until ctx ends or something fails.
 func (p *pump) run(ctx context.Context) error {
+	if err := p.load(ctx); err != nil {
+		return causeOf(ctx, err)
+	}
+	again := time.NewTicker(rereadEvery / 10)
+	defer again.Stop()
 	for {
+		if len(p.apart.kept)+len(p.apart.told) > 0 && !time.Now().Before(p.apart.next) {
+			if err := p.reread(ctx); err != nil {
+				return causeOf(ctx, err)
+			}
+		}
 		taken := p.take()
 		if len(taken) == 0 {
 			select {
 			case <-ctx.Done():
 				return nil
 			case <-p.filled:
+			case <-again.C:
 			}
 			continue
 		}
@@ -173,17 +186,26 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 		}
 		p.secured = false
 		n := 0
+		var unread []Unreadable
 		for n < len(part) {
 			state, there := states[part[n].reference]
 			if !there {
 				break // they are large, and it is read with those behind it
 			}
-			if err := p.entity(ctx, &part[n], &state); err != nil {
+			if t := &part[n]; state.Unreadable != nil {
+				if p.unread() == nil {
+					return state.Unreadable
+				}
+				unread = append(unread, t.unreadable(state.Unreadable))
+			} else if err := p.entity(ctx, t, &state); err != nil {
 				return err
 			}
 			n++
 		}
-		p.s.m.watch.told(n, 0)
+		if err := p.setApart(ctx, unread); err != nil {
+			return err
+		}
+		p.s.m.watch.told(n-len(unread), 0)
 		part = part[n:]
 	}
 	return nil
@@ -218,14 +240,27 @@ func (p *pump) read(ctx context.Context, at change.Position, part []touched) (ma
 // entity sends an entity's state.
 func (p *pump) entity(ctx context.Context, t *touched, state *EntityState) error {
 	version := t.at.String()
-	id := eventID(t.tx, t.at, t.entity+"/"+t.id)
+	id := t.event()
+	body, err := event(EntityName{t.entity, t.id}, state, t.origin, version, id)
+	if err != nil {
+		return err
+	}
+	if err := p.send(ctx, t.tx, protocol.PartitionOf(t.entity, t.id, state.Key), &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body}); err != nil {
+		return err
+	}
+	p.tellApart(EntityName{t.entity, t.id})
+	return nil
+}
+
+// event gives the body of an entity's event.
+func event(of EntityName, state *EntityState, origin protocol.Origin, version, id string) ([]byte, error) {
 	body, err := json.Marshal(protocol.EntityEvent{
-		Entity: t.entity, ID: t.id, Key: state.Key, Origin: t.origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data, Proto: state.Proto,
+		Entity: of.Entity, ID: of.ID, Key: state.Key, Origin: origin, Version: version, Event: id, Deleted: state.Deleted, Data: state.Data, Proto: state.Proto,
 	})
 	if err != nil {
-		return fmt.Errorf("write %s %s as JSON: %w", t.entity, t.id, err)
+		return nil, fmt.Errorf("write %s %s as JSON: %w", of.Entity, of.ID, err)
 	}
-	return p.send(ctx, t.tx, protocol.PartitionOf(t.entity, t.id, state.Key), &change.Message{ID: id, Type: protocol.TypeEntity, Version: version, Body: body})
+	return body, nil
 }
 
 // eventID gives the id of what a row of a transaction gave rise to.

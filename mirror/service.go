@@ -14,7 +14,12 @@ type ServiceStream struct {
 	Name string
 	// Entities are those that the service is told of.
 	Entities Entities
+	// Unread keeps apart what can't be read; nil: that stops the stream.
+	Unread Unread
 }
+
+// ServiceName is the name of the mirror that is a service's stream.
+func ServiceName(service string) string { return "service." + service }
 
 // serviceEvents is the handler that sends entities as they are in legacy, and fences. It collects what a transaction
 // touches; the pump reads and sends.

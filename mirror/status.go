@@ -54,6 +54,10 @@ type Status struct {
 	Fences   uint64 `json:"fences,omitempty"`
 	Waiting  int    `json:"waiting,omitempty"`
 	Skipped  uint64 `json:"skipped,omitempty"`
+	// Unreadable is how many entities the service is not told of since they can't be read, and Unread names some of them, by
+	// a leader.
+	Unreadable int           `json:"unreadable,omitempty"`
+	Unread     []UnreadEntry `json:"unread,omitempty"`
 	// Sent, Confirmed and Returned count messages, since the process began. InFlight are those that wait for a confirm.
 	Sent      uint64 `json:"sent"`
 	Confirmed uint64 `json:"confirmed"`
@@ -87,6 +91,15 @@ type Stop struct {
 	What  string `json:"what"`
 	Fix   string `json:"fix,omitempty"`
 	Cause string `json:"cause,omitempty"`
+}
+
+// UnreadEntry is an entity that can't be read.
+type UnreadEntry struct {
+	Entity string    `json:"entity"`
+	ID     string    `json:"id"`
+	Since  time.Time `json:"since"`
+	Reason string    `json:"reason"`
+	Fix    string    `json:"fix,omitempty"`
 }
 
 // watch collects what Status says.
@@ -126,6 +139,7 @@ func (w *watch) change(p Phase) {
 	w.now.Phase = p
 	if p != PhaseLeading {
 		w.now.LagBytes, w.now.Waiting = nil, 0
+		w.now.Unreadable, w.now.Unread = 0, nil
 		w.beats = beats{}
 		w.past = sum(w.past, w.feed)
 		w.feed = change.FeedStatus{}
@@ -172,6 +186,15 @@ func (w *watch) count(op change.Op, n int) { w.set(func() { w.now.Events[op] += 
 func (w *watch) waiting(n int) { w.set(func() { w.now.Waiting = n }) }
 
 func (w *watch) skipped() { w.set(func() { w.now.Skipped++ }) }
+
+// unread notes which entities can't be read.
+func (w *watch) unread(all []Unreadable) {
+	var shown []UnreadEntry
+	for _, u := range all[:min(len(all), mostShown)] {
+		shown = append(shown, UnreadEntry{Entity: u.Entity, ID: u.ID, Since: u.Since, Reason: u.Reason, Fix: u.Fix})
+	}
+	w.set(func() { w.now.Unreadable, w.now.Unread = len(all), shown })
+}
 
 func (w *watch) told(entities, fences int) {
 	w.set(func() {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/protocol"
@@ -32,6 +33,17 @@ type touched struct {
 	tx *change.Transaction
 	// by tells the origin once the id is known; nil where it is.
 	by *author
+}
+
+// event gives the id of the event.
+func (t *touched) event() string { return eventID(t.tx, t.at, t.entity+"/"+t.id) }
+
+// unreadable says that it can't be read.
+func (t *touched) unreadable(stop *change.StopError) Unreadable {
+	return Unreadable{
+		EntityName: EntityName{t.entity, t.id}, Reason: reasonOf(stop), Fix: stop.Fix, Since: time.Now(),
+		Version: t.at.String(), Event: t.event(), Committed: t.tx.Committed, WrittenBack: t.origin == protocol.OriginWriteBack,
+	}
 }
 
 // author is whose a transaction is.

@@ -25,6 +25,8 @@ const (
 	PartCallers Part = "callers"
 	// PartMirror keeps positions and heartbeats.
 	PartMirror Part = "mirror"
+	// PartStreams keeps apart what services can't be told of.
+	PartStreams Part = "streams"
 )
 
 // Rights are privileges on one table in Options.Schema.
@@ -54,6 +56,7 @@ func rights() map[Part]map[string]string {
 			"writes": "SELECT, INSERT, UPDATE, DELETE", "locks": "SELECT, INSERT, UPDATE",
 			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT", "voids": "SELECT, INSERT, DELETE",
 			"epochs": "SELECT, INSERT, UPDATE", "fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
+			"passed": "SELECT", "unreadable": "SELECT",
 		},
 		PartCallers: {
 			"migrations_control": versions, "migrations_ledger": versions,
@@ -62,6 +65,9 @@ func rights() map[Part]map[string]string {
 		PartMirror: {
 			"migrations_control": versions, "migrations_ledger": versions,
 			"mirrors": "SELECT, INSERT, UPDATE", "heartbeat": "SELECT, INSERT, UPDATE",
+		},
+		PartStreams: {
+			"unreadable": "SELECT, INSERT, UPDATE, DELETE", "passed": "SELECT, INSERT, DELETE",
 		},
 	}
 }

@@ -270,6 +270,9 @@ func (p *Project) ownTables(roles []Role, made bool) (rights []preflight.Right, 
 	}
 	if slices.Contains(roles, RoleMirror) && p.Config.MirrorOn() {
 		parts = append(parts, store.PartMirror)
+		if len(p.Config.ServiceNames()) > 0 {
+			parts = append(parts, store.PartStreams)
+		}
 	}
 	all := preflight.Right{Schema: schema}
 	for _, part := range parts {

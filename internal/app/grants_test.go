@@ -26,6 +26,7 @@ import (
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
@@ -169,7 +170,24 @@ func (l *grantLab) mirror(t *testing.T, dsn string) error {
 	return errors.Join(err, l.verified(t, p, func(conns *pool.Pool) error {
 		faults, err := p.Program.VerifyEvents(ctx, conns, []protoreflect.FullName{"boxes.v1.Box"})
 		return errors.Join(err, faults.Err())
-	}), l.leads(t, dsn), tails(ctx, dsn))
+	}), l.leads(t, dsn), l.setsApart(t, dsn), tails(ctx, dsn))
+}
+
+// setsApart keeps what can't be read, and forgets it again.
+func (l *grantLab) setsApart(t *testing.T, dsn string) error {
+	ctx, o := t.Context(), l.options(dsn)
+	o.Mirror = "service.boxes"
+	u, err := store.NewUnread(o)
+	if err != nil {
+		return err
+	}
+	defer u.Close()
+	one := mirror.Unreadable{EntityName: mirror.EntityName{Entity: "boxes.v1.Box", ID: "1"}, Since: time.Unix(1, 0), Committed: time.Unix(1, 0)}
+	_, err = u.Load(ctx)
+	for range 2 {
+		err = errors.Join(err, u.Keep(ctx, []mirror.Unreadable{one}), u.Passed(ctx, "f", []string{"boxes.v1.Box"}))
+	}
+	return errors.Join(err, u.Forget(ctx, []mirror.EntityName{one.EntityName}))
 }
 
 // tails begins to read the log at its end.
@@ -284,7 +302,9 @@ func (l *grantLab) shifts(t *testing.T, o store.Options) error {
 	_, e4 := c.Exchange(ctx, control.Report{Replica: "r", Renew: true})
 	_, e5 := c.Replicas(ctx)
 	_, e6 := c.Fence(ctx, "r")
-	err = errors.Join(err, e1, e2, e3, e4, e5, e6, c.Forget(ctx, "r"), c.Leave(ctx, "r"))
+	_, e7 := c.Passed(ctx, "f", "boxes.v1.Box")
+	_, e8 := c.Unread(ctx, "s", "boxes.v1.Box")
+	err = errors.Join(err, e1, e2, e3, e4, e5, e6, e7, e8, c.Forget(ctx, "r"), c.Leave(ctx, "r"))
 
 	ledger, lerr := store.NewLedger(o)
 	if lerr != nil {

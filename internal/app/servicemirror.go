@@ -13,7 +13,7 @@ import (
 )
 
 // serviceMirror is the name of a service's stream.
-func serviceMirror(service string) string { return "service." + service }
+func serviceMirror(service string) string { return mirror.ServiceName(service) }
 
 // newServiceMirror puts the stream of a service together. The closers are closed once it has ended, also after an error.
 func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror.Mirror, []io.Closer, error) {
@@ -46,6 +46,11 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 		return nil, closers, err
 	}
 	closers = append(closers, heart)
+	unread, err := store.NewUnread(options)
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, unread)
 	sink, err := rabbitmq.NewServiceSink(rabbitmq.Options{
 		Connection: brokerConnection(cfg, "stream "+service, logger), Window: cfg.Mirror.Window, WindowBytes: int(cfg.Mirror.MaxMemory / memoryShare),
 	}, service)
@@ -54,6 +59,6 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 	}
 	return mirror.New(mirror.Options{
 		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart,
-		Service: &mirror.ServiceStream{Name: service, Entities: told},
+		Service: &mirror.ServiceStream{Name: service, Entities: told, Unread: unread},
 	}), closers, nil
 }

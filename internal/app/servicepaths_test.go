@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
+	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/devstack"
@@ -21,6 +22,7 @@ import (
 	"banyan.dev/banyan/legacy/annotated"
 	"banyan.dev/banyan/legacy/entities"
 	"banyan.dev/banyan/legacy/pool"
+	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/protocol"
 )
 
@@ -316,5 +318,61 @@ func TestMessagesThatChangeTogetherAreToldTogether(t *testing.T) {
 			}
 			t.Logf("%d transactions were told of in %d events' pairs", 300, len(both))
 		})
+	}
+}
+
+// A stock that can't be read holds no order up. It is kept apart, also by the next leader, and told once it is mended.
+func TestWhatCantBeReadHoldsNothingUp(t *testing.T) {
+	r := newServiceRig(t, &devstack.MariaDB(t).Server, devstack.RabbitMQ(t).NewVHost(t))
+	r.usePaths(t)
+	unread, err := store.NewUnread(r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = unread.Close() })
+	r.unread = unread
+	kept, err := store.NewControl(r.options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = kept.Close() })
+	r.consume(t)
+	m, stop := r.start(t)
+	leads(t, m)
+	r.exec(t, "ALTER TABLE stock MODIFY n BIGINT UNSIGNED NOT NULL", "INSERT INTO stock VALUES (2, 18446744073709551615), (3, 3)", "INSERT INTO orders (id, n) VALUES (1, 1)")
+	fence := func(fence string, passed bool) {
+		t.Helper()
+		r.fence(t, fence, 0)
+		r.fenced(t, fence)
+		for message, want := range map[string]bool{"shop.v2.Stock": passed, "shop.v2.Order": false} {
+			if got, err := kept.Passed(t.Context(), fence, message); err != nil || got != want {
+				t.Errorf("the fence %s has passed %s: %v, %v", fence, message, got, err)
+			}
+		}
+	}
+	told := func(id, want string) {
+		t.Helper()
+		r.told.mu.Lock()
+		defer r.told.mu.Unlock()
+		if got := string(r.told.have[id].Origin) + string(r.told.have[id].Data); strings.ReplaceAll(got, " ", "") != want {
+			t.Errorf("told of %s: %s, want %s", id, got, want)
+		}
+	}
+	fence("one", true)
+	told("1", `foreign{"id":"1","stock":"1"}`)
+	told("2", "")
+	told("3", `foreign{"id":"3","n":"3"}`)
+	if s := m.Status(); s.Unreadable != 1 || s.Unread[0].Entity != "shop.v2.Stock" || s.Unread[0].ID != "2" || s.Restarts > 0 || s.Phase != mirror.PhaseLeading {
+		t.Errorf("status %+v", s)
+	}
+	stop()
+	m, _ = r.start(t)
+	leads(t, m)
+	fence("two", true)
+	r.exec(t, "UPDATE stock SET n = 5 WHERE id = 2")
+	fence("three", false)
+	told("2", `foreign{"id":"2","n":"5"}`)
+	if s := m.Status(); s.Unreadable != 0 {
+		t.Errorf("status %+v", s)
 	}
 }

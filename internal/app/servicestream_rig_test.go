@@ -36,6 +36,7 @@ type serviceRig struct {
 	source                   *binlog.Source
 	told                     *toldService
 	entities                 mirror.Entities // the rig itself, unless a test has others
+	unread                   mirror.Unread   // nil: what can't be read stops the stream
 }
 
 func newServiceRig(t *testing.T, server *devstack.Server, url string) *serviceRig {
@@ -211,7 +212,7 @@ func (r *serviceRig) start(t *testing.T) (m *mirror.Mirror, stop func()) {
 	}
 	m = mirror.New(mirror.Options{
 		Name: "service.orders", Source: r.source, Sink: sink, Store: kept, Heart: heart, Ledger: r.ledger,
-		Service: &mirror.ServiceStream{Name: "orders", Entities: r.entities}, RetryMax: 200 * time.Millisecond, StopRetry: 200 * time.Millisecond,
+		Service: &mirror.ServiceStream{Name: "orders", Entities: r.entities, Unread: r.unread}, RetryMax: 200 * time.Millisecond, StopRetry: 200 * time.Millisecond,
 	})
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})

@@ -25,6 +25,8 @@ import (
 	"banyan.dev/banyan/api/certs"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/flags"
+	"banyan.dev/banyan/internal/app"
+	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
@@ -39,13 +41,18 @@ import (
 //	cut     commands end with the connection
 //	old     there is no admin API
 //	tls     commands are done at once, of those who show a certificate
+//	unread  as well, and a service is not told of everything
 func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes(), Reports: reports()}
 	o.Command = func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
 		o.Set(func(s *control.CapabilityStatus) { s.Shift = "waits for shop-bb" })
 		return becomes(ctx, args[0], rollback, c)
 	}
-	handler, err := admintest.New(o, map[string]any{"mirror": nil}, time.Minute)
+	var status any = map[string]any{"mirror": nil}
+	if args[0] == "unread" {
+		status = unreadStatus()
+	}
+	handler, err := admintest.New(o, status, time.Minute)
 	ts.Check(err)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch {
@@ -77,6 +84,18 @@ func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 	_, port, err := net.SplitHostPort(server.Listener.Addr().String())
 	ts.Check(err)
 	ts.Setenv("PORT", port)
+}
+
+// unreadStatus is that of a mirror that leads, beside a stream that does and one that has stopped.
+func unreadStatus() app.Status {
+	leads := mirror.Status{Phase: mirror.PhaseLeading, Since: time.Now().Add(-time.Hour)}
+	orders, stock := leads, leads
+	orders.Entities, orders.Fences, orders.Waiting, orders.Unreadable = 12, 3, 1, 7
+	for _, id := range []string{"7", "8\x1b[0m"} {
+		orders.Unread = append(orders.Unread, mirror.UnreadEntry{Entity: "shop.v2.Order", ID: id, Since: time.Now().Add(-2 * time.Minute), Reason: "its Get misses a row", Fix: "add it"})
+	}
+	stock.Phase, stock.Stop = mirror.PhaseStopped, &mirror.Stop{What: "nobody can tell", Cause: "TRUNCATE", Fix: "fill it anew"}
+	return app.Status{Mirror: &app.MirrorStatus{Name: "main", Status: leads}, Services: []app.MirrorStatus{{Name: "service.orders", Status: orders}, {Name: "service.stock", Status: stock}}}
 }
 
 // writeCertificates writes an authority (ca.pem), a server (server.pem, server.key), and an operator named ada (ada.pem,

@@ -24,15 +24,16 @@ func newStatus(sys System) *cobra.Command {
 		Use:   "status [CAPABILITY]",
 		Short: "Show how a running Banyan does",
 		Long: `Show how a running Banyan does: whether its mirror sends the legacy's changes, how
-far behind it is, and what to do when it has stopped; then the capabilities, each
-with its stages. With the name of a capability, all about that one: its stages, what
+far behind it is, and what to do when it has stopped; the same of the streams of
+services, with what they can't tell since legacy has it, and it can't be read; then the
+capabilities, each with its stages. With the name of a capability, all about that one: its stages, what
 each replica has applied, what blocks the next stage, whether a rollback is safe now,
 and the next command to type.
 
 ` + whomHelp + `
 
-Exit codes: 0 all is well, 1 the mirror has stopped or tries in vain, or Banyan does
-not answer, 2 wrong command line.`,
+Exit codes: 0 all is well, 1 the mirror or a stream has stopped, tries in vain or can't
+tell everything, or Banyan does not answer, 2 wrong command line.`,
 		Example: "  banyan status\n  banyan status orders\n  banyan status --admin 127.0.0.1:9091 -o json",
 		Args:    capabilityOrAll,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -94,10 +95,15 @@ func (f *adminFlags) statusOfAll(cmd *cobra.Command, sys System, client *adminCl
 	switch {
 	case err != nil || failed != nil:
 		return errors.Join(err, failed)
-	case status.Mirror != nil && (status.Mirror.Phase == mirror.PhaseStopped || status.Mirror.Phase == mirror.PhaseRetrying):
+	case status.Mirror != nil && inVain(status.Mirror), slices.ContainsFunc(status.Services, func(m app.MirrorStatus) bool { return inVain(&m) || m.Unreadable > 0 }):
 		return errReported
 	}
 	return nil
+}
+
+// inVain says that a mirror has stopped, or tries again and again.
+func inVain(m *app.MirrorStatus) bool {
+	return m.Phase == mirror.PhaseStopped || m.Phase == mirror.PhaseRetrying
 }
 
 // writeMerged writes the members of JSON objects as one.
@@ -161,8 +167,43 @@ func printStatus(w io.Writer, s app.Status, now time.Time) error {
 	if m.Epoch > 0 {
 		row("epoch", "%d, term %d, server %s", m.Epoch, m.Term, m.Server)
 	}
+	for i := range s.Services {
+		b.WriteString(streamText(&s.Services[i], now))
+	}
 	_, err := io.WriteString(w, b.String())
 	return err
+}
+
+// streamText says how a service's stream does, and what it can't tell.
+func streamText(m *app.MirrorStatus, now time.Time) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "stream %s: %s for %s\n", printable(m.Name), m.Phase, now.Sub(m.Since).Round(time.Second))
+	row := func(name, format string, args ...any) {
+		fmt.Fprintf(&b, "  %-10s %s\n", name, printable(fmt.Sprintf(format, args...)))
+	}
+	switch {
+	case m.Stop != nil:
+		row("stopped", "%s", m.Stop.What)
+		if m.Stop.Cause != "" {
+			row("cause", "%s", m.Stop.Cause)
+		}
+		row("do", "%s", m.Stop.Fix)
+	case m.LastError != "" && m.Phase == mirror.PhaseRetrying:
+		row("cause", "%s", m.LastError)
+	}
+	row("lag", "%s", lag(m))
+	row("sent", "%d entities, %d fences, waiting %d", m.Entities, m.Fences, m.Waiting)
+	if m.Unreadable > 0 {
+		row("unreadable", "%d entities can't be read in legacy: the service is not told of them, and no key of their capability moves to it", m.Unreadable)
+		for _, u := range m.Unread {
+			row("", "%s %s, for %s: %s", u.Entity, u.ID, now.Sub(u.Since).Round(time.Second), u.Reason)
+			row("", "  do: %s", u.Fix)
+		}
+		if more := m.Unreadable - len(m.Unread); more > 0 {
+			row("", "and %d more", more)
+		}
+	}
+	return b.String()
 }
 
 func lag(m *app.MirrorStatus) string {

@@ -122,15 +122,23 @@ func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.En
 		out = make([]mirror.EntityState, 0, len(all))
 		size := 0
 		return e.options.Backend.Snapshot(ctx, at, asked, func(of legacy.Asked, m protoreflect.Message, err error) error {
+			if err != nil && passes(strangler.AsError(err)) {
+				return fmt.Errorf("read the %s %s: %w", of.Event.Entity.FullName(), of.ID, err)
+			}
+			var state mirror.EntityState
 			if err != nil {
-				return unreadable(of, err)
+				state.Unreadable = unreadable(of, err)
+			} else {
+				state = e.state(of, m)
 			}
-			state, err := e.state(of, m)
+			if state.Unreadable != nil {
+				state = mirror.EntityState{ID: of.ID, Unreadable: state.Unreadable}
+			}
 			out = append(out, state)
-			if size += len(state.Data) + len(state.Proto); err == nil && e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
-				err = errEnough
+			if size += len(state.Data) + len(state.Proto); e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
+				return errEnough
 			}
-			return err
+			return nil
 		})
 	})
 	if err != nil && !errors.Is(err, errEnough) {
@@ -169,18 +177,14 @@ func (e *Entities) patiently(ctx context.Context, read func() error) error {
 	}
 }
 
-// unreadable makes a StopError of a failure that does not pass, with the entity that can't be read.
-func unreadable(of legacy.Asked, err error) error {
-	entity := of.Event.Entity.FullName()
-	if passes(strangler.AsError(err)) {
-		return fmt.Errorf("read the %s %s: %w", entity, of.ID, err)
-	}
+// unreadable says of a failure that does not pass which entity can't be read.
+func unreadable(of legacy.Asked, err error) *change.StopError {
 	stop := &change.StopError{
-		What: fmt.Sprintf("the %s %s can't be read in legacy", entity, of.ID), Cause: err,
-		Fix: "mend its rows, or let the contract and its SQL say what they have; the stream then goes on by itself",
+		What: fmt.Sprintf("the %s %s can't be read in legacy", of.Event.Entity.FullName(), of.ID), Cause: err,
+		Fix: "mend its rows, or let the contract and its SQL say what they have; it is read again by itself",
 	}
 	if there := (*legacy.ThereError)(nil); errors.As(err, &there) {
-		stop.Fix = "add what its Get misses beside it, or let the first statement of the Get read the entity's first table alone; the stream then goes on by itself"
+		stop.Fix = "add what its Get misses beside it, or let the first statement of the Get read the entity's first table alone; it is read again by itself"
 	}
 	return stop
 }
@@ -197,30 +201,32 @@ func passes(told *strangler.Error) bool {
 	}
 }
 
-func (e *Entities) state(of legacy.Asked, m protoreflect.Message) (mirror.EntityState, error) {
+// state gives what is told of an entity, nil for one that legacy doesn't have.
+func (e *Entities) state(of legacy.Asked, m protoreflect.Message) (state mirror.EntityState) {
 	entity, id := of.Event.Entity.FullName(), of.ID
-	state := mirror.EntityState{ID: id, Deleted: m == nil}
+	state = mirror.EntityState{ID: id, Deleted: m == nil}
 	if m == nil {
-		return state, nil
+		return state
+	}
+	cant := func(what, fix string, err error) {
+		state.Unreadable = &change.StopError{What: fmt.Sprintf(what, entity, id), Cause: err, Fix: fix}
 	}
 	var err error
 	if state.Key, err = e.options.Entities[entity].Key(m); err != nil {
-		return state, &change.StopError{
-			What: fmt.Sprintf("the key of the %s %s can't be told", entity, id), Cause: err,
-			Fix: "mend the capability's key in the config, which is an expression over the message's fields",
-		}
+		cant("the key of the %s %s can't be told", "mend its rows, or the key in the config, which is an expression over the message's fields; it is read again by itself", err)
+		return state
 	}
 	if e.options.Protobuf {
 		// None are not nil: that would be a message that is not there.
 		if state.Proto, err = (proto.MarshalOptions{Deterministic: true}).MarshalAppend([]byte{}, m.Interface()); err != nil {
-			return state, fmt.Errorf("write the %s %s as protobuf: %w", entity, id, err)
+			cant("the %s %s can't be written as protobuf", "mend its rows; it is read again by itself", err)
 		}
-		return state, nil
+		return state
 	}
 	if state.Data, err = e.json.Marshal(m.Interface()); err != nil {
-		return state, fmt.Errorf("write the %s %s as JSON: %w", entity, id, err)
+		cant("the %s %s can't be written as JSON", "mend its rows; it is read again by itself", err)
 	}
-	return state, nil
+	return state
 }
 
 var _ mirror.Entities = (*Entities)(nil)

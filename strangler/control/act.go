@@ -3,6 +3,7 @@ package control
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,9 +22,17 @@ func (c *Coordinator) observe(ctx context.Context, at *seat, r *Record, s *shift
 	}
 	seen.Replicas = seenOf(replicas, r.Capability)
 	for _, id := range s.Awaits() {
-		if a, ok := c.o.Answers.Take(id); ok {
-			seen.Answers[id] = shift.Answer(a)
+		a, ok := c.o.Answers.Take(id)
+		if !ok {
+			continue
 		}
+		answer := shift.Answer{Parked: a.Parked, More: a.More, Committed: a.Committed, Error: a.Error}
+		if at.Entity != "" && slices.Contains(s.Ask.Fences, id) {
+			if answer.Unread, err = c.o.Store.Passed(ctx, id, at.Entity); err != nil {
+				return seen, fmt.Errorf("look what the fence %s has passed: %w", id, err)
+			}
+		}
+		seen.Answers[id] = answer
 	}
 	if err := c.settle(ctx, r.Capability, s, seen.Answers); err != nil {
 		return seen, err

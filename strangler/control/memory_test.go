@@ -34,6 +34,7 @@ type memory struct {
 	// service makes the answer to a fence; nil: there is none.
 	service func(f control.FenceRow) *control.FenceAnswer
 	boxes   []*mailbox
+	passed  bool     // fences pass what can't be read
 	ids     []string // of entities in legacy
 
 	// on is called before and after each call of a coordinator that changes something. An error before it keeps it from
@@ -263,4 +264,19 @@ func (m *memory) stage(capability string) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return flags.Describe(m.records[capability].Flag.To)
+}
+
+func (m *memory) Passed(context.Context, string, string) (bool, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.passed, nil
+}
+
+func (m *memory) Unread(context.Context, string, string) (int, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.passed {
+		return 2, nil
+	}
+	return 0, nil
 }

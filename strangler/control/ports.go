@@ -130,6 +130,11 @@ type Store interface {
 	Forget(ctx context.Context, replica string) error
 	// History gives the latest audits, newest first; of all capabilities for "".
 	History(ctx context.Context, capability string, limit int) ([]Audit, error)
+	// Passed says whether a fence has passed entities of a message that the mirror could not read in legacy: the service has not
+	// been told of all that was before it. It is known once the fence is answered.
+	Passed(ctx context.Context, fence, message string) (bool, error)
+	// Unread counts entities of a message that a service is not told of, since the mirror can't read them.
+	Unread(ctx context.Context, service, message string) (int, error)
 	// Lead waits until this process is the one coordinator. Lost of the leadership is closed when it ends.
 	Lead(ctx context.Context) (Leadership, error)
 }

@@ -241,3 +241,31 @@ func TestACoordinatorDiesAnywhere(t *testing.T) {
 		t.Errorf("only %d times one has died", kills)
 	}
 }
+
+// A service that is not told of everything gets no keys; it may lose some, and it may be filled.
+func TestNoKeyMovesByAFenceThatHasPassedWhatCantBeRead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := newMemory("a", "b")
+		m.run(t)
+		m.coordinator(t, "the one")
+		m.set(func(m *memory) { m.passed = true })
+		m.advance(t, flags.Mirrored, flags.Shadow) // no key changes sides
+		op := m.operator()
+		o, err := op.Advance(t.Context(), to(flags.Live, 0))
+		if err != nil || o.Done || !strings.Contains(o.Why, "can't be read") || m.stage("orders") != "shadow" {
+			t.Errorf("the outcome is %+v, %v", o, err)
+		}
+		all, err := op.Status(t.Context(), "orders")
+		if err != nil || !slices.ContainsFunc(all[0].Blockers, func(why string) bool { return strings.Contains(why, "2 ") && strings.Contains(why, "can't be read") }) {
+			t.Errorf("the status is %+v, %v", all, err)
+		}
+		m.set(func(m *memory) { m.passed = false })
+		o, err = op.Advance(t.Context(), to(flags.Live, 0))
+		must(t, o, err)
+		m.set(func(m *memory) { m.passed = true })
+		o, err = op.Rollback(t.Context(), back)
+		if o = must(t, o, err); m.stage("orders") != "shadow" {
+			t.Errorf("the outcome is %+v", o)
+		}
+	})
+}

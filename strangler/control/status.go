@@ -78,6 +78,15 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 		}
 	}
 	out.Blockers = c.blockers(facts, &s, &out)
+	if facts.Entity != "" {
+		unread, err := c.o.Store.Unread(ctx, facts.Service, facts.Entity)
+		if err != nil {
+			return out, away(err)
+		}
+		if unread > 0 {
+			out.Blockers = append(out.Blockers, fmt.Sprintf("%d %s can't be read in legacy, so that the new service is not told of them: banyan status names them", unread, facts.Entity))
+		}
+	}
 	out.RollbackSafe, out.RollbackWhy = safe(&s)
 	out.Next = next(facts.Name, &s, &out, len(facts.NotShared) == 0)
 	if s.Place == shift.Idle && s.Last.Why != "" { // it may be over, so it is no reason not to try again

@@ -106,6 +106,8 @@ type Answer struct {
 	More      bool
 	Committed map[string][]string
 	Error     string
+	// Unread says that the service was not told of everything before the fence, since it can't be read in legacy.
+	Unread bool
 }
 
 // Awaits gives the fences whose answers are awaited.

@@ -109,6 +109,8 @@ func (t *turn) good(a Answer) bool {
 	switch {
 	case a.Error != "":
 		t.back("the new service can't do what a fence asks: " + a.Error)
+	case a.Unread:
+		t.back("the new service is not told of everything, since legacy has entities that can't be read: banyan status names them")
 	case i >= 0 && a.Parked[i] == "":
 		t.back("the new service has parked events whose key it does not know, which may be of any: its log says why it can't apply them")
 	case i >= 0:
