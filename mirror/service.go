@@ -14,6 +14,9 @@ type ServiceStream struct {
 	Name string
 	// Entities are those that the service is told of.
 	Entities Entities
+	// Told are entities that no capability of the service has: what is written back of them, another service has written, so that it
+	// is a change like those of legacy for this one. Nil: none.
+	Told map[string]bool
 	// Unread keeps apart what can't be read; nil: that stops the stream.
 	Unread Unread
 }
@@ -48,7 +51,7 @@ func newServiceEvents(s *session) *serviceEvents {
 func (s *serviceEvents) run(ctx context.Context) error { return s.pump.run(ctx) }
 
 func (s *serviceEvents) begin(tx change.Transaction) {
-	s.tx, s.author, s.nameless, s.back = &tx, author{}, false, ""
+	s.tx, s.author, s.nameless, s.back = &tx, author{told: s.o.Service.Told}, false, ""
 }
 
 func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {

@@ -103,6 +103,18 @@ func TestAServiceIsToldEntitiesAndFencesInOrder(t *testing.T) {
 	})
 }
 
+// What another service has written is a change like legacy's own for one that is only told of it.
+func TestWhatAnotherServiceHasWrittenIsToldAsLegacys(t *testing.T) {
+	serve(t, func(t *testing.T, l *lab, _ *shopEntities) {
+		l.mirror.o.Service.Told = map[string]bool{"shop.v2.Order": true} // before the first transaction
+		l.log.add(marked(), locked(4), inserted(3, 4, 10))
+		l.after(time.Second)
+		if diff := cmp.Diff([]string{"legacy 4 at 0:3", "legacy 10 at 0:4"}, l.broker.told(t)); diff != "" {
+			t.Errorf("(- want, + got):\n%s", diff)
+		}
+	})
+}
+
 func TestTransactionsThatWaitShareASnapshot(t *testing.T) {
 	serve(t, func(t *testing.T, l *lab, e *shopEntities) {
 		gate := make(chan struct{})

@@ -51,6 +51,8 @@ type author struct {
 	marked bool // begins with a writer mark
 	// writtenBack are the numbers of entities that a new service's state is put into, see change.WrittenBack.
 	writtenBack []uint64
+	// told are entities that the service doesn't write.
+	told map[string]bool
 }
 
 // origin says who has changed an entity in the transaction. What a write-back changes of others, such as the stock behind an
@@ -59,7 +61,7 @@ func (a *author) origin(entity, id string) protocol.Origin {
 	switch {
 	case !a.marked:
 		return protocol.OriginForeign
-	case len(a.writtenBack) > 0 && slices.Contains(a.writtenBack, change.WrittenBack(entity, id)):
+	case len(a.writtenBack) > 0 && !a.told[entity] && slices.Contains(a.writtenBack, change.WrittenBack(entity, id)):
 		return protocol.OriginWriteBack
 	default:
 		return protocol.OriginLegacy

@@ -59,6 +59,6 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 	}
 	return mirror.New(mirror.Options{
 		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart,
-		Service: &mirror.ServiceStream{Name: service, Entities: told, Unread: unread},
+		Service: &mirror.ServiceStream{Name: service, Entities: told, Told: a.project.onlyTold(service), Unread: unread},
 	}), closers, nil
 }

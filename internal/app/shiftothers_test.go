@@ -59,31 +59,7 @@ SELECT id, n FROM counts WHERE id = :id;`},
 // The put of one capability changes rows of another's entity. That one's service has not written them: it has to be told.
 func TestAPutThatChangesAnothersEntityIsTold(t *testing.T) {
 	b := newEditedShiftLab(t, counted, boxes.Options{}, "20s")
-	conn, err := amqp.Dial(b.options.Broker)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	c, err := conn.Channel()
-	if err != nil {
-		t.Fatal(err)
-	}
-	exchange, queue := rabbitmq.ServiceExchange("counts"), protocol.QueueName("counts", 1, 0)
-	if err := c.ExchangeDeclare(exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := c.QueueDeclare(queue, true, false, false, false, nil); err != nil {
-		t.Fatal(err)
-	}
-	for partition := range protocol.Partitions {
-		if err := c.QueueBind(queue, protocol.RoutingKey(partition), exchange, false, nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	told, err := c.Consume(queue, "", true, false, false, false, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	told := tap(t, b.options.Broker, "counts")
 	b.to(t, "live")
 	if err := b.add(t.Context(), 0, 7); err != nil {
 		t.Fatal(err)
@@ -106,4 +82,35 @@ func TestAPutThatChangesAnothersEntityIsTold(t *testing.T) {
 			return
 		}
 	}
+}
+
+// tap declares a service's queue, and gives what comes.
+func tap(t *testing.T, broker, service string) <-chan amqp.Delivery {
+	t.Helper()
+	conn, err := amqp.Dial(broker)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { conn.Close() })
+	c, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	exchange, queue := rabbitmq.ServiceExchange(service), protocol.QueueName(service, 1, 0)
+	if err := c.ExchangeDeclare(exchange, amqp.ExchangeDirect, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.QueueDeclare(queue, true, false, false, false, nil); err != nil {
+		t.Fatal(err)
+	}
+	for partition := range protocol.Partitions {
+		if err := c.QueueBind(queue, protocol.RoutingKey(partition), exchange, false, nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	told, err := c.Consume(queue, "", true, false, false, false, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return told
 }

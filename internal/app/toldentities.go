@@ -116,6 +116,20 @@ func (p *Project) entitiesOf(service string) map[protoreflect.FullName]entities.
 	return out
 }
 
+// onlyTold gives the entities that a service is told of, and that no capability of it has.
+func (p *Project) onlyTold(service string) map[string]bool {
+	out := map[string]bool{}
+	for name := range p.entities[service] {
+		out[string(name)] = true
+	}
+	for _, c := range p.capabilities {
+		if c.service == service && c.entity != nil {
+			delete(out, string(c.entity.FullName()))
+		}
+	}
+	return out
+}
+
 // event gives the SQL event of an entity; nil when there is none.
 func (p *Project) event(entity protoreflect.FullName) *legacy.Event {
 	if p.Program == nil {

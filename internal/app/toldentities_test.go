@@ -89,6 +89,9 @@ capabilities:
 	if got := fmt.Sprint(p.told(), p.Config.ServiceNames()); got != "[lab.v1.Box lab.v1.Thing] [boxes plain search things]" {
 		t.Errorf("told of %s", got)
 	}
+	if got := fmt.Sprint(p.onlyTold("boxes"), p.onlyTold("search"), p.onlyTold("plain")); got != "map[lab.v1.Thing:true] map[lab.v1.Box:true lab.v1.Thing:true] map[]" {
+		t.Errorf("only told of %s", got)
+	}
 	if _, err := p.entitiesOf("search")["lab.v1.Box"].Key(dynamicpb.NewMessage(p.Contract.Message("lab.v1.Box"))); err == nil {
 		t.Error("an empty key is one")
 	}
