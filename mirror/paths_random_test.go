@@ -238,17 +238,20 @@ func (e *shelfEntities) judge(t *testing.T, l *lab) {
 		shelfState
 	}
 	have := map[string]has{}
-	look := func(what string, n int) {
-		for order := range 7 {
-			got := have[strconv.Itoa(order)]
-			last := 0 // the last transaction that has changed the order
-			for i := 1; i <= n; i++ {
-				if e.states[i].render(order) != e.states[i-1].render(order) {
-					last = i
-				}
+	var lasts [7][]int // the last transaction that has changed each order, by how many there were
+	for order := range lasts {
+		last, before := 0, ""
+		for i := range e.states {
+			if now := e.states[i].render(order); now != before {
+				last, before = i, now
 			}
-			if got.After < last {
-				t.Errorf("%s (%d), order %d is as it was after %d, and %d has changed it", what, n, order, got.After, last)
+			lasts[order] = append(lasts[order], last)
+		}
+	}
+	look := func(what string, n int) {
+		for order := range lasts {
+			if got := have[strconv.Itoa(order)]; got.After < lasts[order][n] {
+				t.Errorf("%s (%d), order %d is as it was after %d, and %d has changed it", what, n, order, got.After, lasts[order][n])
 			}
 		}
 	}
