@@ -16,39 +16,55 @@ import (
 // headerType is CloudEvents' type in its AMQP binding.
 const headerType = "cloudEvents:type"
 
+// delivering does what a queue's messages ask for.
+type delivering struct {
+	*runner
+	channel *amqp.Channel
+	queue   queue
+	n       int // how many queues there are now
+	// ended says that the marker of the queue's end has come, and nothing behind it. It is not acknowledged before that.
+	ended bool
+	// These are messages that can be done together: events, or copies of one fence.
+	events []protocol.EntityEvent
+	fences []fenceCopy
+	last   amqp.Delivery // of them
+}
+
+// fenceCopy is a copy of a fence, and what it came in.
+type fenceCopy struct {
+	fence   protocol.Fence
+	message amqp.Delivery
+}
+
 // deliver does what messages of a queue ask for, in their order, and acknowledges each once that is committed.
-func (r *runner) deliver(ctx context.Context, channel *amqp.Channel, queue string, batch []amqp.Delivery) error {
-	d := &delivering{runner: r, channel: channel, queue: queue}
+func (d *delivering) deliver(ctx context.Context, batch []amqp.Delivery) error {
 	for _, m := range batch {
-		kind, _ := m.Headers[headerType].(string)
-		var err error
-		switch kind {
-		case protocol.TypeEntity:
-			err = d.entity(ctx, m)
-		case protocol.TypeFence:
-			err = d.fence(ctx, m)
-		case typeMoved:
-			if err = d.settle(ctx); err == nil {
-				err = r.finish(channel, queue)
-			}
-		default:
-			err = d.hold(ctx, m, fmt.Errorf("%w: type %q", errMalformed, kind))
-		}
-		if err != nil {
+		if err := d.message(ctx, m); err != nil {
 			return err
 		}
 	}
 	return d.settle(ctx)
 }
 
-// delivering collects messages that can be done together: events, or copies of one fence.
-type delivering struct {
-	*runner
-	channel *amqp.Channel
-	queue   string
-	events  []protocol.EntityEvent
-	fences  []protocol.Fence
-	last    amqp.Delivery // of them
+func (d *delivering) message(ctx context.Context, m amqp.Delivery) error {
+	kind, _ := m.Headers[headerType].(string)
+	if kind == typeMoved {
+		d.ended = true
+		return d.settle(ctx)
+	}
+	if d.ended { // the end is behind this one
+		if err := d.mark(ctx, d.channel, d.queue.name(d.Service)); err != nil {
+			return err
+		}
+		d.ended = false
+	}
+	switch kind {
+	case protocol.TypeEntity:
+		return d.entity(ctx, m)
+	case protocol.TypeFence:
+		return d.fence(ctx, m)
+	}
+	return d.hold(ctx, m, fmt.Errorf("%w: type %q", errMalformed, kind))
 }
 
 func (d *delivering) entity(ctx context.Context, m amqp.Delivery) error {
@@ -70,12 +86,12 @@ func (d *delivering) fence(ctx context.Context, m amqp.Delivery) error {
 	if err != nil {
 		return d.hold(ctx, m, err)
 	}
-	if len(d.events) > 0 || len(d.fences) > 0 && (d.fences[0].ID != f.ID || d.last.ReplyTo != m.ReplyTo) {
+	if len(d.events) > 0 || len(d.fences) > 0 && (d.fences[0].fence.ID != f.ID || d.last.ReplyTo != m.ReplyTo) {
 		if err := d.settle(ctx); err != nil {
 			return err
 		}
 	}
-	d.fences, d.last = append(d.fences, f), m
+	d.fences, d.last = append(d.fences, fenceCopy{f, m}), m
 	return nil
 }
 
@@ -86,7 +102,7 @@ func (d *delivering) settle(ctx context.Context) error {
 	case len(d.events) > 0:
 		err = d.take(ctx, d.events)
 	case len(d.fences) > 0:
-		err = d.answer(ctx, d.channel, d.last, d.fences)
+		err = d.answer(ctx)
 	default:
 		return nil
 	}
@@ -119,7 +135,7 @@ func (d *delivering) hold(ctx context.Context, m amqp.Delivery, why error) error
 	defer tick.Stop()
 	for {
 		d.Logger.Error("a message can't be read, and all behind it waits: start a build that knows it, or stop all of them, consume the one message by hand, and announce what it may have been about",
-			"error", why, "id", m.Headers["cloudEvents:id"], "queue", d.queue)
+			"error", why, "id", m.Headers["cloudEvents:id"], "queue", d.queue.name(d.Service))
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
@@ -222,19 +238,30 @@ func (r *runner) tell(ctx context.Context, e protocol.EntityEvent, done effect) 
 // confirmWithin bounds how long an answer may take to be safe.
 const confirmWithin = 10 * time.Second
 
-// answer does what copies of a fence ask for, and answers them once.
-func (r *runner) answer(ctx context.Context, channel *amqp.Channel, m amqp.Delivery, copies []protocol.Fence) error {
+// answer does what copies of a fence ask for, and answers them once. While the queue was bound without a break, which it was
+// while its number is the present one, all that is ahead of them came in it.
+func (d *delivering) answer(ctx context.Context) error {
+	if err := d.current(ctx, d.n); err != nil {
+		return err
+	}
+	if d.queue.n != d.n {
+		return d.sendOn(ctx, d.channel, d.n, d.fences)
+	}
+	copies := make([]protocol.Fence, len(d.fences))
+	for i, c := range d.fences {
+		copies[i] = c.fence
+	}
 	f := copies[0]
-	a, err := r.Store.fence(ctx, r.Service, copies...)
+	a, err := d.Store.fence(ctx, d.Service, copies...)
 	if err != nil {
 		return err
 	}
-	if m.ReplyTo != "" {
-		if err := r.publish(ctx, channel, m, a); err != nil {
+	if d.last.ReplyTo != "" {
+		if err := d.publish(ctx, d.channel, d.last, a); err != nil {
 			return err
 		}
 	}
-	r.Logger.Debug("answered a fence", "fence", f.ID, "capability", f.Capability, "epoch", f.Epoch, "partitions", len(a.Partitions), "parked", len(a.Parked), "error", a.Error)
+	d.Logger.Debug("answered a fence", "fence", f.ID, "capability", f.Capability, "epoch", f.Epoch, "partitions", len(a.Partitions), "parked", len(a.Parked), "error", a.Error)
 	return nil
 }
 
@@ -245,20 +272,10 @@ func (r *runner) publish(ctx context.Context, channel *amqp.Channel, m amqp.Deli
 	if err != nil {
 		return fmt.Errorf("answer fence %s: %w", a.Fence, err)
 	}
-	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
-	defer cancel()
-	confirm, err := channel.PublishWithDeferredConfirmWithContext(ctx, "", m.ReplyTo, false, false, amqp.Publishing{
+	if err := handOver(ctx, channel, m.ReplyTo, amqp.Publishing{
 		ContentType: "application/json", CorrelationId: m.CorrelationId, Body: body, Timestamp: time.Now(),
-	})
-	if err != nil {
+	}); err != nil {
 		return fmt.Errorf("answer fence %s: %w", a.Fence, err)
-	}
-	taken, err := confirm.WaitContext(ctx)
-	if err != nil {
-		return fmt.Errorf("answer fence %s: %w", a.Fence, err)
-	}
-	if !taken {
-		return fmt.Errorf("answer fence %s: the broker did not take it", a.Fence)
 	}
 	return nil
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 
@@ -17,22 +18,50 @@ import (
 //
 //  1. keeps the number in the database, and declares and binds the new queues: from then on messages go to both;
 //  2. unbinds the old ones, and sends a marker behind what they still have;
-//  3. consumes the old ones, the smallest number first, or waits for others to do so, until the marker has come, whose receiver
-//     deletes the queue;
+//  3. consumes the old ones, the smallest number first, or waits for others to do so, until the marker has come, and nothing
+//     behind it for a while, whose receiver deletes the queue;
 //  4. consumes the new ones.
 //
-// A process that still has the old number gets the marker, or finds the new number when it binds, and begins anew. What the
+// A process that still has the old number gets the marker, or finds the new number when it looks, and begins anew. What the
 // broker has not confirmed when a queue is deleted is refused, and sent again: Banyan sends no fence with an epoch before all
 // that it comes behind is confirmed.
+//
+// A process that is slow may declare and bind a queue whose number has passed. That has no more than the new ones have, but for
+// what came while it was not bound: so fences are answered from queues of the present number only, and those that others have
+// are sent on, behind what the new ones have.
 
 // typeMoved is the marker's type. It never leaves the kit.
 const typeMoved = "dev.banyan.consumer.moved.v1"
 
+// straggle is for how long a queue that was unbound may still get messages, by nodes of the broker that have not heard of it.
+const straggle = time.Second
+
 // errMoved says that the service has another number of queues now.
 var errMoved = errors.New("the service has another number of queues now")
 
-// errNoQueue says that a queue that was to be emptied is not there.
+// errNoQueue says that a queue is gone, or was never there.
 var errNoQueue = errors.New("there is no such queue")
+
+// queue is number i of n. In 0 queues there is one, which is what services had before there were partitions.
+type queue struct{ n, i int }
+
+func (q queue) name(service string) string {
+	if q.n == 0 {
+		return protocol.ExchangeName(service) + ".0"
+	}
+	return protocol.QueueName(service, q.n, q.i)
+}
+
+// partitions gives those that it binds.
+func (q queue) partitions() (all []int) {
+	if q.n == 0 {
+		return []int{0}
+	}
+	for p := q.i; p < protocol.Partitions; p += q.n {
+		all = append(all, p)
+	}
+	return all
+}
 
 // arrange gives the number of queues, once they are there and nothing is left in those of other numbers.
 func (r *runner) arrange(ctx context.Context) (n int, err error) {
@@ -52,6 +81,13 @@ func (r *runner) arrange(ctx context.Context) (n int, err error) {
 	}); err != nil {
 		return 0, fmt.Errorf("declare exchange %s: %w", protocol.ExchangeName(r.Service), err)
 	}
+	for _, other := range protocol.QueueLayouts() {
+		if other > n {
+			if err := r.grown(ctx, conn, other); err != nil {
+				return 0, err
+			}
+		}
+	}
 	for i := range n {
 		if err := r.declare(conn, n, i); err != nil {
 			return 0, err
@@ -60,27 +96,23 @@ func (r *runner) arrange(ctx context.Context) (n int, err error) {
 	if err := r.current(ctx, n); err != nil {
 		return 0, err
 	}
-	old := map[int][]queue{} // by their number
-	for _, other := range protocol.QueueLayouts() {
-		if other > n {
-			if err := r.grown(ctx, conn, other); err != nil {
-				return 0, err
-			}
-			continue
-		}
-		// Whoever does this with a number that has passed does no harm: a smaller one has passed, too.
-		for i := 0; other < n && i < other; i++ {
+	old := make([][]queue, 0, 1) // by their number
+	// Whoever does this with a number that has passed does no harm: a smaller one has passed, too.
+	for _, other := range append([]int{0}, protocol.QueueLayouts()...) {
+		var left []queue
+		for i := 0; other < n && i < max(other, 1); i++ {
 			q := queue{n: other, i: i}
 			if there, err := r.retire(ctx, conn, q); err != nil {
 				return 0, err
 			} else if there {
-				old[other] = append(old[other], q)
+				left = append(left, q)
 			}
 		}
+		old = append(old, left)
 	}
 	// What waits in those of a smaller number came before what waits in those of a greater one.
-	for _, other := range protocol.QueueLayouts() {
-		if err := r.empty(ctx, old[other]); err != nil {
+	for _, left := range old {
+		if err := r.empty(ctx, left, n); err != nil {
 			return 0, err
 		}
 	}
@@ -99,27 +131,41 @@ func (r *runner) grown(ctx context.Context, conn *amqp.Connection, n int) error 
 	return errMoved
 }
 
-// queue is number i of n.
-type queue struct{ n, i int }
-
 // current gives errMoved when the service has another number of queues than n.
 func (r *runner) current(ctx context.Context, n int) error {
-	now, err := r.Store.queues(ctx, r.Service, r.Queues)
+	now, err := r.Store.number(ctx, r.Service)
 	if err == nil && now != n {
 		err = errMoved
 	}
 	return err
 }
 
+// watch ends what is done with n queues once there is another number of them.
+func (r *runner) watch(ctx context.Context, n int, end context.CancelCauseFunc) {
+	tick := time.NewTicker(beatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			// While the database fails, nothing is applied anyhow.
+			if err := r.current(ctx, n); errors.Is(err, errMoved) {
+				end(err)
+			}
+		}
+	}
+}
+
 // retire unbinds a queue of another number, and marks its end. there is false when there is none.
 func (r *runner) retire(ctx context.Context, conn *amqp.Connection, q queue) (there bool, err error) {
-	name := protocol.QueueName(r.Service, q.n, q.i)
+	name := q.name(r.Service)
 	if there, err = exists(conn, name); err != nil || !there {
 		return false, err
 	}
 	r.Logger.Info("what is left in a queue of another number is done first", "queue", name)
 	err = onChannel(conn, func(channel *amqp.Channel) error {
-		for p := q.i; p < protocol.Partitions; p += q.n {
+		for _, p := range q.partitions() {
 			if err := channel.QueueUnbind(name, protocol.RoutingKey(p), protocol.ExchangeName(r.Service), nil); err != nil {
 				return fmt.Errorf("unbind queue %s: %w", name, err)
 			}
@@ -127,25 +173,48 @@ func (r *runner) retire(ctx context.Context, conn *amqp.Connection, q queue) (th
 		if err := channel.Confirm(false); err != nil {
 			return fmt.Errorf("ask for confirms: %w", err)
 		}
-		ctx, cancel := context.WithTimeout(ctx, confirmWithin)
-		defer cancel()
-		// One that is deleted meanwhile takes none, which its consumers notice.
-		confirm, err := channel.PublishWithDeferredConfirmWithContext(ctx, "", name, false, false, amqp.Publishing{
-			DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerType: typeMoved},
-		})
-		if err != nil {
-			return fmt.Errorf("mark the end of queue %s: %w", name, err)
-		}
-		taken, err := confirm.WaitContext(ctx)
-		if err == nil && !taken {
-			err = errors.New("the broker did not take it")
-		}
-		if err != nil {
-			return fmt.Errorf("mark the end of queue %s: %w", name, err)
-		}
-		return nil
+		return r.mark(ctx, channel, name)
 	})
 	return true, err
+}
+
+// mark sends the marker that says where a queue ends. One that is deleted meanwhile takes none, which its consumers notice.
+func (r *runner) mark(ctx context.Context, channel *amqp.Channel, name string) error {
+	err := handOver(ctx, channel, name, amqp.Publishing{DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerType: typeMoved}})
+	if err != nil {
+		return fmt.Errorf("mark the end of queue %s: %w", name, err)
+	}
+	return nil
+}
+
+// sendOn sends copies of a fence to where a service of n queues has the partitions that they are for.
+func (r *runner) sendOn(ctx context.Context, channel *amqp.Channel, n int, copies []fenceCopy) error {
+	for _, c := range copies {
+		m := amqp.Publishing{
+			Headers: c.message.Headers, ContentType: c.message.ContentType, DeliveryMode: amqp.Persistent, ReplyTo: c.message.ReplyTo,
+			CorrelationId: c.message.CorrelationId, MessageId: c.message.MessageId, Timestamp: c.message.Timestamp, Body: c.message.Body,
+		}
+		name := protocol.QueueName(r.Service, n, c.fence.Partition%n)
+		if err := handOver(ctx, channel, name, m); err != nil {
+			return fmt.Errorf("send fence %s on to queue %s: %w", c.fence.ID, name, err)
+		}
+	}
+	return nil
+}
+
+// handOver publishes a message to a queue, and waits until the broker has taken it, or dropped it since there is no such queue.
+func handOver(ctx context.Context, channel *amqp.Channel, name string, m amqp.Publishing) error {
+	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	confirm, err := channel.PublishWithDeferredConfirmWithContext(ctx, "", name, false, false, m)
+	if err != nil {
+		return err
+	}
+	taken, err := confirm.WaitContext(ctx)
+	if err == nil && !taken {
+		err = errors.New("the broker did not take it")
+	}
+	return err
 }
 
 // exists says whether a queue is there.
@@ -161,15 +230,15 @@ func exists(conn *amqp.Connection, name string) (bool, error) {
 	return err == nil, err
 }
 
-// empty waits until queues are gone, and does what is in them while it is this process's turn.
-func (r *runner) empty(ctx context.Context, old []queue) error {
+// empty waits until queues are gone, and does what is in them while it is this process's turn. There are n others now.
+func (r *runner) empty(ctx context.Context, old []queue, n int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var all sync.WaitGroup
 	for _, q := range old {
 		all.Go(func() {
-			if err := r.session(ctx, q, false); !errors.Is(err, errMoved) && !errors.Is(err, errNoQueue) {
-				cancel(fmt.Errorf("empty queue %s: %w", protocol.QueueName(r.Service, q.n, q.i), err))
+			if err := r.session(ctx, q, n); !errors.Is(err, errNoQueue) {
+				cancel(fmt.Errorf("empty queue %s: %w", q.name(r.Service), err))
 			}
 		})
 	}
@@ -183,5 +252,5 @@ func (r *runner) finish(channel *amqp.Channel, name string) error {
 		return fmt.Errorf("delete queue %s, whose end was reached: %w", name, err)
 	}
 	r.Logger.Info("a queue of another number is empty, and deleted", "queue", name)
-	return errMoved
+	return errNoQueue
 }

@@ -31,6 +31,15 @@ func (s *Store) queues(ctx context.Context, service string, wanted int) (n int, 
 	return n, nil
 }
 
+// number gives how many queues a service has; 0 when the database doesn't know.
+func (s *Store) number(ctx context.Context, service string) (n int, err error) {
+	err = s.db.QueryRowContext(ctx, s.ask.queues, service).Scan(&n)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return 0, fmt.Errorf("look how many queues there are: %w", err)
+	}
+	return n, nil
+}
+
 // beat says that a process is there, and gives all that are.
 func (s *Store) beat(ctx context.Context, service, id string) (members []string, err error) {
 	err = s.within(ctx, func(tx *sql.Tx) error {

@@ -54,12 +54,13 @@ func (r *runner) all(ctx context.Context, n int) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var running sync.WaitGroup
+	running.Go(func() { r.watch(ctx, n, cancel) })
 	for i := range n {
 		running.Go(func() {
 			r.again(ctx, func() error {
-				err := r.session(ctx, queue{n, i}, true)
-				if errors.Is(err, errMoved) {
-					cancel(err)
+				err := r.session(ctx, queue{n, i}, n)
+				if errors.Is(err, errMoved) || errors.Is(err, errNoQueue) {
+					cancel(errMoved)
 				}
 				return err
 			})
@@ -143,15 +144,15 @@ func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
 	return conn, nil
 }
 
-// session connects and consumes a queue until something fails or ctx ends. When it returns, nothing of it is left. A queue
-// that is not to stay is not declared: errNoQueue says that it is gone.
-func (r *runner) session(ctx context.Context, q queue, stays bool) error {
+// session connects and consumes a queue until something fails or ctx ends. When it returns, nothing of it is left. There are n
+// queues now: one of another number is not declared, and errNoQueue says that it is gone.
+func (r *runner) session(ctx context.Context, q queue, n int) error {
 	conn, err := r.connect(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // whatever was not acknowledged comes again, in its place
-	if err := r.ready(ctx, conn, q, stays); err != nil {
+	if err := r.ready(ctx, conn, q, n); err != nil {
 		return err
 	}
 	channel, err := conn.Channel()
@@ -164,7 +165,7 @@ func (r *runner) session(ctx context.Context, q queue, stays bool) error {
 	if err := channel.Confirm(false); err != nil {
 		return fmt.Errorf("ask for confirms: %w", err)
 	}
-	name := protocol.QueueName(r.Service, q.n, q.i)
+	name := q.name(r.Service)
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	cancelled := channel.NotifyCancel(make(chan string, 1))
 	messages, err := channel.Consume(name, "", false, false, false, false, nil)
@@ -173,43 +174,64 @@ func (r *runner) session(ctx context.Context, q queue, stays bool) error {
 	}
 	r.Logger.Info("consuming", "queue", name)
 	began := time.Now()
+	d := &delivering{runner: r, channel: channel, queue: q, n: n}
+	of := len(q.partitions())
+	var end <-chan time.Time // once its marker has come
 	for {
 		select {
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-end:
+			return r.finish(channel, name)
 		case first, open := <-messages:
 			if !open {
-				select {
-				case <-cancelled:
-					r.Logger.Info("the queue was deleted: the service has another number of queues, or somebody has", "queue", name)
-					return errMoved
-				default:
-					return lost(closed)
+				if _, is := <-cancelled; is { // a lost connection closes it
+					return r.gone(conn, name)
 				}
+				return lost(closed)
 			}
-			if err := r.deliver(ctx, channel, name, gather(first, messages, r.Batch, protocol.Partitions/q.n)); err != nil {
+			if err := d.deliver(ctx, gather(first, messages, r.Batch, of)); err != nil {
 				return err
 			}
-			if stays && q.n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
+			if q.n == n && n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
 				return errYield
+			}
+			if end = nil; d.ended {
+				end = time.After(straggle)
 			}
 		}
 	}
 }
 
-// ready makes a queue ready to be consumed.
-func (r *runner) ready(ctx context.Context, conn *amqp.Connection, q queue, stays bool) error {
-	if stays {
+// ready makes a queue ready to be consumed, of n that there are now.
+func (r *runner) ready(ctx context.Context, conn *amqp.Connection, q queue, n int) error {
+	if q.n == n {
+		// Once more behind it: whoever has raised the number meanwhile may have done with this queue.
+		if err := r.current(ctx, n); err != nil {
+			return err
+		}
 		if err := r.declare(conn, q.n, q.i); err != nil {
 			return err
 		}
-		return r.current(ctx, q.n)
+		return r.current(ctx, n)
 	}
-	there, err := exists(conn, protocol.QueueName(r.Service, q.n, q.i))
+	there, err := exists(conn, q.name(r.Service))
 	if err == nil && !there {
 		err = errNoQueue
 	}
 	return err
+}
+
+// gone gives errNoQueue when the broker has ended a consumer because its queue was deleted.
+func (r *runner) gone(conn *amqp.Connection, name string) error {
+	switch there, err := exists(conn, name); {
+	case err != nil:
+		return err
+	case there:
+		return errors.New("the broker ended the consumer")
+	}
+	r.Logger.Info("the queue was deleted: the service has another number of queues, or somebody has", "queue", name)
+	return errNoQueue
 }
 
 // lost says why the messages have ended.

@@ -18,28 +18,30 @@ import (
 // the one. From RabbitMQ 4 on a quorum queue drops a message that came back 20 times, such as from consumers that died: so the
 // limit is taken off there. Older ones have none, and refuse that argument.
 func (r *runner) declare(conn *amqp.Connection, n, i int) error {
-	name := protocol.QueueName(r.Service, n, i)
+	q := queue{n, i}
+	name := q.name(r.Service)
 	arguments := amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.SingleActiveConsumerArg: true}
 	if drops(conn) {
 		arguments["x-delivery-limit"] = -1
 	}
-	err := r.declareAs(conn, name, n, i, arguments)
+	err := r.declareAs(conn, q, arguments)
 	if differs(err) && drops(conn) {
 		// It was made by an older broker, or without the argument. It is emptied meanwhile; Banyan sends nothing to it.
 		r.Logger.Error("the queue drops messages that came back 20 times, and Banyan sends nothing to it: it was declared without x-delivery-limit -1; once it is empty, stop the service, delete the queue, and start the service again",
 			"queue", name)
 		delete(arguments, "x-delivery-limit")
-		err = r.declareAs(conn, name, n, i, arguments)
+		err = r.declareAs(conn, q, arguments)
 	}
 	return err
 }
 
-func (r *runner) declareAs(conn *amqp.Connection, name string, n, i int, arguments amqp.Table) error {
+func (r *runner) declareAs(conn *amqp.Connection, q queue, arguments amqp.Table) error {
+	name := q.name(r.Service)
 	return onChannel(conn, func(channel *amqp.Channel) error {
 		if _, err := channel.QueueDeclare(name, true, false, false, false, arguments); err != nil {
 			return fmt.Errorf("declare queue %s: %w", name, err)
 		}
-		for p := i; p < protocol.Partitions; p += n {
+		for _, p := range q.partitions() {
 			if err := channel.QueueBind(name, protocol.RoutingKey(p), protocol.ExchangeName(r.Service), false, nil); err != nil {
 				return fmt.Errorf("bind queue %s: %w", name, err)
 			}
