@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"slices"
 	"sync"
@@ -35,7 +36,7 @@ type Answers struct {
 	queue string
 	kept  map[string]*keptAnswer
 	order []*keptAnswer // the one that had nothing new for longest first, one for each in kept
-	bytes int           // of their bodies
+	bytes int           // of all that is kept
 }
 
 // keptAnswer is what the answers to one fence say together.
@@ -44,7 +45,7 @@ type keptAnswer struct {
 	said     control.FenceAnswer
 	answered [protocol.Partitions]bool
 	left     int // partitions that have not answered
-	bytes    int
+	bytes    int // of said
 	at       time.Time
 }
 
@@ -74,7 +75,9 @@ func (a *Answers) Take(fence string) (control.FenceAnswer, bool) {
 	if k == nil || !k.complete() {
 		return control.FenceAnswer{}, false
 	}
-	return k.said, true
+	said := k.said // others of the fence may still come
+	said.Parked, said.Committed = slices.Clone(said.Parked), maps.Clone(said.Committed)
+	return said, true
 }
 
 // Arrived implements control.Answers.
@@ -147,7 +150,7 @@ func (a *Answers) take(d *amqp.Delivery) {
 		a.connection.Logger.Error("an answer to a fence can't be read: the service has to send a protocol.Answer with the fence's correlation id", "correlation_id", d.CorrelationId, "cause", err)
 		return
 	}
-	a.keep(d.CorrelationId, &told, len(d.Body))
+	a.keep(d.CorrelationId, &told)
 	a.signal()
 }
 
@@ -164,7 +167,7 @@ func checkPartitions(all []int) error {
 }
 
 // keep adds an answer to others of the same fence, and forgets what is too old or too much.
-func (a *Answers) keep(fence string, told *protocol.Answer, bytes int) {
+func (a *Answers) keep(fence string, told *protocol.Answer) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	k := a.kept[fence]
@@ -175,9 +178,10 @@ func (a *Answers) keep(fence string, told *protocol.Answer, bytes int) {
 		a.order = slices.DeleteFunc(a.order, func(other *keptAnswer) bool { return other == k })
 	}
 	k.add(told)
-	k.bytes, k.at = k.bytes+bytes, time.Now()
+	bytes := size(&k.said)
+	a.bytes += bytes - k.bytes
+	k.bytes, k.at = bytes, time.Now()
 	a.order = append(a.order, k)
-	a.bytes += bytes
 	for len(a.order) > mostAnswers || a.bytes > mostAnswerBytes || k.at.Sub(a.order[0].at) > keepAnswer {
 		a.bytes -= a.order[0].bytes
 		delete(a.kept, a.order[0].fence)
@@ -197,7 +201,7 @@ func (k *keptAnswer) add(told *protocol.Answer) {
 	slices.Sort(k.said.Parked) // those of one service say much the same
 	k.said.Parked = slices.Compact(k.said.Parked)
 	k.said.More = k.said.More || told.More || len(k.said.Parked) > protocol.MostParked
-	k.said.Parked = k.said.Parked[:min(len(k.said.Parked), protocol.MostParked)]
+	k.said.Parked = slices.Clone(k.said.Parked[:min(len(k.said.Parked), protocol.MostParked)])
 	for write, ids := range told.Committed {
 		if k.said.Committed == nil {
 			k.said.Committed = map[string][]string{}
@@ -207,6 +211,22 @@ func (k *keptAnswer) add(told *protocol.Answer) {
 	if told.Error != "" {
 		k.said.Error = told.Error
 	}
+}
+
+// size is about how many bytes an answer has.
+func size(a *control.FenceAnswer) int {
+	const text = 16 // beside its letters
+	n := len(a.Error)
+	for _, key := range a.Parked {
+		n += text + len(key)
+	}
+	for write, ids := range a.Committed {
+		n += text + len(write)
+		for _, id := range ids {
+			n += text + len(id)
+		}
+	}
+	return n
 }
 
 func (a *Answers) signal() {

@@ -122,13 +122,13 @@ func TestAnswersAreBounded(t *testing.T) {
 		many[i] = fmt.Sprintf("%0100d", i)
 	}
 	for _, fence := range []string{"x", "y", "z"} {
-		answer(t, channel, answers.Queue(), fence, protocol.Answer{Partitions: everywhere(), Fence: fence, Parked: many})
+		answer(t, channel, answers.Queue(), fence, protocol.Answer{Partitions: everywhere(), Fence: fence, Committed: map[string][]string{"w": many}})
 	}
 	arrived("z")
 	if _, ok := answers.Take("x"); ok {
 		t.Error("more is kept than there is room for")
 	}
-	answer(t, channel, answers.Queue(), "w", protocol.Answer{Partitions: everywhere(), Fence: "w", Parked: slices.Concat(many, many, many)})
+	answer(t, channel, answers.Queue(), "w", protocol.Answer{Partitions: everywhere(), Fence: "w", Committed: map[string][]string{"w": slices.Concat(many, many, many)}})
 	answer(t, channel, answers.Queue(), "other", protocol.Answer{Partitions: everywhere(), Fence: "v"})
 	answer(t, channel, answers.Queue(), "last", protocol.Answer{Partitions: everywhere(), Fence: "last"})
 	arrived("last")
@@ -189,4 +189,46 @@ func TestPartitionsAnswerTogether(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Partitions that all name the same parked keys take the room of one, and what was taken stays as it is while others come.
+func TestAnswersOfManyPartitionsTakeTheRoomOfOne(t *testing.T) {
+	leaks(t)
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	answers := receiveAnswers(t, url)
+	eventually(t, func() error {
+		if answers.Queue() == "" {
+			return errors.New("there is no queue for answers")
+		}
+		return nil
+	})
+	channel := dial(t, url)
+	parked := make([]string, protocol.MostParked)
+	for i := range parked {
+		parked[i] = fmt.Sprintf("%0500d", i)
+	}
+	for p := range protocol.Partitions {
+		answer(t, channel, answers.Queue(), "f", protocol.Answer{Fence: "f", Partitions: []int{p}, Parked: parked, Committed: map[string][]string{"w": {"1"}}})
+	}
+	var taken control.FenceAnswer
+	eventually(t, func() (err error) {
+		var ok bool
+		if taken, ok = answers.Take("f"); !ok {
+			err = errors.New("it is not complete")
+		}
+		return err
+	})
+	if len(taken.Parked) != protocol.MostParked || taken.More {
+		t.Errorf("%d are parked, and more: %v", len(taken.Parked), taken.More)
+	}
+	answer(t, channel, answers.Queue(), "f", protocol.Answer{Fence: "f", Partitions: []int{0}, Parked: []string{"!"}, Committed: map[string][]string{"v": {"2"}}})
+	eventually(t, func() error {
+		if again, _ := answers.Take("f"); len(again.Committed) < 2 {
+			return errors.New("the last has not come")
+		}
+		return nil
+	})
+	if len(taken.Committed) != 1 || taken.Parked[0] != parked[0] {
+		t.Errorf("what was taken has changed: %v, %.10s", taken.Committed, taken.Parked[0])
+	}
 }
