@@ -187,8 +187,8 @@ func (s *service) version(t testing.TB, id string) string {
 	return version
 }
 
-// While processes come, go, and begin with more queues, no fence is answered before what was sent ahead of it is applied, each
-// thing's states are applied in order, and nothing is lost.
+// While processes come, go, lose their connections, and begin with more queues, no fence is answered before what was sent ahead of
+// it is applied, each thing's states are applied in order, and nothing is lost.
 func TestQueuesGrowAndProcessesComeAndGo(t *testing.T) {
 	leaks(t)
 	url := devstack.RabbitMQ(t).NewVHost(t)
@@ -204,20 +204,24 @@ func TestQueuesGrowAndProcessesComeAndGo(t *testing.T) {
 		mu.Unlock()
 		return s.apply(ctx, tx, e)
 	}
+	way := newLine(t, url)
 	p := newPartitioned(t, url)
-	stops := []func(){s.start(t, url, 1, apply)}
+	stops := []func(){s.start(t, way.url, 1, apply)}
 	p.bound(t)
 	for round := range 40 {
 		p.round(t, 25)
 		p.receive(t, s, false)
+		if round%4 == 1 || round == 8 || round == 20 {
+			way.cut()
+		}
 		switch {
 		case round == 8:
-			stops = append(stops, s.start(t, url, 2, apply)) // beside one that asks for one
+			stops = append(stops, s.start(t, way.url, 2, apply)) // beside one that asks for one
 		case round == 20:
-			stops = append(stops, s.start(t, url, 8, apply))
+			stops = append(stops, s.start(t, way.url, 8, apply))
 		case round%3 == 0:
 			stops[0]()
-			stops = append(stops[1:], s.start(t, url, 1<<rand.IntN(3), apply))
+			stops = append(stops[1:], s.start(t, way.url, 1<<rand.IntN(3), apply))
 		}
 	}
 	p.receive(t, s, true)
