@@ -86,12 +86,9 @@ func address(uri amqp.URI) string { return net.JoinHostPort(uri.Host, strconv.It
 
 // refused says what a person can do about a login that failed.
 func refused(err error, uri amqp.URI) error {
-	var (
-		said      *amqp.Error
-		untrusted *tls.CertificateVerificationError
-	)
+	var said *amqp.Error
 	switch errors.As(err, &said); {
-	case errors.As(err, &untrusted):
+	case untrusted(err):
 		return &change.StopError{
 			What: "the certificate of RabbitMQ at " + address(uri) + " is not trusted", Cause: err,
 			Fix: "name the authority's certificates in the URL: cacertfile=/path/to/ca.pem; or the name in the certificate: server_name_indication=…",
@@ -114,6 +111,12 @@ func refused(err error, uri amqp.URI) error {
 		}
 	}
 	return fmt.Errorf("log in to RabbitMQ at %s: %w", address(uri), err)
+}
+
+// untrusted says whether the broker's certificate is why a connection failed.
+func untrusted(err error) bool {
+	var why *tls.CertificateVerificationError
+	return errors.As(err, &why)
 }
 
 func mechanisms(uri amqp.URI) []amqp.Authentication {

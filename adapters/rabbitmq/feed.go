@@ -21,6 +21,8 @@ var errClosed = errors.New("the feed to RabbitMQ is closed")
 // target is where a feed's messages go.
 type target struct {
 	exchange string
+	// optional lets a message be that no queue takes.
+	optional bool
 	queue    string // through the default exchange, whatever a message's key is
 	// unrouted says what to do about a message that no queue takes.
 	unrouted func(key, reason string) *change.StopError
@@ -31,6 +33,7 @@ type target struct {
 // feed is a change.Feed: one connection, one channel with confirms.
 type feed struct {
 	target
+	*fate
 	window  *window
 	outlet  *outlet
 	conn    *amqp.Connection
@@ -41,13 +44,9 @@ type feed struct {
 
 	returns atomic.Uint64
 	blocked atomic.Pointer[string]
-	failed  chan struct{}
 	closed  sync.Once
 	watcher sync.WaitGroup
 	stop    chan struct{}
-
-	mu  sync.Mutex
-	err error // why it failed
 }
 
 // link is a connection as amqp091-go sees it.
@@ -63,9 +62,14 @@ func (l *link) Close() error                { return l.out.close() }
 
 // openFeed connects, has prepare declare and check what is needed, and goes into confirm mode.
 func openFeed(ctx context.Context, o *Options, to target, prepare func(*amqp.Connection) error) (*feed, error) {
+	return openFeedOf(ctx, o, newFate(), to, prepare)
+}
+
+// openFeedOf opens a feed that fails with others of the same fate.
+func openFeedOf(ctx context.Context, o *Options, shared *fate, to target, prepare func(*amqp.Connection) error) (*feed, error) {
 	f := &feed{
-		target: to, window: newWindow(o.Window, o.WindowBytes), logger: o.Logger, patient: o.ConfirmTimeout,
-		failed: make(chan struct{}), stop: make(chan struct{}),
+		target: to, fate: shared, window: newWindow(o.Window, o.WindowBytes), logger: o.Logger, patient: o.ConfirmTimeout,
+		stop: make(chan struct{}),
 	}
 	var in *inlet
 	var err error
@@ -143,7 +147,7 @@ func (f *feed) Send(ctx context.Context, m *change.Message) error {
 		}
 	}
 	if err := f.outlet.append(false, func(dst []byte) []byte {
-		return appendPublish(dst, f.channel, f.exchange, key, m, f.frame)
+		return appendPublish(dst, f.channel, f.exchange, key, m, f.frame, !f.optional)
 	}); err != nil {
 		f.fail(fmt.Errorf("send to RabbitMQ: %w", err))
 		return f.failure()
@@ -199,9 +203,6 @@ func (f *feed) returned(code uint16, reason, key string) {
 // Confirmed implements change.Feed.
 func (f *feed) Confirmed() uint64 { return f.window.confirmed() }
 
-// Failed implements change.Feed.
-func (f *feed) Failed() <-chan struct{} { return f.failed }
-
 // Status implements change.Feed.
 func (f *feed) Status() change.FeedStatus {
 	status := change.FeedStatus{Returned: f.returns.Load()}
@@ -230,25 +231,4 @@ func (f *feed) disconnect() {
 	}
 	_ = f.outlet.close() // The same.
 	_ = f.conn.Close()   // amqp091-go has to know.
-}
-
-func (f *feed) failure() error {
-	select {
-	case <-f.failed:
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return f.err
-	default:
-		return nil
-	}
-}
-
-// fail ends the feed, unless it has ended before.
-func (f *feed) fail(err error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	if f.err == nil {
-		f.err = err
-		close(f.failed)
-	}
 }

@@ -8,8 +8,6 @@ import (
 	"sync"
 	"time"
 
-	amqp "github.com/rabbitmq/amqp091-go"
-
 	"banyan.dev/banyan/mirror/change"
 )
 
@@ -38,6 +36,8 @@ type HistoryOptions struct {
 	Connection
 	// Stream is the history's name.
 	Stream string
+	// Native has it read by RabbitMQ's own protocol; nil: by AMQP.
+	Native *Native
 	From   From
 	// ToEnd has Next give io.EOF behind the message that was the stream's last when it was opened. The broker doesn't tell
 	// which that is, so opening looks for it, which takes half a second, and five where the stream is empty.
@@ -57,12 +57,6 @@ type Delivery struct {
 	Headers     map[string]any
 }
 
-// How much is on its way at once, and how often the broker hears that it was read.
-const (
-	prefetch = 256
-	ackEvery = 64
-)
-
 // How long the broker may take to go on within a batch, and to send the first message of all, before there is taken to
 // be none.
 const (
@@ -70,17 +64,34 @@ const (
 	silent = 5 * time.Second
 )
 
+// streamReader is a connection for reading one stream, by either protocol.
+type streamReader interface {
+	// consume begins to read. ctx bounds waiting for the broker's answer; when it ends, so does the connection.
+	consume(ctx context.Context, from From) (cursor, error)
+	// close ends it, and what waits for it.
+	close()
+}
+
+// cursor reads a stream from some place on. It is for one goroutine.
+type cursor interface {
+	// next gives the next message, or errNothing when nothing came until the channel gave something; nil never does.
+	next(ctx context.Context, nothing <-chan time.Time) (*Delivery, error)
+	// end has no more come.
+	end() error
+}
+
+// errNothing says that no message came.
+var errNothing = errors.New("no message came")
+
 // History reads a stream. Its methods are for one goroutine, save Close.
 type History struct {
-	reader   *reader
-	consumer *consumer // nil when there is nothing to read
-	from     From
-	toEnd    bool
-	end      int64 // with toEnd: the last offset; -1 in an empty stream
+	reader streamReader
+	cursor cursor // nil when there is nothing to read
+	from   From
+	toEnd  bool
+	end    int64 // with toEnd: the last offset; -1 in an empty stream
 
 	last     int64 // offset given last, -1 before the first
-	tag      uint64
-	unacked  int
 	closing  sync.Once
 	finished bool
 }
@@ -98,15 +109,23 @@ func OpenHistory(ctx context.Context, o HistoryOptions) (*History, error) {
 		o.From = First()
 	}
 	h := &History{from: o.From, toEnd: o.ToEnd, last: -1}
-	var err error
-	if h.reader, err = openReader(ctx, &o); err != nil {
+	reader, err := openStream(ctx, &o)
+	if err != nil {
 		return nil, err
 	}
+	h.reader = reader
 	if err := h.begin(ctx); err != nil {
 		_ = h.Close() // It says why it couldn't begin.
 		return nil, err
 	}
 	return h, nil
+}
+
+func openStream(ctx context.Context, o *HistoryOptions) (streamReader, error) {
+	if o.Native != nil {
+		return openNativeReader(ctx, o)
+	}
+	return openReader(ctx, o)
 }
 
 // Tail reads what comes to a stream from now on.
@@ -117,7 +136,7 @@ func Tail(ctx context.Context, c Connection, stream string) (*History, error) {
 func (h *History) begin(ctx context.Context) error {
 	if h.toEnd {
 		var err error
-		if h.end, err = h.reader.findEnd(ctx); err != nil {
+		if h.end, err = findEnd(ctx, h.reader); err != nil {
 			return err
 		}
 		if n, ok := h.from.spec.(int64); h.end < 0 || ok && n > h.end || h.from == Next() {
@@ -126,7 +145,7 @@ func (h *History) begin(ctx context.Context) error {
 		}
 	}
 	var err error
-	h.consumer, err = h.reader.consume(ctx, h.from)
+	h.cursor, err = h.reader.consume(ctx, h.from)
 	return err
 }
 
@@ -136,9 +155,6 @@ func (h *History) Next(ctx context.Context) (*Delivery, error) {
 	if h.finished || h.toEnd && h.last >= h.end {
 		return nil, io.EOF
 	}
-	if err := h.acknowledge(); err != nil {
-		return nil, h.reader.explain(err)
-	}
 	var nothing <-chan time.Time
 	if h.toEnd && h.last < 0 {
 		// A time behind the last batch is where the next one will be.
@@ -146,47 +162,71 @@ func (h *History) Next(ctx context.Context) (*Delivery, error) {
 		defer timer.Stop()
 		nothing = timer.C
 	}
-	select {
-	case d, ok := <-h.consumer.deliveries:
-		if !ok {
-			return nil, h.consumer.ended()
-		}
-		return h.take(&d)
-	case <-nothing:
+	d, err := h.cursor.next(ctx, nothing)
+	if errors.Is(err, errNothing) || err == nil && h.toEnd && d.Offset > h.end {
 		h.finished = true
 		return nil, io.EOF
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
 	}
-}
-
-func (h *History) take(d *amqp.Delivery) (*Delivery, error) {
-	offset, err := h.reader.offset(d)
 	if err != nil {
 		return nil, err
 	}
-	if h.toEnd && offset > h.end {
-		h.finished = true
-		return nil, io.EOF
-	}
-	h.last, h.tag, h.unacked = offset, d.DeliveryTag, h.unacked+1
-	return &Delivery{
-		Message: fromDelivery(d), Offset: offset, Redelivered: d.Redelivered,
-		Exchange: d.Exchange, ContentType: d.ContentType, Headers: d.Headers,
-	}, nil
-}
-
-// acknowledge makes room for more, once enough was read.
-func (h *History) acknowledge() error {
-	if h.unacked < ackEvery {
-		return nil
-	}
-	h.unacked = 0
-	return h.consumer.channel.Ack(h.tag, true) //nolint:wrapcheck // Its caller explains.
+	h.last = d.Offset
+	return d, nil
 }
 
 // Close ends reading. It may be called twice, and while Next waits.
 func (h *History) Close() error {
 	h.closing.Do(h.reader.close)
 	return nil
+}
+
+// findEnd finds the stream's last offset, -1 where it is empty. AMQP has no question for it, RabbitMQ counts the messages of
+// streams in some of its versions only, and answers by its own protocol from 3.11 on. So one cursor reads the last batch until
+// nothing comes any more, and another one waits for the first message from now on: where that comes first, the end is before
+// it.
+func findEnd(ctx context.Context, r streamReader) (int64, error) {
+	next, err := r.consume(ctx, Next())
+	if err != nil {
+		return 0, err
+	}
+	last, err := r.consume(ctx, Last())
+	if err != nil {
+		return 0, err
+	}
+	end, err := watchEnd(ctx, next, last)
+	if err != nil {
+		return 0, err
+	}
+	return end, errors.Join(next.end(), last.end())
+}
+
+func watchEnd(ctx context.Context, next, last cursor) (int64, error) {
+	ctx, cancel := context.WithCancel(ctx)
+	var waiting sync.WaitGroup
+	defer waiting.Wait()
+	defer cancel()
+	first := make(chan int64, 1)
+	waiting.Go(func() {
+		if d, err := next.next(ctx, nil); err == nil {
+			first <- d.Offset
+		}
+	})
+	end, patience := int64(-1), silent
+	for {
+		timer := time.NewTimer(patience)
+		d, err := last.next(ctx, timer.C)
+		timer.Stop()
+		if err != nil && !errors.Is(err, errNothing) {
+			return 0, err
+		}
+		select {
+		case offset := <-first:
+			return offset - 1, nil
+		default:
+		}
+		if err != nil {
+			return end, nil
+		}
+		end, patience = d.Offset, quiet
+	}
 }

@@ -69,12 +69,16 @@ func check(m *change.Message, key string, frame int) error {
 }
 
 // appendPublish appends the frames of basic.publish for a message that was checked.
-func appendPublish(dst []byte, channel uint16, exchange, key string, m *change.Message, frame int) []byte {
+func appendPublish(dst []byte, channel uint16, exchange, key string, m *change.Message, frame int, mandatory bool) []byte {
 	dst, start := beginFrame(dst, frameMethod, channel)
 	dst = append(dst, 0, classBasic, 0, 40, 0, 0)
 	dst = appendShort(dst, exchange)
 	dst = appendShort(dst, key)
-	dst = append(dst, 1) // mandatory
+	if mandatory {
+		dst = append(dst, 1)
+	} else {
+		dst = append(dst, 0)
+	}
 	dst = endFrame(dst, start)
 
 	dst, start = beginFrame(dst, frameHeader, channel)

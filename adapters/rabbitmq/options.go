@@ -34,7 +34,7 @@ type Connection struct {
 // Options say where messages go.
 type Options struct {
 	Connection
-	// Exchange is the durable topic exchange's name.
+	// Exchange is the durable topic exchange's name. It may be empty with a native history: then all is sent to that alone.
 	Exchange string
 	// History is the stream that keeps all messages for a while.
 	History Stream
@@ -47,7 +47,8 @@ type Options struct {
 	ConfirmTimeout time.Duration
 }
 
-// Stream is a stream queue that is bound to the exchange with #. What exists is used if it is declared in the same way.
+// Stream is a stream queue that is bound to the exchange with #, or written by the native protocol. What exists is used if it
+// is declared in the same way.
 type Stream struct {
 	// Name is the queue's name; empty: there is none.
 	Name string
@@ -56,6 +57,8 @@ type Stream struct {
 	MaxBytes int64
 	// SegmentBytes is a segment's size; zero: the broker's default.
 	SegmentBytes int64
+	// Native has messages sent to the stream by RabbitMQ's own protocol, beside the exchange. Nil: through the exchange.
+	Native *Native
 }
 
 // What holds where nothing is said.
@@ -92,8 +95,11 @@ func (o *Options) fill() error {
 	o.Window = cmp.Or(o.Window, defaultWindow)
 	o.WindowBytes = cmp.Or(o.WindowBytes, defaultWindowBytes)
 	o.ConfirmTimeout = cmp.Or(o.ConfirmTimeout, defaultConfirmTimeout)
+	if err := o.fillNative(); err != nil {
+		return err
+	}
 	switch h := o.History; {
-	case o.Exchange == "":
+	case o.Exchange == "" && o.History.Native == nil:
 		return errors.New("the exchange's name is missing")
 	case len(o.Exchange) > maxShort || len(h.Name) > maxShort:
 		return fmt.Errorf("names of exchanges and queues have at most %d bytes", maxShort)
@@ -105,6 +111,18 @@ func (o *Options) fill() error {
 		return errors.New("the history's age is in whole seconds")
 	}
 	return nil
+}
+
+func (o *Options) fillNative() error {
+	if o.History.Native == nil {
+		return nil
+	}
+	if o.History.Name == "" {
+		return errors.New("the name of the history's stream is missing")
+	}
+	native := *o.History.Native
+	o.History.Native = &native
+	return native.fill(&o.Connection)
 }
 
 // arguments are those of the stream's declaration. Administrators who declare it beforehand have to write the same.

@@ -26,6 +26,10 @@ type outlet struct {
 	conn net.Conn
 	most int // bytes pending at which writers wait
 
+	// seal finishes what is appended in several steps, before something else is or the connection gets it. Nil: nothing is.
+	// Like what append calls, it is called by one goroutine at a time.
+	seal func(dst []byte) []byte
+
 	kick chan struct{} // has room for one
 	done chan struct{}
 
@@ -39,7 +43,11 @@ type outlet struct {
 }
 
 func newOutlet(conn net.Conn, most int) *outlet {
-	o := &outlet{conn: conn, most: most, kick: make(chan struct{}, 1), done: make(chan struct{})}
+	return newSealedOutlet(conn, most, nil)
+}
+
+func newSealedOutlet(conn net.Conn, most int, seal func(dst []byte) []byte) *outlet {
+	o := &outlet{conn: conn, most: most, seal: seal, kick: make(chan struct{}, 1), done: make(chan struct{})}
 	o.room.L = &o.mu
 	go o.run()
 	return o
@@ -68,6 +76,9 @@ func (o *outlet) append(urgent bool, add func(dst []byte) []byte) error {
 		return o.err
 	}
 	before := len(o.pending)
+	if urgent {
+		o.finish()
+	}
 	o.pending = add(o.pending)
 	o.urgent = o.urgent || urgent
 	wake := urgent || before == 0 || before < enough && len(o.pending) >= enough
@@ -76,6 +87,13 @@ func (o *outlet) append(urgent bool, add func(dst []byte) []byte) error {
 		o.wake()
 	}
 	return nil
+}
+
+// finish has what was begun finished.
+func (o *outlet) finish() {
+	if o.seal != nil {
+		o.pending = o.seal(o.pending)
+	}
 }
 
 // push has what is pending written now.
@@ -94,6 +112,13 @@ func (o *outlet) wake() {
 	case o.kick <- struct{}{}:
 	default:
 	}
+}
+
+// idle says whether nothing is pending.
+func (o *outlet) idle() bool {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return len(o.pending) == 0
 }
 
 // progress counts the bytes that the connection has taken.
@@ -117,6 +142,7 @@ func (o *outlet) run() {
 			}
 		}
 		o.mu.Lock()
+		o.finish()
 		batch, closed := o.pending, o.closed
 		o.pending, o.urgent = spare[:0], false
 		o.room.Broadcast()

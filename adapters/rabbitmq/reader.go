@@ -13,7 +13,13 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
-// reader is a connection for reading one stream.
+// How much is on its way at once, and how often the broker hears that it was read.
+const (
+	prefetch = 256
+	ackEvery = 64
+)
+
+// reader is a connection for reading one stream by AMQP.
 type reader struct {
 	stream string
 	uri    amqp.URI
@@ -27,6 +33,9 @@ type consumer struct {
 	closed     chan *amqp.Error
 	canceled   chan string
 	deliveries <-chan amqp.Delivery
+
+	tag     uint64
+	unacked int
 }
 
 func openReader(ctx context.Context, o *HistoryOptions) (*reader, error) {
@@ -41,8 +50,8 @@ func openReader(ctx context.Context, o *HistoryOptions) (*reader, error) {
 	return r, nil
 }
 
-// consume begins to read. ctx bounds waiting for the broker's answers; when it ends, so does the connection.
-func (r *reader) consume(ctx context.Context, from From) (*consumer, error) {
+// consume implements streamReader.
+func (r *reader) consume(ctx context.Context, from From) (cursor, error) {
 	stop := context.AfterFunc(ctx, r.close)
 	defer stop()
 	c, err := r.begin(from)
@@ -71,61 +80,51 @@ func (r *reader) begin(from From) (*consumer, error) {
 	return c, nil
 }
 
-// findEnd finds the stream's last offset, -1 where it is empty. AMQP has no question for it, and RabbitMQ counts the
-// messages of streams in some of its versions only. So one consumer reads the last batch until nothing comes any more, and
-// another one waits for the first message from now on: where that comes first, the end is before it.
-func (r *reader) findEnd(ctx context.Context) (int64, error) {
-	next, err := r.consume(ctx, Next())
-	if err != nil {
-		return 0, err
+// next implements cursor.
+func (c *consumer) next(ctx context.Context, nothing <-chan time.Time) (*Delivery, error) {
+	if err := c.acknowledge(); err != nil {
+		return nil, c.explain(err)
 	}
-	last, err := r.consume(ctx, Last())
-	if err != nil {
-		return 0, err
-	}
-	end, err := r.watchEnd(ctx, next, last)
-	if err != nil {
-		return 0, err
-	}
-	for _, c := range []*consumer{next, last} {
-		if err := c.channel.Close(); err != nil {
-			return 0, r.explain(err)
+	select {
+	case d, ok := <-c.deliveries:
+		if !ok {
+			return nil, c.ended()
 		}
+		return c.take(&d)
+	case <-nothing:
+		return nil, errNothing
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
 	}
-	return end, nil
 }
 
-func (r *reader) watchEnd(ctx context.Context, next, last *consumer) (int64, error) {
-	end := int64(-1)
-	timer := time.NewTimer(silent)
-	defer timer.Stop()
-	for {
-		select {
-		case d, ok := <-next.deliveries:
-			if !ok {
-				return 0, next.ended()
-			}
-			offset, err := r.offset(&d)
-			return offset - 1, err
-		case d, ok := <-last.deliveries:
-			if !ok {
-				return 0, last.ended()
-			}
-			offset, err := r.offset(&d)
-			if err != nil {
-				return 0, err
-			}
-			end = offset
-			if err := d.Ack(false); err != nil {
-				return 0, r.explain(err)
-			}
-			timer.Reset(quiet)
-		case <-timer.C:
-			return end, nil
-		case <-ctx.Done():
-			return 0, context.Cause(ctx)
-		}
+func (c *consumer) take(d *amqp.Delivery) (*Delivery, error) {
+	offset, err := c.offset(d)
+	if err != nil {
+		return nil, err
 	}
+	c.tag, c.unacked = d.DeliveryTag, c.unacked+1
+	return &Delivery{
+		Message: fromDelivery(d), Offset: offset, Redelivered: d.Redelivered,
+		Exchange: d.Exchange, ContentType: d.ContentType, Headers: d.Headers,
+	}, nil
+}
+
+// end implements cursor.
+func (c *consumer) end() error {
+	if err := c.channel.Close(); err != nil {
+		return c.explain(err)
+	}
+	return nil
+}
+
+// acknowledge makes room for more, once enough was read.
+func (c *consumer) acknowledge() error {
+	if c.unacked < ackEvery {
+		return nil
+	}
+	c.unacked = 0
+	return c.channel.Ack(c.tag, true) //nolint:wrapcheck // Its caller explains.
 }
 
 // offset gives a delivery's place. A queue that is no stream has none; its messages are left alone, and return to it.
@@ -149,15 +148,9 @@ func (r *reader) explain(err error) error {
 	if errors.As(err, &said) && said.Server {
 		switch said.Code {
 		case amqp.NotFound:
-			return &change.StopError{
-				What: "RabbitMQ has no stream " + r.stream, Cause: err,
-				Fix: "the mirror declares it when it begins to run; mirror.history names it",
-			}
+			return noSuchStream(r.stream, err)
 		case amqp.AccessRefused:
-			return &change.StopError{
-				What: fmt.Sprintf("RabbitMQ doesn't let the account %q read the stream %s", r.uri.Username, r.stream), Cause: err,
-				Fix: fmt.Sprintf("rabbitmqctl set_permissions --vhost %s %s CONFIGURE WRITE READ, with a READ that matches %s", quote(r.uri.Vhost), quote(r.uri.Username), r.stream),
-			}
+			return mayNotRead(r.uri, r.stream, err)
 		case amqp.NotImplemented, amqp.PreconditionFailed:
 			return r.noStream(err)
 		}

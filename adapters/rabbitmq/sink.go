@@ -27,9 +27,17 @@ func NewSink(o Options) (*Sink, error) {
 	return &Sink{options: o, uri: uri}, nil
 }
 
-// Open connects, declares the exchange and the history, and gives a feed to the exchange.
+func (s *Sink) topology() *topology {
+	return &topology{exchange: s.options.Exchange, history: s.options.History, uri: s.uri}
+}
+
+// Open connects, declares the exchange and the history, and gives a feed to the exchange, and to the history, if that has a
+// way of its own.
 func (s *Sink) Open(ctx context.Context) (change.Feed, error) {
-	t := &topology{exchange: s.options.Exchange, history: s.options.History, uri: s.uri}
+	if s.options.History.Native != nil {
+		return s.openNative(ctx)
+	}
+	t := s.topology()
 	f, err := openFeed(ctx, &s.options, target{exchange: t.exchange, unrouted: t.unrouted, broken: t.broken}, t.declare)
 	if err != nil {
 		return nil, err

@@ -78,6 +78,36 @@ func (w *window) confirm(tag uint64, multiple bool) bool {
 	return true
 }
 
+// confirmEach notes that the messages of a stretch are safe, whatever is before them. It says whether there are such messages.
+func (w *window) confirmEach(first, last uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if first > last || last > w.sent {
+		return false
+	}
+	n := uint64(len(w.ring))
+	for tag := max(first, w.safe+1); tag <= last; tag++ {
+		w.ring[tag%n].done = true
+	}
+	w.advance()
+	return true
+}
+
+// advance moves the mark over all that is confirmed without a gap.
+func (w *window) advance() {
+	n, before := uint64(len(w.ring)), w.safe
+	for w.safe < w.sent && w.ring[(w.safe+1)%n].done {
+		w.safe++
+		w.open -= w.ring[w.safe%n].size
+	}
+	if w.safe > before {
+		select {
+		case w.room <- struct{}{}:
+		default:
+		}
+	}
+}
+
 // empty says whether all that was sent is confirmed.
 func (w *window) empty() bool {
 	w.mu.Lock()
