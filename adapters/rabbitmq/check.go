@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"syscall"
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
@@ -21,13 +22,15 @@ func (s *Sink) Check(ctx context.Context) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.CloseDeadline(time.Now()) })
 	defer stop()
 	t := &topology{exchange: s.options.Exchange, history: s.options.History, uri: s.uri}
-	exchange, err := exists(conn, func(c *amqp.Channel) error {
-		return c.ExchangeDeclarePassive(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil)
-	})
-	if err != nil {
-		return t.explain(err, "the exchange "+t.exchange, "")
+	exchange, queue := false, false
+	if t.exchange != "" {
+		exchange, err = exists(conn, func(c *amqp.Channel) error {
+			return c.ExchangeDeclarePassive(t.exchange, amqp.ExchangeTopic, true, false, false, false, nil)
+		})
+		if err != nil {
+			return t.explain(err, "the exchange "+t.exchange, "")
+		}
 	}
-	queue := false
 	if t.history.Name != "" {
 		queue, err = exists(conn, func(c *amqp.Channel) error {
 			_, err := c.QueueDeclarePassive(t.history.Name, true, false, false, false, nil)
@@ -45,7 +48,32 @@ func (s *Sink) Check(ctx context.Context) error {
 	if queue {
 		found.history = t.history
 	}
-	return found.compare(conn)
+	if err := found.compare(conn); err != nil || t.history.Native == nil {
+		return err
+	}
+	return s.checkNative(ctx, queue)
+}
+
+// checkNative looks whether the native protocol is spoken, and, where there is a stream already, whether it may be written.
+func (s *Sink) checkNative(ctx context.Context, queue bool) error {
+	uri, err := s.options.History.Native.uri(&s.options.Connection)
+	if err != nil {
+		return err
+	}
+	link, err := linkNative(ctx, &s.options.Connection, uri, func(l *nativeLink) error {
+		if !queue {
+			return nil
+		}
+		return l.publish(s.options.History.Name)
+	})
+	switch {
+	case errors.Is(err, syscall.ECONNREFUSED):
+		return noPlugin(err, address(uri))
+	case err != nil:
+		return refusedNative(err, uri, s.options.History.Name)
+	}
+	_ = link.Close() // It was only asked.
+	return nil
 }
 
 // exists says whether something is there that can be looked at.
