@@ -119,8 +119,8 @@ func (e *entries) seal(dst []byte) []byte {
 	binary.BigEndian.PutUint32(frame[publishCount:], 1)
 	binary.BigEndian.PutUint64(frame[manyID:], e.tag)
 	frame[manyKind] = entryOfMany | kind<<4
-	binary.BigEndian.PutUint16(frame[manyCount:], uint16(e.messages))             //nolint:gosec // At most maxBatch.
-	binary.BigEndian.PutUint32(frame[manySize:], uint32(size))                    //nolint:gosec // Bounded by the frame's size.
+	binary.BigEndian.PutUint16(frame[manyCount:], uint16(e.messages))           //nolint:gosec // At most maxBatch.
+	binary.BigEndian.PutUint32(frame[manySize:], uint32(size))                  //nolint:gosec // Bounded by the frame's size.
 	binary.BigEndian.PutUint32(frame[manyStored:], uint32(len(frame)-manyHead)) //nolint:gosec // The same.
 	e.mu.Lock()
 	e.sent = append(e.sent, stretch{e.tag - uint64(e.messages) + 1, e.tag}) //nolint:gosec // Never negative.

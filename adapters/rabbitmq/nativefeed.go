@@ -191,7 +191,7 @@ func (f *nativeFeed) hear(frame *nativeFrame) {
 	body := &frame.body
 	switch frame.command {
 	case nativeConfirm:
-		body.u8() // the publisher
+		body.take(1) // the publisher
 		for range body.count(8) {
 			id := body.u64()
 			of, found := f.entries.confirmed(id)
@@ -200,7 +200,7 @@ func (f *nativeFeed) hear(frame *nativeFrame) {
 			}
 		}
 	case nativePublishError:
-		body.u8() // the publisher
+		body.take(1) // the publisher
 		body.u32()
 		body.u64()
 		f.fail(fmt.Errorf("RabbitMQ could not keep a message in the stream %s: %w", f.options.History.Name, body.code()))
@@ -271,4 +271,3 @@ func (f *nativeFeed) beat() {
 }
 
 func (f *nativeFeed) progress() progress { return progress{f.window.confirmed(), f.outlet.progress()} }
-

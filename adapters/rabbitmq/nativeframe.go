@@ -138,7 +138,6 @@ func (r *nativeReader) take(n int) []byte {
 	return taken
 }
 
-func (r *nativeReader) u8() byte         { return r.take(1)[0] }
 func (r *nativeReader) u16() uint16      { return binary.BigEndian.Uint16(r.take(2)) }
 func (r *nativeReader) u32() uint32      { return binary.BigEndian.Uint32(r.take(4)) }
 func (r *nativeReader) u64() uint64      { return binary.BigEndian.Uint64(r.take(8)) }

@@ -277,7 +277,7 @@ func quietly() { once.Do(func() { logs.SetLogger(silence{}) }) }
 type silence struct{}
 
 func (silence) Info(string, ...any)  {}
-func (silence) Warn(string, ...any) {}
+func (silence) Warn(string, ...any)  {}
 func (silence) Error(string, ...any) {}
 func (silence) Debug(string, ...any) {}
 

@@ -28,8 +28,23 @@ func storeOptions(dsn string, logger *slog.Logger) store.Options {
 	return store.Options{DSN: dsn, Schema: ledger, Mirror: mirrorName, Logger: logger}
 }
 
-// mirrorBanyan runs Banyan's mirror of the same parts and with the same defaults as `banyan serve` does, but for the
-// history stream: it would be a second queue, which the others don't send to.
+// sinkOptions are for the same parts and with the same defaults as `banyan serve` has. It sends to the exchange, without the
+// history, which would be a second queue that the others don't send to, or by the native protocol to the history alone.
+func sinkOptions(j job, logger *slog.Logger) rabbitmq.Options {
+	o := rabbitmq.Options{Connection: rabbitmq.Connection{URL: j.Broker, Logger: logger}, Exchange: exchange}
+	switch j.Contender {
+	case batched:
+		o.History.Native = &rabbitmq.Native{Port: j.StreamPort, Batch: 100}
+	case native:
+		o.History.Native = &rabbitmq.Native{Port: j.StreamPort}
+	default:
+		return o
+	}
+	o.Exchange, o.History.Name = "", queueName(streamKind)
+	return o
+}
+
+// mirrorBanyan runs Banyan's mirror of the same parts as `banyan serve` does.
 func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	source, err := newSource(j.DSN, logger)
@@ -46,9 +61,7 @@ func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
 	if err != nil {
 		return err
 	}
-	sink, err := rabbitmq.NewSink(rabbitmq.Options{
-		Connection: rabbitmq.Connection{URL: j.Broker, Logger: logger}, Exchange: exchange,
-	})
+	sink, err := rabbitmq.NewSink(sinkOptions(j, logger))
 	if err != nil {
 		return err
 	}

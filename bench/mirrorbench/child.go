@@ -23,7 +23,9 @@ type job struct {
 	Server    canal.Server
 	DSN       string // of the same server
 	Broker    string
-	From      change.Position
+	// StreamPort is where the broker listens for its native protocol.
+	StreamPort int
+	From       change.Position
 	// Rows is how many rows are to be confirmed, or seen; then it is done.
 	Rows uint64
 	// Record asks for receipts, and for a line of output once the first row is confirmed.

@@ -14,6 +14,8 @@ type contender struct {
 	name string
 	// sends says whether it sends what it reads, to the exchange.
 	sends bool
+	// streams says that it sends to a stream alone, by RabbitMQ's native protocol and past the exchange.
+	streams bool
 	// run reads on from the job's position until ctx ends, or, where nothing is sent, until all rows were seen.
 	run func(ctx context.Context, j job, p *progress) error
 }
@@ -24,6 +26,8 @@ const (
 	byHandCE = "by hand, as CloudEvents"
 	limited  = "decoding alone"
 	banyan   = "Banyan"
+	native   = "Banyan, native"
+	batched  = "Banyan, native, 100 an entry"
 )
 
 func contenders() []contender {
@@ -32,17 +36,19 @@ func contenders() []contender {
 		{name: byHand, sends: true, run: publishByHand},
 		{name: byHandCE, sends: true, run: publishByHand},
 		{name: banyan, sends: true, run: mirrorBanyan},
+		{name: native, sends: true, streams: true, run: mirrorBanyan},
+		{name: batched, sends: true, streams: true, run: mirrorBanyan},
 	}
 }
 
-// sending gives those that send.
-func sending() []contender {
-	return slices.DeleteFunc(contenders(), func(c contender) bool { return !c.sends })
+// sending gives those that send to a kind of queue.
+func sending(kind string) []contender {
+	return slices.DeleteFunc(contenders(), func(c contender) bool { return !c.sends || c.streams && kind != streamKind })
 }
 
 // following gives those whose latency is measured.
-func following() []contender {
-	return slices.DeleteFunc(sending(), func(c contender) bool { return c.name == byHandCE })
+func following(kind string) []contender {
+	return slices.DeleteFunc(sending(kind), func(c contender) bool { return c.name == byHandCE || c.name == native })
 }
 
 func contenderNamed(name string) (contender, error) {

@@ -54,7 +54,7 @@ func Quick() Plan {
 	return p
 }
 
-func kinds() []string { return []string{"classic", "quorum", "stream"} }
+func kinds() []string { return []string{"classic", "quorum", streamKind} }
 
 // Flags lets a command line change the plan.
 func (p *Plan) Flags(set *flag.FlagSet) {

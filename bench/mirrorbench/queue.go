@@ -12,6 +12,11 @@ import (
 // exchange is where all contenders send.
 const exchange = "mirrorbench.events"
 
+// streamKind is the kind of queue that is a stream.
+const streamKind = "stream"
+
+func queueName(kind string) string { return "mirrorbench." + kind }
+
 // queue takes everything that is sent, and nobody takes it from there.
 type queue struct {
 	broker, kind, name string
@@ -19,7 +24,7 @@ type queue struct {
 
 // newQueue makes a durable queue of a kind, the only one bound to the exchange.
 func newQueue(broker, kind string) (*queue, error) {
-	q := &queue{broker: broker, kind: kind, name: "mirrorbench." + kind}
+	q := &queue{broker: broker, kind: kind, name: queueName(kind)}
 	return q, q.do(func(c *amqp.Channel) error {
 		if err := c.ExchangeDeclare(exchange, amqp.ExchangeTopic, true, false, false, false, nil); err != nil {
 			return err
@@ -33,7 +38,7 @@ func newQueue(broker, kind string) (*queue, error) {
 
 // await waits until the queue has as many messages at least. A broker before 3.11 doesn't count those of a stream.
 func (q *queue) await(ctx context.Context, messages int) error {
-	if q.kind == "stream" {
+	if q.kind == streamKind {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, 20*time.Second)

@@ -45,13 +45,13 @@ func (s *stage) drainAll(ctx context.Context, p Plan, r *report) error {
 		if err != nil {
 			return err
 		}
-		r.drains(at.name+"s", contenders()[:1], [][]drained{limit})
+		r.drains(at.name+"s", contenders()[:1], [][]drained{limit}, nil)
 		for _, kind := range p.Kinds {
-			samples, err := s.drainInto(ctx, p, at, kind, sending())
+			samples, err := s.drainInto(ctx, p, at, kind, sending(kind))
 			if err != nil {
 				return err
 			}
-			r.drains(at.name+"s, "+kind+" queue", sending(), samples)
+			r.drains(at.name+"s, "+kind+" queue", sending(kind), samples, limit)
 		}
 	}
 	return nil
@@ -60,7 +60,7 @@ func (s *stage) drainAll(ctx context.Context, p Plan, r *report) error {
 func (s *stage) followAll(ctx context.Context, p Plan, r *report) error {
 	for _, pace := range p.Paces {
 		for _, kind := range p.Kinds {
-			for _, c := range following() {
+			for _, c := range following(kind) {
 				f, err := s.follow(ctx, p, c, kind, pace)
 				if err != nil {
 					return fmt.Errorf("%s, %s, %s queue: %w", c.name, pace, kind, err)

@@ -87,7 +87,7 @@ func (s *stage) ask(ctx context.Context) error {
 // job makes a job for a contender.
 func (s *stage) job(c contender, from change.Position, rows int) job {
 	return job{
-		Contender: c.name, Server: s.server, DSN: s.database.DSN(""), Broker: s.broker.URL(""),
+		Contender: c.name, Server: s.server, DSN: s.database.DSN(""), Broker: s.broker.URL(""), StreamPort: s.broker.StreamPort,
 		From: from, Rows: uint64(rows), Dir: s.dir, //nolint:gosec // a plan's
 	}
 }

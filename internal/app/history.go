@@ -20,7 +20,7 @@ func OpenHistory(ctx context.Context, cfg *config.Config, from rabbitmq.From, to
 		return nil, errors.New("the config keeps no history: set mirror.history.enabled to true")
 	}
 	return rabbitmq.OpenHistory(ctx, rabbitmq.HistoryOptions{
-		Connection: brokerConnection(cfg, "events", logger), Stream: cfg.Mirror.History.Stream.String(), From: from, ToEnd: toEnd,
+		Connection: brokerConnection(cfg, "events", logger), Stream: cfg.Mirror.History.Stream.String(), Native: nativeHistory(cfg), From: from, ToEnd: toEnd,
 	})
 }
 

@@ -116,9 +116,21 @@ func sinkOptions(cfg *config.Config, logger *slog.Logger) rabbitmq.Options {
 		Window: m.Window, WindowBytes: int(m.MaxMemory / memoryShare),
 	}
 	if m.History.Enabled {
-		o.History = rabbitmq.Stream{Name: m.History.Stream.String(), MaxAge: m.History.MaxAge, MaxBytes: int64(m.History.MaxBytes)}
+		o.History = rabbitmq.Stream{Name: m.History.Stream.String(), MaxAge: m.History.MaxAge, MaxBytes: int64(m.History.MaxBytes), Native: nativeHistory(cfg)}
+		if m.History.Only {
+			o.Exchange = ""
+		}
 	}
 	return o
+}
+
+// nativeHistory says how RabbitMQ's stream protocol is spoken; nil where it isn't.
+func nativeHistory(cfg *config.Config) *rabbitmq.Native {
+	h := cfg.Mirror.History
+	if !h.Native() {
+		return nil
+	}
+	return &rabbitmq.Native{URL: h.URL.Reveal(), Port: h.Port, Batch: h.Batch, Compression: string(h.Compression)}
 }
 
 // memoryShare is what part of mirror.max_memory unconfirmed messages may have: they are pending as frames, too, and the

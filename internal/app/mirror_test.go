@@ -35,6 +35,11 @@ type mirrored struct {
 
 func newMirrored(t *testing.T, server *devstack.Server, broker *devstack.Broker) *mirrored {
 	t.Helper()
+	return newMirroredWith(t, server, broker, "{max_bytes: 100MiB}")
+}
+
+func newMirroredWith(t *testing.T, server *devstack.Server, broker *devstack.Broker, history string) *mirrored {
+	t.Helper()
 	archive, err := os.ReadFile("testdata/notes.txtar")
 	if err != nil {
 		t.Fatal(err)
@@ -45,7 +50,7 @@ func newMirrored(t *testing.T, server *devstack.Server, broker *devstack.Broker)
 		t.Fatal(err)
 	}
 	ledger := "l_" + parsed.DBName[:min(len(parsed.DBName), 40)]
-	text := strings.Replace(string(archive), "listen:", fmt.Sprintf("broker: {url: %q}\nledger: {schema: %s}\nmirror: {history: {max_bytes: 100MiB}}\nlisten:", p.url, ledger), 1)
+	text := strings.Replace(string(archive), "listen:", fmt.Sprintf("broker: {url: %q}\nledger: {schema: %s}\nmirror: {history: %s}\nlisten:", p.url, ledger, history), 1)
 	p.dir = apptest.Files(t, text)
 	if p.db, err = sql.Open("mysql", p.dsn); err != nil {
 		t.Fatal(err)
@@ -121,19 +126,27 @@ func (p *mirrored) await(t *testing.T, s *apptest.Server, phase mirror.Phase) *a
 // events gives the history up to now.
 func (p *mirrored) events(t *testing.T) []change.Message {
 	t.Helper()
-	h, err := app.OpenHistory(t.Context(), p.cfg, rabbitmq.First(), true, nil)
+	all, err := p.history(t)
 	if err != nil {
 		t.Fatal(err)
 	}
+	return all
+}
+
+func (p *mirrored) history(t *testing.T) (all []change.Message, err error) {
+	t.Helper()
+	h, err := app.OpenHistory(t.Context(), p.cfg, rabbitmq.First(), true, nil)
+	if err != nil {
+		return nil, err
+	}
 	defer h.Close()
-	var all []change.Message
 	for {
 		d, err := h.Next(t.Context())
 		if errors.Is(err, io.EOF) {
-			return all
+			return all, nil
 		}
 		if err != nil {
-			t.Fatal(err)
+			return nil, err
 		}
 		all = append(all, d.Message)
 	}

@@ -66,10 +66,12 @@ func makeLegacy(t *testing.T) func(ts *testscript.TestScript, neg bool, args []s
 	}
 }
 
-// makeBroker is `broker`: makes an empty virtual host and sets BROKER_URL, and LEDGER to a schema that is dropped at the end.
+// makeBroker is `broker`: makes an empty virtual host and sets BROKER_URL, STREAM_PORT to where the broker speaks its stream
+// protocol, and LEDGER to a schema that is dropped at the end.
 func makeBroker(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, _ bool, _ []string) {
 		ts.Setenv("BROKER_URL", devstack.RabbitMQ(t).NewVHost(t))
+		ts.Setenv("STREAM_PORT", strconv.Itoa(devstack.RabbitMQ(t).StreamPort))
 		dsn := devstack.MariaDB(t).NewSchema(t)
 		parts, err := mysql.ParseDSN(dsn)
 		ts.Check(err)

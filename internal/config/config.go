@@ -132,16 +132,6 @@ type Mirror struct {
 // MirrorOn says whether there is a mirror.
 func (c *Config) MirrorOn() bool { return c.Mirror.Enabled && c.Broker.URL.Reveal() != "" }
 
-// History is the stream that keeps events for those who come later.
-type History struct {
-	Enabled bool `yaml:"enabled" default:"true"`
-	// Stream is the queue's name.
-	Stream Name `yaml:"stream" default:"banyan.history"`
-	// MaxAge and MaxBytes bound what is kept: the oldest events go when either is passed.
-	MaxAge   time.Duration `yaml:"max_age" default:"168h"`
-	MaxBytes Size          `yaml:"max_bytes" default:"10GiB"`
-}
-
 // Service is a new implementation of a part of the contract.
 type Service struct {
 	// Target is where it listens for gRPC: host:port, several with commas between, or dns:///host:port. It is needed as soon as

@@ -354,6 +354,10 @@ func kindName(v reflect.Value) string {
 		return "a log format"
 	case *EventFormat:
 		return "json or protobuf"
+	case *HistoryProtocol:
+		return "amqp or stream"
+	case *Compression:
+		return "a compression"
 	case *KeySource:
 		return "a file or URL"
 	case *AfterSunset:

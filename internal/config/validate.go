@@ -100,11 +100,7 @@ func (v validator) mirror() {
 	atMost(v, "mirror.window", m.Window, 1<<20)
 	atLeast(v, "mirror.max_memory", m.MaxMemory, 1<<20)
 	atLeast(v, "mirror.server_id", m.ServerID, 0)
-	atLeast(v, "mirror.history.max_age", m.History.MaxAge, time.Second)
-	if m.History.MaxAge%time.Second != 0 {
-		v.add("mirror.history.max_age", "round it", "mirror.history.max_age is in whole seconds")
-	}
-	atLeast(v, "mirror.history.max_bytes", m.History.MaxBytes, 1<<20)
+	v.history()
 	if strings.ContainsAny(string(v.c.Ledger.Schema), ".-") {
 		v.add("ledger.schema", "use letters, digits and underscores", "ledger.schema is the name of a schema, which has no dots and dashes here")
 	}

@@ -56,6 +56,8 @@ func TestRulesFindWhatIsPlanted(t *testing.T) {
 		{"binlog library in another benchmark", "legacy/bench/a.go", explained("bench", `import _ "github.com/go-mysql-org/go-mysql/canal"`), "only adapters/binlog, bench may import"},
 		{"broker library in what is written by hand", "bench/canal/a.go", explained("canal", `import _ "github.com/rabbitmq/amqp091-go"`), ""},
 		{"broker library elsewhere", "adapters/store/a.go", explained("store", `import _ "github.com/rabbitmq/amqp091-go"`), "only adapters/rabbitmq, consumer, internal/devstack, bench, internal/chaos may import"},
+		{"stream library at home", "adapters/rabbitmq/a.go", explained("rabbitmq", `import _ "github.com/rabbitmq/rabbitmq-stream-go-client/pkg/stream"`), ""},
+		{"stream library elsewhere", "consumer/a.go", explained("consumer", `import _ "github.com/rabbitmq/rabbitmq-stream-go-client/pkg/stream"`), "only adapters/rabbitmq may import"},
 		{"broker library at home", "consumer/a.go", explained("consumer", `import _ "github.com/rabbitmq/amqp091-go"`), ""},
 		{"no doc comment", "legacy/a.go", "package legacy\n", "the package legacy has no doc comment"},
 		{"doc comment apart from the package", "legacy/a.go", "// Package legacy is here.\n\npackage legacy\n", "the package legacy has no doc comment"},

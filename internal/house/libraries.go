@@ -18,6 +18,7 @@ func libraries() []library {
 		{"github.com/go-mysql-org/go-mysql", []string{"adapters/binlog", "bench"}, "all else reads changes through mirror/change, whatever they come from; only what Banyan is measured against is written by hand"},
 		{"github.com/lestrrat-go/jwx", []string{"api/auth"}, "what a token proves is decided in one place"},
 		{"github.com/rabbitmq/amqp091-go", []string{"adapters/rabbitmq", "consumer", "internal/devstack", "bench", "internal/chaos"}, "all else sends changes through mirror/change, whatever they go to; what Banyan is measured against is written by hand, and chaos reads what arrived with nothing of the sender's in between"},
+		{"github.com/rabbitmq/rabbitmq-stream-go-client", []string{"adapters/rabbitmq"}, "that a history is read by RabbitMQ's stream protocol is between the adapter and the broker"},
 	}
 }
 
