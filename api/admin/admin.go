@@ -30,7 +30,9 @@ type Options struct {
 	Operator control.Operator
 	// Versions tells of the contract's versions. Nil: this process serves none, which the admin API then says.
 	Versions Versions
-	Logger   *slog.Logger
+	// Fences times fences. Nil: no service has a stream that this process could send one down, which the admin API then says.
+	Fences Fences
+	Logger *slog.Logger
 	// AnyHost takes requests for any host name. Without it the admin API takes only those for an IP address or localhost,
 	// so that no web page reaches it through a name that it controls.
 	AnyHost bool
@@ -42,6 +44,11 @@ type Options struct {
 // Versions tells of the contract's versions and of who calls those that are deprecated, see retirement.Reporter.
 type Versions interface {
 	Report(ctx context.Context, days, limit int) (all []retirement.Report, more bool, err error)
+}
+
+// Fences times fences, see control.Fencer.
+type Fences interface {
+	Time(ctx context.Context, service string) (control.FenceTime, error)
 }
 
 // Handler serves /metrics, /status, /livez, /readyz and /admin/v1/. It is safe for concurrent use.
@@ -56,7 +63,7 @@ var errStopping = errors.New("this process is stopping")
 // New makes a Handler.
 func New(o Options) (*Handler, error) {
 	stopping, stop := context.WithCancelCause(context.Background())
-	api, err := newAPI(o, &service{operator: o.Operator, versions: o.Versions, stopping: stopping, logger: o.Logger})
+	api, err := newAPI(o, &service{operator: o.Operator, versions: o.Versions, fences: o.Fences, stopping: stopping, logger: o.Logger})
 	if err != nil {
 		stop(nil)
 		return nil, fmt.Errorf("admin API: %w", err)

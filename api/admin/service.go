@@ -34,6 +34,7 @@ type service struct {
 	adminv1.UnimplementedAdminServiceServer
 	operator control.Operator
 	versions Versions
+	fences   Fences
 	// stopping is the service's own end, with errStopping; it is no call's.
 	stopping context.Context
 	logger   *slog.Logger

@@ -16,6 +16,7 @@ import (
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/adapters/upstream"
+	"banyan.dev/banyan/api/admin"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/flags"
 	"banyan.dev/banyan/legacy"
@@ -375,4 +376,12 @@ func (s *shifting) commands() control.Operator {
 		return nil
 	}
 	return s.operator
+}
+
+// fences times fences; nil without capabilities.
+func (s *shifting) fences() admin.Fences {
+	if s == nil || s.ledger == nil || s.answers == nil {
+		return nil
+	}
+	return &control.Fencer{Ledger: s.ledger, Answers: s.parts.Answers, Services: s.app.project.Config.ServiceNames(), Patience: s.app.project.Config.Shift.FenceTimeout}
 }

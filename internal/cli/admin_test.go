@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -51,6 +52,9 @@ func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
 	var status any = map[string]any{"mirror": nil}
 	if args[0] == "unread" {
 		status = unreadStatus()
+	}
+	if args[0] != "refuse" {
+		o.Fence = fences()
 	}
 	handler, err := admintest.New(o, status, time.Minute)
 	ts.Check(err)
@@ -223,5 +227,23 @@ func writes() []strangler.Write {
 			ID: "01930b6e-0000-7000-8000-000000000001", Capability: "orders", Operation: "shop.v2.OrderService.CancelOrder", Entity: "4711",
 			Epoch: 9, Replica: "shop-bb", State: strangler.WriteDoubt, Reason: "legacy can't hold what modern has: note", Created: at.Add(-time.Minute), Changed: at,
 		},
+	}
+}
+
+// fences takes 10, 20, 30, ... ms for a fence of orders; the fourth of stock is not answered.
+func fences() func(context.Context, string) (control.FenceTime, error) {
+	var sent atomic.Int64
+	return func(_ context.Context, service string) (control.FenceTime, error) {
+		n := sent.Add(1)
+		f := control.FenceTime{Service: service, Took: time.Duration(n) * 10 * time.Millisecond}
+		switch {
+		case service == "stock" && n > 3:
+			return f, strangler.Fail(codes.DeadlineExceeded, "FENCE_NOT_ANSWERED", "the service stock has not answered the fence in 30s")
+		case service == "stock":
+			f.Parked, f.More = []string{"90", "91"}, true
+		case service != "orders":
+			return f, strangler.Fail(codes.NotFound, "NO_SUCH_SERVICE", "no service %q has a stream; there is orders, stock", service)
+		}
+		return f, nil
 	}
 }

@@ -15,11 +15,11 @@ import (
 func newMirror(sys System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "mirror",
-		Short: "Change where the mirror reads",
+		Short: "Change where the mirror reads, and time its streams",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newMirrorReset(sys))
+	cmd.AddCommand(newMirrorReset(sys), newMirrorFence(sys))
 	return cmd
 }
 

@@ -27,6 +27,8 @@ type Operator struct {
 	Live         []strangler.Write
 	// Reports are of versions; nil: the process serves none.
 	Reports []retirement.Report
+	// Fence answers fences; nil: no service has a stream.
+	Fence func(ctx context.Context, service string) (control.FenceTime, error)
 	// Command answers Advance and Rollback.
 	Command func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error)
 
@@ -143,8 +145,18 @@ func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler,
 	if o, ok := o.(*Operator); ok && o.Reports != nil {
 		versions = o
 	}
+	var fences admin.Fences
+	if o, ok := o.(*Operator); ok && o.Fence != nil {
+		fences = fencer(o.Fence)
+	}
 	return admin.New(admin.Options{
 		Metrics: prometheus.NewRegistry(), Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
-		Status: func() any { return status }, Operator: o, Versions: versions, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
+		Status: func() any { return status }, Operator: o, Versions: versions, Fences: fences, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
 	})
 }
+
+// fencer is a function that times fences.
+type fencer func(ctx context.Context, service string) (control.FenceTime, error)
+
+// Time implements admin.Fences.
+func (f fencer) Time(ctx context.Context, service string) (control.FenceTime, error) { return f(ctx, service) }

@@ -613,6 +613,121 @@ func (x *ListVersionsResponse) GetMore() bool {
 	return false
 }
 
+type FenceServiceRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Service       string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceServiceRequest) Reset() {
+	*x = FenceServiceRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceServiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceServiceRequest) ProtoMessage() {}
+
+func (x *FenceServiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceServiceRequest.ProtoReflect.Descriptor instead.
+func (*FenceServiceRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *FenceServiceRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+type FenceServiceResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Service string                 `protobuf:"bytes,1,opt,name=service,proto3" json:"service,omitempty"`
+	// From before the fence was written to the service's answer.
+	Took *durationpb.Duration `protobuf:"bytes,2,opt,name=took,proto3" json:"took,omitempty"`
+	// Keys of the service that have parked events, at most 1000 of them.
+	Parked []string `protobuf:"bytes,3,rep,name=parked,proto3" json:"parked,omitempty"`
+	// There are more of them.
+	More          bool `protobuf:"varint,4,opt,name=more,proto3" json:"more,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FenceServiceResponse) Reset() {
+	*x = FenceServiceResponse{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FenceServiceResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FenceServiceResponse) ProtoMessage() {}
+
+func (x *FenceServiceResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FenceServiceResponse.ProtoReflect.Descriptor instead.
+func (*FenceServiceResponse) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *FenceServiceResponse) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *FenceServiceResponse) GetTook() *durationpb.Duration {
+	if x != nil {
+		return x.Took
+	}
+	return nil
+}
+
+func (x *FenceServiceResponse) GetParked() []string {
+	if x != nil {
+		return x.Parked
+	}
+	return nil
+}
+
+func (x *FenceServiceResponse) GetMore() bool {
+	if x != nil {
+		return x.More
+	}
+	return false
+}
+
 // Version is a version of the contract.
 type Version struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -641,7 +756,7 @@ type Version struct {
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -653,7 +768,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -666,7 +781,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *Version) GetPackage() string {
@@ -763,7 +878,7 @@ type Caller struct {
 
 func (x *Caller) Reset() {
 	*x = Caller{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -775,7 +890,7 @@ func (x *Caller) String() string {
 func (*Caller) ProtoMessage() {}
 
 func (x *Caller) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -788,7 +903,7 @@ func (x *Caller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caller.ProtoReflect.Descriptor instead.
 func (*Caller) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Caller) GetOperation() string {
@@ -869,7 +984,7 @@ type CapabilityStatus struct {
 
 func (x *CapabilityStatus) Reset() {
 	*x = CapabilityStatus{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -881,7 +996,7 @@ func (x *CapabilityStatus) String() string {
 func (*CapabilityStatus) ProtoMessage() {}
 
 func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -894,7 +1009,7 @@ func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityStatus.ProtoReflect.Descriptor instead.
 func (*CapabilityStatus) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *CapabilityStatus) GetCapability() string {
@@ -1041,7 +1156,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1053,7 +1168,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1066,7 +1181,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Replica) GetName() string {
@@ -1117,7 +1232,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1129,7 +1244,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1142,7 +1257,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Ack) GetApplied() uint64 {
@@ -1174,7 +1289,7 @@ type Comparisons struct {
 
 func (x *Comparisons) Reset() {
 	*x = Comparisons{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1186,7 +1301,7 @@ func (x *Comparisons) String() string {
 func (*Comparisons) ProtoMessage() {}
 
 func (x *Comparisons) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1199,7 +1314,7 @@ func (x *Comparisons) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comparisons.ProtoReflect.Descriptor instead.
 func (*Comparisons) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Comparisons) GetSame() uint64 {
@@ -1264,7 +1379,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1391,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1404,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Outcome) GetVersion() uint64 {
@@ -1397,7 +1512,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1409,7 +1524,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1422,7 +1537,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Audit) GetAt() *timestamppb.Timestamp {
@@ -1510,7 +1625,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1522,7 +1637,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1535,7 +1650,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Write) GetId() string {
@@ -1669,7 +1784,14 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x14ListVersionsResponse\x124\n" +
 	"\bversions\x18\x01 \x03(\v2\x18.banyan.admin.v1.VersionR\bversions\x12\x12\n" +
 	"\x04days\x18\x02 \x01(\x05R\x04days\x12\x12\n" +
-	"\x04more\x18\x03 \x01(\bR\x04more\"\xbd\x03\n" +
+	"\x04more\x18\x03 \x01(\bR\x04more\"/\n" +
+	"\x13FenceServiceRequest\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\"\x8b\x01\n" +
+	"\x14FenceServiceResponse\x12\x18\n" +
+	"\aservice\x18\x01 \x01(\tR\aservice\x12-\n" +
+	"\x04took\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x04took\x12\x16\n" +
+	"\x06parked\x18\x03 \x03(\tR\x06parked\x12\x12\n" +
+	"\x04more\x18\x04 \x01(\bR\x04more\"\xbd\x03\n" +
 	"\aVersion\x12\x18\n" +
 	"\apackage\x18\x01 \x01(\tR\apackage\x12\x1e\n" +
 	"\n" +
@@ -1776,7 +1898,7 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\xf3\x06\n" +
+	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\x80\b\n" +
 	"\fAdminService\x12x\n" +
 	"\n" +
 	"ListStatus\x12\".banyan.admin.v1.ListStatusRequest\x1a#.banyan.admin.v1.ListStatusResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/capabilities\x90\x02\x01\x12\x81\x01\n" +
@@ -1786,7 +1908,8 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\vListHistory\x12#.banyan.admin.v1.ListHistoryRequest\x1a$.banyan.admin.v1.ListHistoryResponse\"\x1c\x82\xd3\xe4\x93\x02\x13\x12\x11/admin/v1/history\x90\x02\x01\x12r\n" +
 	"\n" +
 	"ListWrites\x12\".banyan.admin.v1.ListWritesRequest\x1a#.banyan.admin.v1.ListWritesResponse\"\x1b\x82\xd3\xe4\x93\x02\x12\x12\x10/admin/v1/writes\x90\x02\x01\x12z\n" +
-	"\fListVersions\x12$.banyan.admin.v1.ListVersionsRequest\x1a%.banyan.admin.v1.ListVersionsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/versions\x90\x02\x01B1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
+	"\fListVersions\x12$.banyan.admin.v1.ListVersionsRequest\x1a%.banyan.admin.v1.ListVersionsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/versions\x90\x02\x01\x12\x8a\x01\n" +
+	"\fFenceService\x12$.banyan.admin.v1.FenceServiceRequest\x1a%.banyan.admin.v1.FenceServiceResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/admin/v1/services/{service}:fenceB1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_banyan_admin_v1_admin_proto_rawDescOnce sync.Once
@@ -1800,7 +1923,7 @@ func file_banyan_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_banyan_admin_v1_admin_proto_rawDescData
 }
 
-var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
 var file_banyan_admin_v1_admin_proto_goTypes = []any{
 	(*ListStatusRequest)(nil),     // 0: banyan.admin.v1.ListStatusRequest
 	(*ListStatusResponse)(nil),    // 1: banyan.admin.v1.ListStatusResponse
@@ -1813,60 +1936,65 @@ var file_banyan_admin_v1_admin_proto_goTypes = []any{
 	(*ListWritesResponse)(nil),    // 8: banyan.admin.v1.ListWritesResponse
 	(*ListVersionsRequest)(nil),   // 9: banyan.admin.v1.ListVersionsRequest
 	(*ListVersionsResponse)(nil),  // 10: banyan.admin.v1.ListVersionsResponse
-	(*Version)(nil),               // 11: banyan.admin.v1.Version
-	(*Caller)(nil),                // 12: banyan.admin.v1.Caller
-	(*CapabilityStatus)(nil),      // 13: banyan.admin.v1.CapabilityStatus
-	(*Replica)(nil),               // 14: banyan.admin.v1.Replica
-	(*Ack)(nil),                   // 15: banyan.admin.v1.Ack
-	(*Comparisons)(nil),           // 16: banyan.admin.v1.Comparisons
-	(*Outcome)(nil),               // 17: banyan.admin.v1.Outcome
-	(*Audit)(nil),                 // 18: banyan.admin.v1.Audit
-	(*Write)(nil),                 // 19: banyan.admin.v1.Write
-	nil,                           // 20: banyan.admin.v1.Replica.AcksEntry
-	(*timestamppb.Timestamp)(nil), // 21: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 22: google.protobuf.Struct
+	(*FenceServiceRequest)(nil),   // 11: banyan.admin.v1.FenceServiceRequest
+	(*FenceServiceResponse)(nil),  // 12: banyan.admin.v1.FenceServiceResponse
+	(*Version)(nil),               // 13: banyan.admin.v1.Version
+	(*Caller)(nil),                // 14: banyan.admin.v1.Caller
+	(*CapabilityStatus)(nil),      // 15: banyan.admin.v1.CapabilityStatus
+	(*Replica)(nil),               // 16: banyan.admin.v1.Replica
+	(*Ack)(nil),                   // 17: banyan.admin.v1.Ack
+	(*Comparisons)(nil),           // 18: banyan.admin.v1.Comparisons
+	(*Outcome)(nil),               // 19: banyan.admin.v1.Outcome
+	(*Audit)(nil),                 // 20: banyan.admin.v1.Audit
+	(*Write)(nil),                 // 21: banyan.admin.v1.Write
+	nil,                           // 22: banyan.admin.v1.Replica.AcksEntry
 	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
 }
 var file_banyan_admin_v1_admin_proto_depIdxs = []int32{
-	13, // 0: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
-	18, // 1: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
-	19, // 2: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
-	11, // 3: banyan.admin.v1.ListVersionsResponse.versions:type_name -> banyan.admin.v1.Version
-	21, // 4: banyan.admin.v1.Version.deprecated:type_name -> google.protobuf.Timestamp
-	21, // 5: banyan.admin.v1.Version.sunset:type_name -> google.protobuf.Timestamp
-	21, // 6: banyan.admin.v1.Version.counted_since:type_name -> google.protobuf.Timestamp
-	12, // 7: banyan.admin.v1.Version.callers:type_name -> banyan.admin.v1.Caller
-	21, // 8: banyan.admin.v1.Caller.last:type_name -> google.protobuf.Timestamp
-	22, // 9: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
-	14, // 10: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
-	16, // 11: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
-	23, // 12: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
-	20, // 13: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
-	23, // 14: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
-	23, // 15: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
-	21, // 16: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
-	21, // 17: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
-	21, // 18: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
-	15, // 19: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
-	0,  // 20: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
-	2,  // 21: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
-	3,  // 22: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
-	4,  // 23: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
-	5,  // 24: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
-	7,  // 25: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
-	9,  // 26: banyan.admin.v1.AdminService.ListVersions:input_type -> banyan.admin.v1.ListVersionsRequest
-	1,  // 27: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
-	13, // 28: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
-	17, // 29: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
-	17, // 30: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
-	6,  // 31: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
-	8,  // 32: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
-	10, // 33: banyan.admin.v1.AdminService.ListVersions:output_type -> banyan.admin.v1.ListVersionsResponse
-	27, // [27:34] is the sub-list for method output_type
-	20, // [20:27] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	15, // 0: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
+	20, // 1: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
+	21, // 2: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
+	13, // 3: banyan.admin.v1.ListVersionsResponse.versions:type_name -> banyan.admin.v1.Version
+	23, // 4: banyan.admin.v1.FenceServiceResponse.took:type_name -> google.protobuf.Duration
+	24, // 5: banyan.admin.v1.Version.deprecated:type_name -> google.protobuf.Timestamp
+	24, // 6: banyan.admin.v1.Version.sunset:type_name -> google.protobuf.Timestamp
+	24, // 7: banyan.admin.v1.Version.counted_since:type_name -> google.protobuf.Timestamp
+	14, // 8: banyan.admin.v1.Version.callers:type_name -> banyan.admin.v1.Caller
+	24, // 9: banyan.admin.v1.Caller.last:type_name -> google.protobuf.Timestamp
+	25, // 10: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
+	16, // 11: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
+	18, // 12: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
+	23, // 13: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
+	22, // 14: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
+	23, // 15: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
+	23, // 16: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
+	24, // 17: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
+	24, // 18: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
+	24, // 19: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
+	17, // 20: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
+	0,  // 21: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
+	2,  // 22: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
+	3,  // 23: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
+	4,  // 24: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
+	5,  // 25: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
+	7,  // 26: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
+	9,  // 27: banyan.admin.v1.AdminService.ListVersions:input_type -> banyan.admin.v1.ListVersionsRequest
+	11, // 28: banyan.admin.v1.AdminService.FenceService:input_type -> banyan.admin.v1.FenceServiceRequest
+	1,  // 29: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
+	15, // 30: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
+	19, // 31: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
+	19, // 32: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
+	6,  // 33: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
+	8,  // 34: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
+	10, // 35: banyan.admin.v1.AdminService.ListVersions:output_type -> banyan.admin.v1.ListVersionsResponse
+	12, // 36: banyan.admin.v1.AdminService.FenceService:output_type -> banyan.admin.v1.FenceServiceResponse
+	29, // [29:37] is the sub-list for method output_type
+	21, // [21:29] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_banyan_admin_v1_admin_proto_init() }
@@ -1880,7 +2008,7 @@ func file_banyan_admin_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_banyan_admin_v1_admin_proto_rawDesc), len(file_banyan_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   23,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -26,6 +26,7 @@ const (
 	AdminService_ListHistory_FullMethodName  = "/banyan.admin.v1.AdminService/ListHistory"
 	AdminService_ListWrites_FullMethodName   = "/banyan.admin.v1.AdminService/ListWrites"
 	AdminService_ListVersions_FullMethodName = "/banyan.admin.v1.AdminService/ListVersions"
+	AdminService_FenceService_FullMethodName = "/banyan.admin.v1.AdminService/FenceService"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -56,6 +57,9 @@ type AdminServiceClient interface {
 	// Lists the versions of the contract, and who still calls those that are deprecated. Calls of the last ten seconds may be
 	// missing. It needs no capabilities.
 	ListVersions(ctx context.Context, in *ListVersionsRequest, opts ...grpc.CallOption) (*ListVersionsResponse, error)
+	// Sends a fence down a service's stream, and answers when the service has: how far it is behind. The fence has no effect
+	// on writes.
+	FenceService(ctx context.Context, in *FenceServiceRequest, opts ...grpc.CallOption) (*FenceServiceResponse, error)
 }
 
 type adminServiceClient struct {
@@ -136,6 +140,16 @@ func (c *adminServiceClient) ListVersions(ctx context.Context, in *ListVersionsR
 	return out, nil
 }
 
+func (c *adminServiceClient) FenceService(ctx context.Context, in *FenceServiceRequest, opts ...grpc.CallOption) (*FenceServiceResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(FenceServiceResponse)
+	err := c.cc.Invoke(ctx, AdminService_FenceService_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -164,6 +178,9 @@ type AdminServiceServer interface {
 	// Lists the versions of the contract, and who still calls those that are deprecated. Calls of the last ten seconds may be
 	// missing. It needs no capabilities.
 	ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error)
+	// Sends a fence down a service's stream, and answers when the service has: how far it is behind. The fence has no effect
+	// on writes.
+	FenceService(context.Context, *FenceServiceRequest) (*FenceServiceResponse, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -194,6 +211,9 @@ func (UnimplementedAdminServiceServer) ListWrites(context.Context, *ListWritesRe
 }
 func (UnimplementedAdminServiceServer) ListVersions(context.Context, *ListVersionsRequest) (*ListVersionsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListVersions not implemented")
+}
+func (UnimplementedAdminServiceServer) FenceService(context.Context, *FenceServiceRequest) (*FenceServiceResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method FenceService not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -342,6 +362,24 @@ func _AdminService_ListVersions_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_FenceService_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(FenceServiceRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).FenceService(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_FenceService_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).FenceService(ctx, req.(*FenceServiceRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -376,6 +414,10 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "ListVersions",
 			Handler:    _AdminService_ListVersions_Handler,
+		},
+		{
+			MethodName: "FenceService",
+			Handler:    _AdminService_FenceService_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},
