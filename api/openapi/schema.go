@@ -79,6 +79,8 @@ const (
 	reply use = iota
 	input
 	patch
+	// event is a message of an event: what is empty is left out of it.
+	event
 )
 
 // suffix tells the schemas of a message apart. No name of a message has a hyphen.
@@ -150,7 +152,7 @@ func (b *schemas) object(md protoreflect.MessageDescriptor, u use, without []str
 		}
 	}
 	s.Not = exclusions(md)
-	if u != reply && md.ExtensionRanges().Len() == 0 {
+	if u != reply && u != event && md.ExtensionRanges().Len() == 0 {
 		s.AdditionalProperties = false
 	}
 	return s

@@ -24,11 +24,11 @@ import (
 func newEvents(sys System) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "events",
-		Short: "Look at the mirror's events",
+		Short: "Look at the mirror's events, or describe them",
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newEventsTail(sys), newEventsReplay(sys))
+	cmd.AddCommand(newEventsTail(sys), newEventsReplay(sys), newEventsDescribe(sys))
 	return cmd
 }
 

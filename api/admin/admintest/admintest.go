@@ -159,4 +159,6 @@ func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler,
 type fencer func(ctx context.Context, service string) (control.FenceTime, error)
 
 // Time implements admin.Fences.
-func (f fencer) Time(ctx context.Context, service string) (control.FenceTime, error) { return f(ctx, service) }
+func (f fencer) Time(ctx context.Context, service string) (control.FenceTime, error) {
+	return f(ctx, service)
+}
