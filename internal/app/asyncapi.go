@@ -3,6 +3,8 @@ package app
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 
 	"google.golang.org/protobuf/reflect/protoreflect"
 
@@ -10,10 +12,8 @@ import (
 	"banyan.dev/banyan/api/asyncapi"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/internal/config"
+	"banyan.dev/banyan/protocol"
 )
-
-// partitions is how many a service's exchange has.
-const partitions = 1
 
 // AsyncAPI gives the AsyncAPI document of what a config's mirror sends. Neither database nor broker is needed, and no secret of
 // the config is in it.
@@ -26,7 +26,7 @@ func AsyncAPI(ctx context.Context, file string, lookup config.Lookup) ([]byte, e
 		return nil, errNoMirror
 	}
 	m := cfg.Mirror
-	o := asyncapi.Options{Title: "Events of the mirror " + m.Name.String(), Exchange: m.Exchange.String(), Native: m.History.Native(), Partitions: partitions}
+	o := asyncapi.Options{Title: "Events of the mirror " + m.Name.String(), Exchange: m.Exchange.String(), Native: m.History.Native(), Partitions: protocol.Partitions}
 	if m.History.Enabled {
 		o.History = m.History.Stream.String()
 		if m.History.Only {
@@ -37,12 +37,12 @@ func AsyncAPI(ctx context.Context, file string, lookup config.Lookup) ([]byte, e
 	if o.Servers, err = brokers(cfg); err != nil {
 		return nil, err
 	}
-	if len(cfg.Capabilities) > 0 {
-		c, _, err := LoadContract(ctx, file, lookup)
+	if len(cfg.Services) > 0 {
+		c, err := LoadContract(ctx, file, lookup)
 		if err != nil {
 			return nil, err
 		}
-		if o.Services, err = told(cfg, c); err != nil {
+		if o.Services, err = told(cfg, c.Contract); err != nil {
 			return nil, err
 		}
 	}
@@ -63,6 +63,16 @@ func told(cfg *config.Config, c *contract.Contract) (out []asyncapi.Service, err
 			md := c.Message(protoreflect.FullName(of.Entity))
 			if md == nil {
 				return nil, fmt.Errorf("capabilities.%s.entity: the contract has no message %s", capability, of.Entity)
+			}
+			s.Entities = append(s.Entities, md)
+		}
+		for _, entity := range slices.Sorted(maps.Keys(cfg.Services[name].Entities)) {
+			if seen[entity] {
+				continue
+			}
+			md := c.Message(protoreflect.FullName(entity))
+			if md == nil {
+				return nil, fmt.Errorf("services.%s.entities: the contract has no message %s", name, entity)
 			}
 			s.Entities = append(s.Entities, md)
 		}
