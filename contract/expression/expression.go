@@ -2,6 +2,7 @@ package expression
 
 import (
 	"fmt"
+	"strings"
 
 	"cel.dev/cel-go/cel"
 	"cel.dev/cel-go/common/types"
@@ -62,7 +63,7 @@ func NewCompiler(files []protoreflect.FileDescriptor, more ...Option) (*Compiler
 			return
 		}
 		seen[file.Path()] = true
-		opts = append(opts, cel.TypeDescs(file))
+		opts = append(opts, cel.TypeDescs(own(file)))
 		for i := range file.Imports().Len() {
 			add(file.Imports().Get(i).FileDescriptor)
 		}
@@ -79,6 +80,20 @@ func NewCompiler(files []protoreflect.FileDescriptor, more ...Option) (*Compiler
 		ofCallers: map[protoreflect.FullName]*cel.Env{}, ofConditions: map[protoreflect.FullName]*cel.Env{},
 	}, nil
 }
+
+// own keeps CEL to the contract's file: it takes one of the same path that is linked into this program for it, such as the
+// demo's, whatever that one declares. Those that come with Banyan are the linked ones, and CEL knows some by their path.
+func own(file protoreflect.FileDescriptor) protoreflect.FileDescriptor {
+	if strings.HasPrefix(file.Path(), "google/") {
+		return file
+	}
+	return elsewhere{file}
+}
+
+// elsewhere is a file under a path that none has that is linked into a program.
+type elsewhere struct{ protoreflect.FileDescriptor }
+
+func (e elsewhere) Path() string { return "contract:" + e.FileDescriptor.Path() }
 
 // scope gives what expressions over a message have.
 func (c *Compiler) scope(md protoreflect.MessageDescriptor) (*scope, error) {
