@@ -233,6 +233,7 @@ func (b *binder) finish(op *operation) {
 	b.isolation(op)
 	if op.mask != nil {
 		op.mask.writable, op.mask.keys = op.writable(), op.finding()
+		op.mask.etag = op.comparesEtag(op.mask.writable)
 		if len(op.mask.writable) == 0 {
 			op.mask = nil
 		}

@@ -19,7 +19,12 @@ type updateMask struct {
 	writable []string
 	// keys are the resource's paths that find the rows.
 	keys []string
+	// etag says that statements compare the resource's etag, which a mask may have: that of a PATCH is its body.
+	etag bool
 }
+
+// etagField is the field by which a caller says what he has seen (AIP-154).
+const etagField = "etag"
 
 // findMask gives the update mask of a request; nil when it has none, or when which message it is about is not plain.
 func findMask(input protoreflect.MessageDescriptor, body string) *updateMask {
@@ -75,6 +80,10 @@ func (m *updateMask) read(req protoreflect.Message) (*givenMask, error) {
 			g.all = true
 			continue
 		}
+		if p == etagField && m.etag {
+			g.paths = append(g.paths, p)
+			continue
+		}
 		if !pathExists(m.resource.Message(), p) {
 			return nil, strangler.Invalid("update_mask", "%q is no field of %s", p, m.resource.Name())
 		}
@@ -113,6 +122,7 @@ func (m *updateMask) unwritten(msg protoreflect.Message, path string) (lost stri
 		sub := strings.TrimPrefix(path+"."+string(fd.Name()), ".")
 		switch {
 		case slices.Contains(m.keys, sub) || outputOnly(fd): // what finds the rows, and what callers may send back
+		case sub == etagField && m.etag:
 		case slices.ContainsFunc(m.writable, func(w string) bool { return w == sub || strings.HasPrefix(sub, w+".") }):
 		case fd.Message() != nil && !fd.IsList() && !fd.IsMap():
 			lost = m.unwritten(v.Message(), sub)

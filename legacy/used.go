@@ -66,6 +66,12 @@ func (op *operation) finding() []string {
 	return out
 }
 
+// comparesEtag tells whether statements use the resource's etag, and store it nowhere.
+func (op *operation) comparesEtag(writable []string) (used bool) {
+	op.eachParam(func(p *param) { used = used || p.maskPath == etagField })
+	return used && !slices.Contains(writable, etagField)
+}
+
 // storing gives the pieces of a statement whose parameters are stored.
 func storing(v *variant) []piece {
 	switch v.outline.Main {

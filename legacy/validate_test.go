@@ -87,7 +87,12 @@ func TestEtags(t *testing.T) {
 				{`{"customer": {"id": 7, "phone": "3"}, "updateMask": "phone"}`, `"phone":"3"`},
 				{`{"customer": {"id": 7, "phone": "4", "etag": "` + first + `"}, "updateMask": "phone"}`, "Aborted ETAG_MISMATCH"},
 				{`{"customer": {"id": 8, "etag": "` + first + `"}}`, "NOT_FOUND"},
+				// The mask of a PATCH is its body.
+				{`{"customer": {"id": 7, "phone": "5", "etag": "` + first + `"}, "updateMask": "phone,etag"}`, "Aborted ETAG_MISMATCH"},
+				{`{"customer": {"id": 7, "phone": "3", "etag": "now"}, "updateMask": "phone,etag"}`, `"phone":"3"`},
+				{`{"customer": {"id": 7, "etag": "now"}, "updateMask": "etag"}`, `"phone":"3"`},
 			} {
+				step.request = strings.ReplaceAll(step.request, `"etag": "now"`, `"etag": "`+etag()+`"`)
 				got := strings.ReplaceAll(strings.Join(l.call(t, "S.UpdateCustomer", step.request), ""), `": `, `":`)
 				if !strings.Contains(got, step.want) {
 					t.Errorf("%s: got %s, want %s", step.request, got, step.want)
