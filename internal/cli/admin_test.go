@@ -103,12 +103,14 @@ func unreadStatus() app.Status {
 }
 
 // writeCertificates writes an authority (ca.pem), a server (server.pem, server.key), and an operator named ada (ada.pem,
-// ada.key), and another authority (other.pem) into a directory.
+// ada.key), and another authority (other.pem) with an operator of its own (eve.pem, eve.key) into a directory.
 func writeCertificates(t *testing.T, dir string) {
 	authority := authtest.NewAuthority(t, "shop")
 	authority.Issue(t, x509.Certificate{DNSNames: []string{"banyan.shop.test"}}).Write(t, dir, "server")
 	authority.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "ada"}}).Write(t, dir, "ada")
-	for name, text := range map[string][]byte{"ca.pem": authority.PEM(), "other.pem": authtest.NewAuthority(t, "other").PEM()} {
+	other := authtest.NewAuthority(t, "other")
+	other.Issue(t, x509.Certificate{Subject: pkix.Name{CommonName: "eve"}}).Write(t, dir, "eve")
+	for name, text := range map[string][]byte{"ca.pem": authority.PEM(), "other.pem": other.PEM()} {
 		if err := os.WriteFile(filepath.Join(dir, name), text, 0o600); err != nil {
 			t.Fatal(err)
 		}

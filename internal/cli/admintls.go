@@ -88,7 +88,9 @@ func (t *adminTLS) client(own string) (*http.Client, error) {
 		if err != nil {
 			return nil, fmt.Errorf("--admin-cert and --admin-key: %w", err)
 		}
-		c.Certificates = []tls.Certificate{pair}
+		// One of other authorities than the listener asks for is shown, too: it is told then that it is unknown. Certificates
+		// keeps such a one back, and the answer would be that a certificate is needed.
+		c.GetClientCertificate = func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &pair, nil }
 	}
 	return &http.Client{Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, TLSClientConfig: c, ForceAttemptHTTP2: true, DisableKeepAlives: true}}, nil
 }

@@ -127,8 +127,10 @@ func noArgs(cmd *cobra.Command, args []string) error {
 }
 
 // configFlag adds -c.
+const defaultConfig = "banyan.yaml"
+
 func configFlag(cmd *cobra.Command, file *string) {
-	cmd.Flags().StringVarP(file, "config", "c", "banyan.yaml", "config `FILE`")
+	cmd.Flags().StringVarP(file, "config", "c", defaultConfig, "config `FILE`")
 }
 
 // outputFlag adds -o.

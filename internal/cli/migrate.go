@@ -12,6 +12,7 @@ import (
 
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/app"
+	"banyan.dev/banyan/internal/cli/demo"
 )
 
 // How long the commands take at most, where --timeout says nothing else.
@@ -143,7 +144,7 @@ func (f *migrateFlags) print(sys System, m app.Migrations, done []store.Migratio
 			return err
 		}
 	} else {
-		migrationsText(sys.Stdout, m)
+		migrationsText(sys.Stdout, m, f.file)
 	}
 	if !m.Usable() {
 		return errReported
@@ -168,7 +169,7 @@ func migrationsJSON(w io.Writer, m app.Migrations, done []store.Migration, up bo
 	return out.Encode(shown)
 }
 
-func migrationsText(w io.Writer, m app.Migrations) {
+func migrationsText(w io.Writer, m app.Migrations, file string) {
 	if m.Schema == "" {
 		fmt.Fprintln(w, "This config has neither a mirror nor writes with idempotency keys, and so Banyan keeps no tables of its own.")
 		return
@@ -182,6 +183,9 @@ func migrationsText(w io.Writer, m app.Migrations) {
 		switch s.State {
 		case store.Absent, store.Behind, store.Interrupted:
 			next = "Next: banyan migrate up"
+			if file != defaultConfig {
+				next += " -c " + demo.Quote(file)
+			}
 		case store.Migrating:
 			next = "Another process is at it: look again."
 		case store.TooNew:

@@ -95,8 +95,10 @@ func (c *adminClient) over(t adminTLS, secured bool, own string) (*adminClient, 
 	}
 	var err error
 	c.scheme = "https"
-	if t.cert == "" { // a server says so when it has the client's last word, which may be too late to be heard
-		c.hint = "; if it asks for a certificate, show one with --admin-cert and --admin-key"
+	// A server says so when it has the client's last word, which may be too late to be heard.
+	c.hint = "; if it asks for a certificate, show one with --admin-cert and --admin-key"
+	if t.cert != "" {
+		c.hint = "; if it doesn't take the certificate, show one of an authority that its listen.admin_tls.client_ca has"
 	}
 	c.http, err = t.client(own)
 	return c, err
