@@ -103,7 +103,11 @@ func (b *builder) noticeText() string {
 		parts = append(parts, "is deprecated from "+n.Deprecated.UTC().Format(day)+" on")
 	}
 	if !n.Sunset.IsZero() {
-		parts = append(parts, "may be gone from "+n.Sunset.UTC().Format(day)+" on")
+		gone := "may be gone"
+		if n.Refused {
+			gone = "is gone"
+		}
+		parts = append(parts, gone+" from "+n.Sunset.UTC().Format(day)+" on")
 	}
 	if len(parts) == 0 {
 		return ""

@@ -182,6 +182,19 @@ func TestKeysAndNoticesAreDescribed(t *testing.T) {
 	if got := parts(t, doc, "info", "description"); !strings.Contains(got, says) {
 		t.Errorf("the description is %s", got)
 	}
+	refusing := full(c)
+	refusing.Notice = func(v *contract.Version) edge.Notice {
+		n := full(c).Notice(v)
+		n.Refused = true
+		return n
+	}
+	refused, err := openapi.Document(version, refusing)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := parts(t, refused, "info", "description"); !strings.Contains(got, "and is gone from 2027-12-01 on.") {
+		t.Errorf("the description of a version that will be refused is %s", got)
+	}
 	text := parts(t, doc, "components", "parameters", "Idempotency-Key", "description")
 	for _, want := range []string{"IDEMPOTENCY_KEY_REUSED", "IDEMPOTENCY_IN_PROGRESS", "WRITE_OUTCOME_UNKNOWN", "kept for 24h."} {
 		if !strings.Contains(text, want) {
