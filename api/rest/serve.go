@@ -11,6 +11,7 @@ import (
 
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"banyan.dev/banyan/api/edge"
 	"banyan.dev/banyan/contract"
@@ -75,6 +76,9 @@ func (s *server) answer(w http.ResponseWriter, r *http.Request, rt *route, segme
 	}
 	defer cancel()
 	request, failed := s.request(w, r, rt, segments)
+	if failed != nil && s.gone != nil && s.gone(rt.op) {
+		request, failed = dynamicpb.NewMessage(rt.op.Input), nil
+	}
 	if failed != nil {
 		s.reject(w, r, id, failed)
 		return

@@ -36,6 +36,9 @@ type Options struct {
 	JSON jsonwire.Options
 	// Notice gives what each answer of an operation says of its version; nil says nothing.
 	Notice func(*contract.Operation) edge.Notice
+	// Gone says that an operation is refused by the Backend whatever is asked: then a request that can't be read is answered by
+	// it, too, which knows better what to say. Nil: none is.
+	Gone func(*contract.Operation) bool
 }
 
 const (
@@ -52,6 +55,7 @@ type server struct {
 	refused         func(*strangler.Error)
 	maxRequestBytes int
 	streamTimeout   time.Duration
+	gone            func(*contract.Operation) bool
 	streamTooLong   error
 	writeTimeout    time.Duration
 	routes          tree
@@ -82,6 +86,7 @@ func New(c *contract.Contract, b strangler.Backend, opts Options) (http.Handler,
 		refused:         opts.Refused,
 		maxRequestBytes: opts.MaxRequestBytes,
 		streamTimeout:   opts.StreamTimeout,
+		gone:            opts.Gone,
 		streamTooLong:   edge.StreamTooLong(opts.StreamTimeout),
 		writeTimeout:    opts.WriteTimeout,
 		decode:          protojson.UnmarshalOptions{Resolver: c.Types},

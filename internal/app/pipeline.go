@@ -39,7 +39,8 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	s.limits = limit.New(limits(cfg), a.project.versions.Backend(strangler.NewIdempotent(strangler.IdempotentOptions{
 		Next: s.shifting.makeRouter(a.unserved(operations)), Refuse: a.refusesKeys,
 	}), a.project.policy.rules.Check))
-	guarded := a.guard(s.identity, s.retiring.guard(s.limits))
+	gate := s.retiring.guard(s.limits)
+	guarded := a.guard(s.identity, gate)
 	over := func(transport string) strangler.Backend {
 		return telemetry.New(transport, operations, m.calls, logger, guarded)
 	}
@@ -59,7 +60,7 @@ func (a *App) assemble(ctx context.Context, s *servers) error {
 	routes, err := rest.New(c, over("rest"), rest.Options{
 		Logger: logger, Refused: m.calls.Refused("rest"),
 		MaxRequestBytes: int(cfg.Limits.MaxRequestBytes), MaxReplyBytes: int(cfg.Limits.MaxReplyBytes),
-		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout, Notice: notice(cfg),
+		StreamTimeout: cfg.Timeouts.Stream, WriteTimeout: replyTimeout, Notice: notice(cfg), Gone: gate.Gone,
 	})
 	if err != nil {
 		return fmt.Errorf("REST: %w", err)

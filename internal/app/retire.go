@@ -78,7 +78,7 @@ func (a *App) openRetiring() (*retiring, error) {
 }
 
 // guard stands before next.
-func (r *retiring) guard(next strangler.Backend) strangler.Backend {
+func (r *retiring) guard(next strangler.Backend) *retirement.Gate {
 	return retirement.NewGate(r.versions, r.counter, next)
 }
 

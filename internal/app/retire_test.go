@@ -142,6 +142,11 @@ func TestAVersionThatIsGone(t *testing.T) {
 	if err != nil || code != http.StatusGone || !strings.Contains(body, "VERSION_GONE") || !strings.Contains(body, "https://notes.example/v2 says what to use instead") {
 		t.Errorf("REST: %d %s %v", code, body, err)
 	}
+	for _, unreadable := range []string{"/v1/notes/one", "/v1/notes/1?color=red"} {
+		if code, body, err := n.rest(t.Context(), "GET", unreadable, ""); err != nil || code != http.StatusGone {
+			t.Errorf("%s: %d %s %v", unreadable, code, body, err)
+		}
+	}
 	if code, _, err := n.rest(t.Context(), "GET", "/v1/notes:watch", ""); err != nil || code != http.StatusGone {
 		t.Errorf("a stream: %d %v", code, err)
 	}

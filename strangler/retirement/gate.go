@@ -33,6 +33,12 @@ func NewGate(versions []*Version, counter *Counter, next strangler.Backend) *Gat
 	return g
 }
 
+// Gone says whether all calls of an operation are refused now.
+func (g *Gate) Gone(op *contract.Operation) bool {
+	v := g.of[op]
+	return v != nil && v.State(time.Now()) == Gone
+}
+
 // Call answers by the next Backend, or with UNIMPLEMENTED.
 func (g *Gate) Call(ctx context.Context, call *strangler.Call, send func(*strangler.Reply) error) error {
 	v := g.of[call.Operation]
