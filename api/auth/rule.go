@@ -1,6 +1,7 @@
 package auth
 
 import (
+	"errors"
 	"slices"
 	"strings"
 
@@ -66,9 +67,19 @@ func (r *Rule) check(call *strangler.Call) error {
 	if err == nil && holds {
 		return nil
 	}
-	// What CEL says may have values of claims in it, so that it is not told anybody.
-	return r.deny(call, "the condition does not hold for him")
+	// What CEL says may have values of claims in it, so that it is not told anybody, and the log neither.
+	why := errFalse
+	if err != nil {
+		why = errNoAnswer
+	}
+	return r.deny(call, "the condition does not hold for him").WithCause(why)
 }
+
+// Why a condition does not hold, for the log. Values of different kinds are never equal: a claim that is a text is no number.
+var (
+	errFalse    = errors.New("the condition is false")
+	errNoAnswer = errors.New("the condition has no answer: something that it asks for is missing, or of another kind")
+)
 
 type malformed struct{ error }
 

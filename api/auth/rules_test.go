@@ -7,11 +7,14 @@ import (
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/dynamicpb"
 
 	"banyan.dev/banyan/api/auth"
 	"banyan.dev/banyan/api/auth/authtest"
+	"banyan.dev/banyan/api/edge/edgetest"
 	"banyan.dev/banyan/contract"
 	"banyan.dev/banyan/contract/expression"
+	"banyan.dev/banyan/strangler"
 )
 
 func TestRules(t *testing.T) {
@@ -68,5 +71,28 @@ func TestRules(t *testing.T) {
 				t.Errorf("a claim is told: %s", a.text)
 			}
 		})
+	}
+}
+
+// The log says whether a condition is false or has no answer, and nothing of what a caller's token says.
+func TestTheLogSaysWhyAConditionDoesNotHold(t *testing.T) {
+	c := edgetest.Contract(t)
+	op := c.Operations()[0]
+	compiler, err := expression.NewCompiler([]protoreflect.FileDescriptor{op.Descriptor.ParentFile()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	condition, issues, err := compiler.CompileCondition(op.Input, `claims.tenant == "mine"`)
+	if condition == nil {
+		t.Fatal(issues, err)
+	}
+	rules := auth.Rules{op: {{Name: "a", When: condition}}}
+	for want, claims := range map[string]map[string]any{
+		"the condition is false": {"tenant": "secret"}, "the condition has no answer": {"other": "secret"},
+	} {
+		err := strangler.AsError(rules.Check(&strangler.Call{Operation: op, Request: contract.FromMessage(dynamicpb.NewMessage(op.Input)), Claims: claims}))
+		if err == nil || err.Cause == nil || !strings.Contains(err.Cause.Error(), want) || strings.Contains(err.Error(), "secret") {
+			t.Errorf("%v: %v", claims, err)
+		}
 	}
 }
