@@ -52,6 +52,8 @@ type Keys struct {
 	tried    time.Time     // when it was last looked
 	fetched  time.Time     // when it was last looked with success
 	failures uint64        // looks without
+	trouble  string        // the last one that was told; empty when all is well
+	told     time.Time     // when that was
 	looking  chan struct{} // closed when the current look ends; nil: there is none
 }
 
@@ -168,17 +170,31 @@ func (k *Keys) begin() <-chan struct{} {
 	k.work.Go(func() {
 		defer close(done)
 		if err := k.look(k.life); err != nil && k.life.Err() == nil {
-			k.mu.Lock()
-			age := k.opts.Now().Sub(k.fetched)
-			k.mu.Unlock()
-			k.opts.Logger.Error("the keys of access tokens can't be renewed; the last good ones stay in use", "source", k.opts.Name,
-				"age", age.Round(time.Second).String(), "cause", err)
+			k.complain(err)
 		}
 		k.mu.Lock()
 		k.looking = nil
 		k.mu.Unlock()
 	})
 	return done
+}
+
+// remindEvery is how often the same trouble is told again.
+const remindEvery = 5 * time.Minute
+
+// complain tells that a look has failed, once for each trouble, and again while it lasts.
+func (k *Keys) complain(err error) {
+	k.mu.Lock()
+	now := k.opts.Now()
+	age, again := now.Sub(k.fetched), err.Error() == k.trouble && now.Sub(k.told) < remindEvery
+	if !again {
+		k.trouble, k.told = err.Error(), now
+	}
+	k.mu.Unlock()
+	if !again {
+		k.opts.Logger.Error("the keys of access tokens can't be renewed; the last good ones stay in use", "source", k.opts.Name,
+			"age", age.Round(time.Second).String(), "cause", err)
+	}
 }
 
 // look takes the keys that there are now.
@@ -197,7 +213,7 @@ func (k *Keys) look(ctx context.Context) error {
 		return err
 	}
 	if k.text != nil && bytes.Equal(text, k.text) {
-		k.fetched, k.bad = begun, nil
+		k.fetched, k.bad, k.trouble = begun, nil, ""
 		return nil
 	}
 	set, remarks, err := parseKeys(text)
@@ -212,7 +228,7 @@ func (k *Keys) look(ctx context.Context) error {
 		return err
 	}
 	k.opts.Logger.Info("new keys of access tokens", "source", k.opts.Name, "keys", len(set.keys))
-	k.text, k.bad, k.fetched = text, nil, begun
+	k.text, k.bad, k.fetched, k.trouble = text, nil, begun, ""
 	k.set.Store(set)
 	return nil
 }

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -285,4 +286,33 @@ func poll(t testing.TB, what string, so func() bool) {
 		}
 		<-tick.C
 	}
+}
+
+// A trouble that lasts is told once, and again every five minutes, however often keys are looked for.
+func TestTroubleWithKeysIsToldOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first := authtest.NewKey(t, "1", "ES256")
+		s, log := &source{text: authtest.Set(first.JWK(nil))}, &lockedBuffer{}
+		keysOf(t, s, auth.KeyOptions{Refresh: time.Second, Logger: slog.New(slog.NewTextHandler(log, nil))})
+		told := func(want int) {
+			t.Helper()
+			synctest.Wait()
+			if n := strings.Count(log.String(), "can't be renewed"); n != want {
+				t.Errorf("told %d times, want %d", n, want)
+			}
+		}
+		s.set(nil, errors.New("no such file"))
+		time.Sleep(4 * time.Minute)
+		told(1)
+		time.Sleep(2 * time.Minute)
+		told(2)
+		s.set(nil, errors.New("permission denied"))
+		time.Sleep(2 * time.Second)
+		told(3)
+		s.set(authtest.Set(first.JWK(nil)), nil)
+		time.Sleep(2 * time.Second)
+		s.set(nil, errors.New("permission denied"))
+		time.Sleep(2 * time.Second)
+		told(4)
+	})
 }
