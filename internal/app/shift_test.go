@@ -103,8 +103,11 @@ func newEditedShiftLab(t *testing.T, edits []edit, of boxes.Options, grace strin
 	}
 	b.variables = map[string]string{
 		"BANYAN_LEGACY_DSN": dsn, "BANYAN_BROKER_URL": url, "BANYAN_LEDGER": ledger, "SERVICE": b.options.Listen, "BANYAN_GRACE": grace,
-		"BANYAN_HOLD": map[bool]string{true: "30s", false: "5s"}[grace == "20s"], // who may take long to finish may take long to hold
+		"BANYAN_HOLD": "5s", "BANYAN_TIMEOUT": "10s",
 		"BANYAN_REST": "127.0.0.1:0", "BANYAN_GRPC": "127.0.0.1:0", "BANYAN_ADMIN": "127.0.0.1:0",
+	}
+	if grace == "20s" { // who may take long to finish may take long to hold, and to be answered
+		b.variables["BANYAN_HOLD"], b.variables["BANYAN_TIMEOUT"] = "30s", "60s"
 	}
 	for i := range 2 {
 		var options app.Options

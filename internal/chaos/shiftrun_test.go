@@ -32,6 +32,7 @@ func serveBoxes(args []string) int {
 	f.StringVar(&o.Listen, "listen", "", "address")
 	f.StringVar(&o.Database, "db", "", "path")
 	f.StringVar(&o.Broker, "broker", "", "URL")
+	f.IntVar(&o.Queues, "queues", 1, "how many queues")
 	f.DurationVar(&o.Delay, "delay", 0, "longest delay of answers")
 	if err := f.Parse(args); err != nil {
 		return 2

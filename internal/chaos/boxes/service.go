@@ -30,6 +30,8 @@ import (
 type Options struct {
 	// Listen is where it takes calls, Database the path of its file, Broker the AMQP URL.
 	Listen, Database, Broker string
+	// Queues is how many it shares its events among; 0 is one.
+	Queues int
 	// Delay is the longest that it waits, by chance, before it answers a call; it has done what was asked by then.
 	Delay time.Duration
 	// Begun is called before each write is done, Held before it is answered; nil: nothing is.
@@ -126,7 +128,7 @@ func (s *Service) Serve(ctx context.Context) error {
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(on) }()
-	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Queues: 4, Store: s.store, Apply: s.apply, Logger: s.options.Logger})
+	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Queues: s.options.Queues, Store: s.store, Apply: s.apply, Logger: s.options.Logger})
 	server.Stop()
 	return errors.Join(err, <-failed)
 }
