@@ -107,7 +107,7 @@ func TestHalfMadeTables(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) {
 		migrated(t, o)
 		db := admin(t, o.DSN)
-		for _, c := range []struct{ set, gone string }{{"control", "passed"}, {"ledger", "epochs"}} { // what the last of each makes
+		for _, c := range []struct{ set, gone string }{{"control", "backfills"}, {"ledger", "epochs"}} { // what the last of each makes
 			for _, made := range []bool{false, true} { // it ended before the statement, or behind it
 				if !made {
 					exec(t, db, fmt.Sprintf("DROP TABLE `%s`.%s", o.Schema, c.gone))

@@ -23,7 +23,7 @@ const (
 	PartShifts Part = "shifts"
 	// PartCallers counts who calls operations that are deprecated.
 	PartCallers Part = "callers"
-	// PartMirror keeps positions and heartbeats.
+	// PartMirror keeps positions, heartbeats and backfills.
 	PartMirror Part = "mirror"
 	// PartStreams keeps apart what services can't be told of.
 	PartStreams Part = "streams"
@@ -64,7 +64,7 @@ func rights() map[Part]map[string]string {
 		},
 		PartMirror: {
 			"migrations_control": versions, "migrations_ledger": versions,
-			"mirrors": "SELECT, INSERT, UPDATE", "heartbeat": "SELECT, INSERT, UPDATE",
+			"mirrors": "SELECT, INSERT, UPDATE", "heartbeat": "SELECT, INSERT, UPDATE", "backfills": "SELECT, INSERT, UPDATE",
 		},
 		PartStreams: {
 			"unreadable": "SELECT, INSERT, UPDATE, DELETE", "passed": "SELECT, INSERT, DELETE",

@@ -29,6 +29,9 @@ const (
 	Delete Op = "delete"
 )
 
+// Read is no change: a backfill has read the row as it was in a snapshot.
+const Read Op = "read"
+
 // What happens to tables.
 const (
 	// Create, Alter, Drop and Rename are DDL. A rename names the old table and the new name.

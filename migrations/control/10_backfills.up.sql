@@ -1,0 +1,21 @@
+CREATE TABLE IF NOT EXISTS backfills (
+  id         BIGINT UNSIGNED NOT NULL AUTO_INCREMENT,
+  mirror     VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'which sends it',
+  of_schema  VARCHAR(64) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'of the table, empty for an entity',
+  name       VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'of the table or the entity',
+  state      VARCHAR(16) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL,
+  rate       INT UNSIGNED NOT NULL COMMENT 'a second at most, 0 is no bound',
+  max_lag    INT UNSIGNED NOT NULL COMMENT 'in milliseconds',
+  reached    TEXT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'all up to there is confirmed',
+  done       BIGINT UNSIGNED NOT NULL DEFAULT 0,
+  total      BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'about, 0 is not known',
+  term       BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of the leader who does it, fences all others',
+  epoch      INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of versions; in another it begins anew',
+  note       VARCHAR(1000) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
+  who        VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
+  created_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  began_at   TIMESTAMP(6) NULL DEFAULT NULL,
+  changed_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
+  PRIMARY KEY (id),
+  KEY next (mirror, state, id)
+) ENGINE = InnoDB DEFAULT CHARACTER SET utf8mb4 COLLATE utf8mb4_bin ROW_FORMAT = DYNAMIC
