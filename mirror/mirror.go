@@ -24,6 +24,8 @@ type Options struct {
 	Ledger string
 	// Service makes the mirror the stream of one service: entity events and fences instead of row events. Nil: row events.
 	Service *ServiceStream
+	// Fills are what backfills need; nil: there are none.
+	Fills *Fills
 	// Omit says which columns events are to leave out, such as passwords; nil: none. Those of a primary key stay.
 	Omit   func(schema, table, column string) bool
 	Logger *slog.Logger

@@ -15,6 +15,7 @@ type plan struct {
 	insert  opPlan
 	update  opPlan
 	remove  opPlan
+	read    opPlan
 	cascade opPlan
 }
 
@@ -41,6 +42,7 @@ func newPlan(t *change.Table, omit func(schema, table, column string) bool) *pla
 	p.insert = newOpPlan(change.Insert, t.Schema, t.Name)
 	p.update = newOpPlan(change.Update, t.Schema, t.Name)
 	p.remove = newOpPlan(change.Delete, t.Schema, t.Name)
+	p.read = newOpPlan(change.Read, t.Schema, t.Name)
 	p.cascade = newOpPlan(Cascade, t.Schema, t.Name)
 	return p
 }
@@ -79,7 +81,7 @@ const Cascade change.Op = "cascade"
 // eventType gives the CloudEvents type of an operation.
 func eventType(op change.Op) string {
 	switch op {
-	case change.Insert, change.Update, change.Delete, Cascade, change.Opaque:
+	case change.Insert, change.Update, change.Delete, change.Read, Cascade, change.Opaque:
 		return "dev.banyan.row." + string(op) + ".v1"
 	default:
 		return "dev.banyan.table." + string(op) + ".v1"

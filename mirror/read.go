@@ -55,6 +55,12 @@ func (s *session) read(ctx context.Context) error {
 }
 
 func (s *session) deliver(ctx context.Context, m *change.Message) error {
+	s.sending.Lock()
+	defer s.sending.Unlock()
+	return s.deliverLocked(ctx, m)
+}
+
+func (s *session) deliverLocked(ctx context.Context, m *change.Message) error {
 	if err := s.feed.Send(ctx, m); err != nil {
 		return fmt.Errorf("send %s: %w", m.ID, err)
 	}
@@ -78,7 +84,10 @@ func (s *rowEvents) begin(tx change.Transaction) {
 }
 
 func (s *rowEvents) end(_ context.Context, e *change.End) error {
+	s.sending.Lock()
 	s.marks.add(s.sent, e.Next, s.feed.Confirmed)
+	s.at = e.At
+	s.sending.Unlock()
 	s.m.watch.readTo(e.Next)
 	return nil
 }
@@ -105,6 +114,7 @@ func (s *rowEvents) rows(ctx context.Context, r *change.Rows) error {
 			continue
 		}
 		if m := s.encoder.cascade(r.Table, r.Op, &r.Rows[i], number, relations); m != nil {
+			s.sweeps(number, true, func(f *filled) bool { return f.reachedBy(relations) })
 			if err := s.deliver(ctx, m); err != nil {
 				return err
 			}
@@ -122,6 +132,7 @@ func (s *rowEvents) statement(ctx context.Context, e *change.Statement) error {
 		s.o.Logger.Error("a statement changed rows without saying which: its session does not log rows; consumers get an opaque event, and need a fresh copy of the table",
 			"schema", e.Schema, "table", e.Table, "transaction", s.encoder.tx.ID)
 	}
+	s.sweeps(e.Row, false, func(f *filled) bool { return f.is(e.Schema, e.Table) || f.is(e.ToSchema, e.ToTable) })
 	if err := s.deliver(ctx, s.encoder.statement(e)); err != nil {
 		return err
 	}

@@ -21,8 +21,13 @@ type session struct {
 
 	encoder encoder
 	events  handler
-	sent    uint64
 	marks   marks
+
+	// sending is held for each message: live ones and those of backfills take turns. What follows is under it.
+	sending sync.Mutex
+	sent    uint64
+	at      change.Position // behind the last transaction that was read
+	filled  *filled         // the table that is being sent; nil: none
 	saving  sync.Mutex
 	saved   change.Position // under saving, once it runs
 }
@@ -84,7 +89,7 @@ func (s *session) open(ctx context.Context) error {
 	if state.Epoch > change.MaxEpoch {
 		return &change.StopError{What: fmt.Sprintf("the epoch %d is more than versions have room for", state.Epoch), Fix: "give the mirror another mirror.name, and its consumers a backfill"}
 	}
-	s.saved = at
+	s.saved, s.at = at, at
 	s.encoder = encoder{source: "/mirrors/" + s.o.Name, term: strconv.FormatUint(state.Term, 10), epoch: state.Epoch, plans: plans{omit: s.o.Omit}}
 	if s.events = s.rowEvents(); s.o.Service != nil {
 		s.events = newServiceEvents(s)
@@ -114,6 +119,13 @@ func (s *session) run(ctx context.Context, cancel context.CancelCauseFunc) error
 			cancel(err)
 		}
 	})
+	if s.o.Fills != nil {
+		beside.Go(func() {
+			if err := s.fill(ctx); err != nil {
+				cancel(err)
+			}
+		})
+	}
 	err := s.read(ctx)
 	cancel(err)
 	beside.Wait()

@@ -1,0 +1,39 @@
+package mirror
+
+import (
+	"context"
+
+	"banyan.dev/banyan/strangler/backfill"
+)
+
+// Announcer tells a service of entities that it is to have anew.
+type Announcer interface {
+	// Announce does a part of a job: some entities behind job.Reached, or all that are left. It answers once the service has applied
+	// them. It changes Reached, Done and Total, and says whether it was the last part. What can't be mended by trying again is an
+	// *UnreadableError.
+	Announce(ctx context.Context, job *backfill.Job) (last bool, err error)
+}
+
+// announce does a service's backfill, part by part.
+func (s *session) announce(ctx context.Context, job *backfill.Job) error {
+	for {
+		if why := s.behind(job); why != "" {
+			job.Note = why
+			if err := s.keep(ctx, job); err != nil {
+				return err
+			}
+			if wait(ctx, s.o.Fills.every()); ctx.Err() != nil {
+				return ctx.Err()
+			}
+			continue
+		}
+		job.Note = ""
+		last, err := s.o.Fills.Announcer.Announce(ctx, job)
+		if err != nil || last {
+			return err
+		}
+		if err := s.keep(ctx, job); err != nil {
+			return err
+		}
+	}
+}
