@@ -27,6 +27,8 @@ const (
 	PartMirror Part = "mirror"
 	// PartStreams keeps apart what services can't be told of.
 	PartStreams Part = "streams"
+	// PartAnnouncer tells services of entities anew.
+	PartAnnouncer Part = "announcer"
 )
 
 // Rights are privileges on one table in Options.Schema.
@@ -68,6 +70,10 @@ func rights() map[Part]map[string]string {
 		},
 		PartStreams: {
 			"unreadable": "SELECT, INSERT, UPDATE, DELETE", "passed": "SELECT, INSERT, DELETE",
+		},
+		PartAnnouncer: {
+			"migrations_control": versions, "migrations_ledger": versions,
+			"capabilities": "SELECT", "epochs": "SELECT, INSERT, UPDATE", "fences": "SELECT, INSERT", "announcements": "INSERT",
 		},
 	}
 }

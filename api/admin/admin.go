@@ -16,6 +16,7 @@ import (
 
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/backfill"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
 )
@@ -32,7 +33,9 @@ type Options struct {
 	Versions Versions
 	// Fences times fences. Nil: no service has a stream that this process could send one down, which the admin API then says.
 	Fences Fences
-	Logger *slog.Logger
+	// Backfills sends what was there before. Nil: this process runs no mirror, which the admin API then says.
+	Backfills Backfills
+	Logger    *slog.Logger
 	// AnyHost takes requests for any host name. Without it the admin API takes only those for an IP address or localhost,
 	// so that no web page reaches it through a name that it controls.
 	AnyHost bool
@@ -51,6 +54,15 @@ type Fences interface {
 	Time(ctx context.Context, service string) (control.FenceTime, error)
 }
 
+// Backfills sends what was there before, see backfill.Desk.
+type Backfills interface {
+	// Start keeps what is to be sent, for whoever leads the mirrors.
+	Start(ctx context.Context, request backfill.Request) ([]backfill.Job, error)
+	List(ctx context.Context, limit int) ([]backfill.Job, error)
+	Get(ctx context.Context, id uint64) (backfill.Job, error)
+	Stop(ctx context.Context, id uint64, who string) (backfill.Job, error)
+}
+
 // Handler serves /metrics, /status, /livez, /readyz and /admin/v1/. It is safe for concurrent use.
 type Handler struct {
 	mux  *http.ServeMux
@@ -63,7 +75,7 @@ var errStopping = errors.New("this process is stopping")
 // New makes a Handler.
 func New(o Options) (*Handler, error) {
 	stopping, stop := context.WithCancelCause(context.Background())
-	api, err := newAPI(o, &service{operator: o.Operator, versions: o.Versions, fences: o.Fences, stopping: stopping, logger: o.Logger})
+	api, err := newAPI(o, &service{operator: o.Operator, versions: o.Versions, fences: o.Fences, backfills: o.Backfills, stopping: stopping, logger: o.Logger})
 	if err != nil {
 		stop(nil)
 		return nil, fmt.Errorf("admin API: %w", err)

@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -68,7 +69,7 @@ func newAPI(o Options, s *service) (http.Handler, error) {
 			refuse(w, err)
 			return
 		}
-		if r.Method != http.MethodPost && (strings.HasSuffix(r.URL.Path, ":advance") || strings.HasSuffix(r.URL.Path, ":rollback")) {
+		if r.Method != http.MethodPost && slices.ContainsFunc([]string{":advance", ":rollback", ":stop"}, func(verb string) bool { return strings.HasSuffix(r.URL.Path, verb) }) {
 			astray(w, r, http.StatusMethodNotAllowed) // the gateway takes it for the name of a capability
 			return
 		}

@@ -32,9 +32,10 @@ const (
 // service answers the admin API's calls.
 type service struct {
 	adminv1.UnimplementedAdminServiceServer
-	operator control.Operator
-	versions Versions
-	fences   Fences
+	operator  control.Operator
+	versions  Versions
+	fences    Fences
+	backfills Backfills
 	// stopping is the service's own end, with errStopping; it is no call's.
 	stopping context.Context
 	logger   *slog.Logger
@@ -205,12 +206,21 @@ func checkChange(c control.Change) error {
 	switch {
 	case c.Capability == "" || len(c.Capability) > maxCapability:
 		return strangler.Invalid("capability", "name one, in at most %d characters; `banyan status` lists them", maxCapability)
-	case c.Who == "":
-		return strangler.Fail(codes.InvalidArgument, "WHO_MISSING", "say who commands this, in the header %s: for the history, such as ada@laptop", adminv1.WhoHeader)
-	case !text(c.Who, maxWho):
-		return strangler.Fail(codes.InvalidArgument, "WHO_INVALID", "the header %s has to be printable text in UTF-8 of at most %d characters", adminv1.WhoHeader, maxWho)
+	case checkWho(c.Who) != nil:
+		return checkWho(c.Who)
 	case !text(c.Reason, maxReason):
 		return strangler.Invalid("reason", "write printable text on one line, at most %d characters", maxReason)
+	}
+	return nil
+}
+
+// checkWho looks at who commands.
+func checkWho(who string) error {
+	switch {
+	case who == "":
+		return strangler.Fail(codes.InvalidArgument, "WHO_MISSING", "say who commands this, in the header %s: for the history, such as ada@laptop", adminv1.WhoHeader)
+	case !text(who, maxWho):
+		return strangler.Fail(codes.InvalidArgument, "WHO_INVALID", "the header %s has to be printable text in UTF-8 of at most %d characters", adminv1.WhoHeader, maxWho)
 	}
 	return nil
 }

@@ -132,7 +132,7 @@ func (a *App) Run(ctx context.Context) error {
 	if a.keepsKeys() {
 		backend.WithKeys(keys(cfg))
 	}
-	m, err := a.openMirror(backend)
+	m, err := a.openMirror(backend, conns)
 	if err != nil {
 		return err
 	}

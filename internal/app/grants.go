@@ -271,7 +271,7 @@ func (p *Project) ownTables(roles []Role, made bool) (rights []preflight.Right, 
 	if slices.Contains(roles, RoleMirror) && p.Config.MirrorOn() {
 		parts = append(parts, store.PartMirror)
 		if len(p.Config.ServiceNames()) > 0 {
-			parts = append(parts, store.PartStreams)
+			parts = append(parts, store.PartStreams, store.PartAnnouncer)
 		}
 	}
 	all := preflight.Right{Schema: schema}

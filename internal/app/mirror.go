@@ -16,7 +16,9 @@ import (
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/internal/config"
 	"banyan.dev/banyan/legacy"
+	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror"
+	"banyan.dev/banyan/strangler/backfill"
 )
 
 // mirroring is what of the mirror runs in this process, with all that it stands on: the mirror of rows, and a stream for
@@ -24,6 +26,9 @@ import (
 type mirroring struct {
 	mirrors []named
 	closed  []io.Closer
+	// book keeps backfills, and beside runs with the mirrors.
+	book   *store.Backfills
+	beside []func(context.Context)
 
 	cancel  context.CancelFunc
 	running sync.WaitGroup
@@ -36,7 +41,7 @@ type named struct {
 }
 
 // openMirror puts the mirrors together. Nothing runs yet.
-func (a *App) openMirror(backend *legacy.Backend) (*mirroring, error) {
+func (a *App) openMirror(backend *legacy.Backend, conns *pool.Pool) (*mirroring, error) {
 	m := &mirroring{}
 	if !a.mirrors() {
 		return m, nil
@@ -50,13 +55,29 @@ func (a *App) openMirror(backend *legacy.Backend) (*mirroring, error) {
 		m.mirrors = append(m.mirrors, named{name, made})
 		return nil
 	}
+	var err error
+	if m.book, err = store.NewBackfills(storeOptions(a.project.Config, a.opts.Logger)); err != nil {
+		return nil, fmt.Errorf("backfills: %w", err)
+	}
+	m.closed = append(m.closed, m.book)
 	name := a.project.Config.Mirror.Name.String()
-	made, closers, err := NewMirror(a.project.Config, a.opts.Logger)
+	made, closers, err := NewMirror(a.project.Config, m.book, a.opts.Logger)
 	if err := add(name, made, closers, err); err != nil {
 		return nil, err
 	}
-	for _, service := range a.project.Config.ServiceNames() {
-		made, closers, err := a.newServiceMirror(service, backend)
+	services := a.project.Config.ServiceNames()
+	if len(services) == 0 {
+		return m, nil
+	}
+	announcing, err := a.openAnnouncing(backend, conns)
+	if err != nil {
+		m.close()
+		return nil, fmt.Errorf("backfills of entities: %w", err)
+	}
+	m.closed = append(m.closed, announcing)
+	m.beside = append(m.beside, announcing.answers.Run)
+	for _, service := range services {
+		made, closers, err := a.newServiceMirror(service, backend, &mirror.Fills{Book: m.book, Announcer: &announcer{announcing, service}})
 		if err := add(serviceMirror(service), made, closers, err); err != nil {
 			return nil, err
 		}
@@ -66,7 +87,7 @@ func (a *App) openMirror(backend *legacy.Backend) (*mirroring, error) {
 
 // NewMirror puts the mirror of a config together, as serve runs it. The closers are closed once it has ended, also after
 // an error.
-func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Closer, error) {
+func NewMirror(cfg *config.Config, book backfill.Book, logger *slog.Logger) (*mirror.Mirror, []io.Closer, error) {
 	var closers []io.Closer
 	o := mirror.Options{Name: cfg.Mirror.Name.String(), Ledger: cfg.Ledger.Schema.String(), Logger: logger}
 	tables := newScope(cfg)
@@ -99,6 +120,12 @@ func NewMirror(cfg *config.Config, logger *slog.Logger) (*mirror.Mirror, []io.Cl
 		return nil, closers, err
 	}
 	closers = append(closers, heart)
+	rows, err := binlog.NewTables(binlog.Options{DSN: cfg.Legacy.DSN.Reveal(), ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger})
+	if err != nil {
+		return nil, closers, err
+	}
+	closers = append(closers, rows)
+	o.Fills = &mirror.Fills{Book: book, Tables: rows}
 	o.Source, o.Store, o.Relations, o.Sink, o.Heart = source, kept, keys, sink, heart
 	return mirror.New(o), closers, nil
 }
@@ -148,6 +175,9 @@ func (m *mirroring) start(ctx context.Context) {
 	}
 	// The end of ctx begins the draining of calls, whose changes are still worth sending.
 	ctx, m.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	for _, run := range m.beside {
+		m.running.Go(func() { run(ctx) })
+	}
 	for _, one := range m.mirrors {
 		m.running.Go(func() { one.mirror.Run(ctx) })
 	}

@@ -240,7 +240,7 @@ func (s *servers) restHandler(contract http.Handler, docs *openapi.Handler) http
 // newOperators serves operators.
 func (a *App) newOperators(s *servers, m *metrics) (*admin.Handler, error) {
 	return admin.New(admin.Options{
-		Operator: s.shifting.commands(), Versions: a.report(s.retiring), Fences: s.shifting.fences(),
+		Operator: s.shifting.commands(), Versions: a.report(s.retiring), Fences: s.shifting.fences(), Backfills: a.desk(s.mirror, s.conns),
 		Metrics: m.registry, Health: s.probes, Status: func() any { return s.mirror.status() }, Logger: s.logger,
 		// With TLS, no page reaches it under a name that isn't in its certificate.
 		AnyHost: a.project.Config.Listen.AdminRemote || s.identity.admin != nil, BodyTimeout: bodyTimeout, WriteTimeout: replyTimeout,

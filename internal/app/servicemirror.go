@@ -16,7 +16,7 @@ import (
 func serviceMirror(service string) string { return mirror.ServiceName(service) }
 
 // newServiceMirror puts the stream of a service together. The closers are closed once it has ended, also after an error.
-func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror.Mirror, []io.Closer, error) {
+func (a *App) newServiceMirror(service string, backend *legacy.Backend, fills *mirror.Fills) (*mirror.Mirror, []io.Closer, error) {
 	cfg, logger := a.project.Config, a.opts.Logger.With("stream", service)
 	var closers []io.Closer
 	tables := newScope(cfg)
@@ -58,7 +58,7 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend) (*mirror
 		return nil, closers, err
 	}
 	return mirror.New(mirror.Options{
-		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart,
+		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart, Fills: fills,
 		Service: &mirror.ServiceStream{Name: service, Entities: told, Told: a.project.onlyTold(service), Unread: unread},
 	}), closers, nil
 }

@@ -25,6 +25,456 @@ const (
 	_ = protoimpl.EnforceVersion(protoimpl.MaxVersion - 20)
 )
 
+type StartBackfillsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Tables, as TABLE or SCHEMA.TABLE, and entities, as the full names of their messages.
+	Targets []string `protobuf:"bytes,1,rep,name=targets,proto3" json:"targets,omitempty"`
+	// All tables that the mirror sends changes of, instead of targets.
+	All bool `protobuf:"varint,2,opt,name=all,proto3" json:"all,omitempty"`
+	// Which service entities are for; empty is all that are told of them.
+	Service string `protobuf:"bytes,3,opt,name=service,proto3" json:"service,omitempty"`
+	// How many rows or entities a second are sent at most; 0 is no bound.
+	Rate uint32 `protobuf:"varint,4,opt,name=rate,proto3" json:"rate,omitempty"`
+	// How far the mirror may be behind before a backfill waits; null is 5 s.
+	MaxLag        *durationpb.Duration `protobuf:"bytes,5,opt,name=max_lag,json=maxLag,proto3" json:"max_lag,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartBackfillsRequest) Reset() {
+	*x = StartBackfillsRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[0]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartBackfillsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartBackfillsRequest) ProtoMessage() {}
+
+func (x *StartBackfillsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[0]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartBackfillsRequest.ProtoReflect.Descriptor instead.
+func (*StartBackfillsRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{0}
+}
+
+func (x *StartBackfillsRequest) GetTargets() []string {
+	if x != nil {
+		return x.Targets
+	}
+	return nil
+}
+
+func (x *StartBackfillsRequest) GetAll() bool {
+	if x != nil {
+		return x.All
+	}
+	return false
+}
+
+func (x *StartBackfillsRequest) GetService() string {
+	if x != nil {
+		return x.Service
+	}
+	return ""
+}
+
+func (x *StartBackfillsRequest) GetRate() uint32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *StartBackfillsRequest) GetMaxLag() *durationpb.Duration {
+	if x != nil {
+		return x.MaxLag
+	}
+	return nil
+}
+
+type StartBackfillsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Backfills     []*Backfill            `protobuf:"bytes,1,rep,name=backfills,proto3" json:"backfills,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartBackfillsResponse) Reset() {
+	*x = StartBackfillsResponse{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartBackfillsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartBackfillsResponse) ProtoMessage() {}
+
+func (x *StartBackfillsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartBackfillsResponse.ProtoReflect.Descriptor instead.
+func (*StartBackfillsResponse) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StartBackfillsResponse) GetBackfills() []*Backfill {
+	if x != nil {
+		return x.Backfills
+	}
+	return nil
+}
+
+type ListBackfillsRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// At most 1000; 0 is 100.
+	Limit         int32 `protobuf:"varint,1,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackfillsRequest) Reset() {
+	*x = ListBackfillsRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[2]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackfillsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackfillsRequest) ProtoMessage() {}
+
+func (x *ListBackfillsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[2]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackfillsRequest.ProtoReflect.Descriptor instead.
+func (*ListBackfillsRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{2}
+}
+
+func (x *ListBackfillsRequest) GetLimit() int32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+type ListBackfillsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Backfills     []*Backfill            `protobuf:"bytes,1,rep,name=backfills,proto3" json:"backfills,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListBackfillsResponse) Reset() {
+	*x = ListBackfillsResponse{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListBackfillsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListBackfillsResponse) ProtoMessage() {}
+
+func (x *ListBackfillsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListBackfillsResponse.ProtoReflect.Descriptor instead.
+func (*ListBackfillsResponse) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ListBackfillsResponse) GetBackfills() []*Backfill {
+	if x != nil {
+		return x.Backfills
+	}
+	return nil
+}
+
+type GetBackfillRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetBackfillRequest) Reset() {
+	*x = GetBackfillRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetBackfillRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetBackfillRequest) ProtoMessage() {}
+
+func (x *GetBackfillRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetBackfillRequest.ProtoReflect.Descriptor instead.
+func (*GetBackfillRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *GetBackfillRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type StopBackfillRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopBackfillRequest) Reset() {
+	*x = StopBackfillRequest{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopBackfillRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopBackfillRequest) ProtoMessage() {}
+
+func (x *StopBackfillRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopBackfillRequest.ProtoReflect.Descriptor instead.
+func (*StopBackfillRequest) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *StopBackfillRequest) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+type Backfill struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Id    uint64                 `protobuf:"varint,1,opt,name=id,proto3" json:"id,omitempty"`
+	// The table, as SCHEMA.TABLE, or the full name of the entity's message.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// Which mirror sends it.
+	Mirror string `protobuf:"bytes,3,opt,name=mirror,proto3" json:"mirror,omitempty"`
+	// waiting, running, done, stopped or failed.
+	State string `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`
+	// Rows or entities that were sent and confirmed, and about how many there are, where that is known; else 0.
+	Done   uint64               `protobuf:"varint,5,opt,name=done,proto3" json:"done,omitempty"`
+	Total  uint64               `protobuf:"varint,6,opt,name=total,proto3" json:"total,omitempty"`
+	Rate   uint32               `protobuf:"varint,7,opt,name=rate,proto3" json:"rate,omitempty"`
+	MaxLag *durationpb.Duration `protobuf:"bytes,8,opt,name=max_lag,json=maxLag,proto3" json:"max_lag,omitempty"`
+	// What it waits for, or why it has ended.
+	Note string `protobuf:"bytes,9,opt,name=note,proto3" json:"note,omitempty"`
+	// Who asked for it, as X-Banyan-Who said.
+	Who     string                 `protobuf:"bytes,10,opt,name=who,proto3" json:"who,omitempty"`
+	Created *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=created,proto3" json:"created,omitempty"`
+	// Null before it was begun.
+	Began *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=began,proto3" json:"began,omitempty"`
+	// When this was last kept.
+	Changed       *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=changed,proto3" json:"changed,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Backfill) Reset() {
+	*x = Backfill{}
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Backfill) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Backfill) ProtoMessage() {}
+
+func (x *Backfill) ProtoReflect() protoreflect.Message {
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Backfill.ProtoReflect.Descriptor instead.
+func (*Backfill) Descriptor() ([]byte, []int) {
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *Backfill) GetId() uint64 {
+	if x != nil {
+		return x.Id
+	}
+	return 0
+}
+
+func (x *Backfill) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *Backfill) GetMirror() string {
+	if x != nil {
+		return x.Mirror
+	}
+	return ""
+}
+
+func (x *Backfill) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *Backfill) GetDone() uint64 {
+	if x != nil {
+		return x.Done
+	}
+	return 0
+}
+
+func (x *Backfill) GetTotal() uint64 {
+	if x != nil {
+		return x.Total
+	}
+	return 0
+}
+
+func (x *Backfill) GetRate() uint32 {
+	if x != nil {
+		return x.Rate
+	}
+	return 0
+}
+
+func (x *Backfill) GetMaxLag() *durationpb.Duration {
+	if x != nil {
+		return x.MaxLag
+	}
+	return nil
+}
+
+func (x *Backfill) GetNote() string {
+	if x != nil {
+		return x.Note
+	}
+	return ""
+}
+
+func (x *Backfill) GetWho() string {
+	if x != nil {
+		return x.Who
+	}
+	return ""
+}
+
+func (x *Backfill) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *Backfill) GetBegan() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Began
+	}
+	return nil
+}
+
+func (x *Backfill) GetChanged() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Changed
+	}
+	return nil
+}
+
 type ListStatusRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	unknownFields protoimpl.UnknownFields
@@ -33,7 +483,7 @@ type ListStatusRequest struct {
 
 func (x *ListStatusRequest) Reset() {
 	*x = ListStatusRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[0]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -45,7 +495,7 @@ func (x *ListStatusRequest) String() string {
 func (*ListStatusRequest) ProtoMessage() {}
 
 func (x *ListStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[0]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -58,7 +508,7 @@ func (x *ListStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStatusRequest.ProtoReflect.Descriptor instead.
 func (*ListStatusRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{0}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{7}
 }
 
 type ListStatusResponse struct {
@@ -71,7 +521,7 @@ type ListStatusResponse struct {
 
 func (x *ListStatusResponse) Reset() {
 	*x = ListStatusResponse{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[1]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -83,7 +533,7 @@ func (x *ListStatusResponse) String() string {
 func (*ListStatusResponse) ProtoMessage() {}
 
 func (x *ListStatusResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[1]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -96,7 +546,7 @@ func (x *ListStatusResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListStatusResponse.ProtoReflect.Descriptor instead.
 func (*ListStatusResponse) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{1}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ListStatusResponse) GetCapabilities() []*CapabilityStatus {
@@ -115,7 +565,7 @@ type GetStatusRequest struct {
 
 func (x *GetStatusRequest) Reset() {
 	*x = GetStatusRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[2]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -127,7 +577,7 @@ func (x *GetStatusRequest) String() string {
 func (*GetStatusRequest) ProtoMessage() {}
 
 func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[2]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -140,7 +590,7 @@ func (x *GetStatusRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetStatusRequest.ProtoReflect.Descriptor instead.
 func (*GetStatusRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{2}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *GetStatusRequest) GetCapability() string {
@@ -167,7 +617,7 @@ type AdvanceRequest struct {
 
 func (x *AdvanceRequest) Reset() {
 	*x = AdvanceRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[3]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -179,7 +629,7 @@ func (x *AdvanceRequest) String() string {
 func (*AdvanceRequest) ProtoMessage() {}
 
 func (x *AdvanceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[3]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -192,7 +642,7 @@ func (x *AdvanceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use AdvanceRequest.ProtoReflect.Descriptor instead.
 func (*AdvanceRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{3}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *AdvanceRequest) GetCapability() string {
@@ -243,7 +693,7 @@ type RollbackRequest struct {
 
 func (x *RollbackRequest) Reset() {
 	*x = RollbackRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[4]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -255,7 +705,7 @@ func (x *RollbackRequest) String() string {
 func (*RollbackRequest) ProtoMessage() {}
 
 func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[4]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -268,7 +718,7 @@ func (x *RollbackRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RollbackRequest.ProtoReflect.Descriptor instead.
 func (*RollbackRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{4}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *RollbackRequest) GetCapability() string {
@@ -304,7 +754,7 @@ type ListHistoryRequest struct {
 
 func (x *ListHistoryRequest) Reset() {
 	*x = ListHistoryRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[5]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -316,7 +766,7 @@ func (x *ListHistoryRequest) String() string {
 func (*ListHistoryRequest) ProtoMessage() {}
 
 func (x *ListHistoryRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[5]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -329,7 +779,7 @@ func (x *ListHistoryRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHistoryRequest.ProtoReflect.Descriptor instead.
 func (*ListHistoryRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{5}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ListHistoryRequest) GetCapability() string {
@@ -355,7 +805,7 @@ type ListHistoryResponse struct {
 
 func (x *ListHistoryResponse) Reset() {
 	*x = ListHistoryResponse{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[6]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -367,7 +817,7 @@ func (x *ListHistoryResponse) String() string {
 func (*ListHistoryResponse) ProtoMessage() {}
 
 func (x *ListHistoryResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[6]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -380,7 +830,7 @@ func (x *ListHistoryResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListHistoryResponse.ProtoReflect.Descriptor instead.
 func (*ListHistoryResponse) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{6}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListHistoryResponse) GetAudits() []*Audit {
@@ -404,7 +854,7 @@ type ListWritesRequest struct {
 
 func (x *ListWritesRequest) Reset() {
 	*x = ListWritesRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[7]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -416,7 +866,7 @@ func (x *ListWritesRequest) String() string {
 func (*ListWritesRequest) ProtoMessage() {}
 
 func (x *ListWritesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[7]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -429,7 +879,7 @@ func (x *ListWritesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWritesRequest.ProtoReflect.Descriptor instead.
 func (*ListWritesRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{7}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListWritesRequest) GetCapability() string {
@@ -462,7 +912,7 @@ type ListWritesResponse struct {
 
 func (x *ListWritesResponse) Reset() {
 	*x = ListWritesResponse{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[8]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -474,7 +924,7 @@ func (x *ListWritesResponse) String() string {
 func (*ListWritesResponse) ProtoMessage() {}
 
 func (x *ListWritesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[8]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -487,7 +937,7 @@ func (x *ListWritesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListWritesResponse.ProtoReflect.Descriptor instead.
 func (*ListWritesResponse) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{8}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListWritesResponse) GetWrites() []*Write {
@@ -509,7 +959,7 @@ type ListVersionsRequest struct {
 
 func (x *ListVersionsRequest) Reset() {
 	*x = ListVersionsRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -521,7 +971,7 @@ func (x *ListVersionsRequest) String() string {
 func (*ListVersionsRequest) ProtoMessage() {}
 
 func (x *ListVersionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[9]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -534,7 +984,7 @@ func (x *ListVersionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVersionsRequest.ProtoReflect.Descriptor instead.
 func (*ListVersionsRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{9}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ListVersionsRequest) GetDays() int32 {
@@ -564,7 +1014,7 @@ type ListVersionsResponse struct {
 
 func (x *ListVersionsResponse) Reset() {
 	*x = ListVersionsResponse{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -576,7 +1026,7 @@ func (x *ListVersionsResponse) String() string {
 func (*ListVersionsResponse) ProtoMessage() {}
 
 func (x *ListVersionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[10]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -589,7 +1039,7 @@ func (x *ListVersionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListVersionsResponse.ProtoReflect.Descriptor instead.
 func (*ListVersionsResponse) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{10}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *ListVersionsResponse) GetVersions() []*Version {
@@ -622,7 +1072,7 @@ type FenceServiceRequest struct {
 
 func (x *FenceServiceRequest) Reset() {
 	*x = FenceServiceRequest{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -634,7 +1084,7 @@ func (x *FenceServiceRequest) String() string {
 func (*FenceServiceRequest) ProtoMessage() {}
 
 func (x *FenceServiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[11]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -647,7 +1097,7 @@ func (x *FenceServiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceServiceRequest.ProtoReflect.Descriptor instead.
 func (*FenceServiceRequest) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{11}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FenceServiceRequest) GetService() string {
@@ -672,7 +1122,7 @@ type FenceServiceResponse struct {
 
 func (x *FenceServiceResponse) Reset() {
 	*x = FenceServiceResponse{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -684,7 +1134,7 @@ func (x *FenceServiceResponse) String() string {
 func (*FenceServiceResponse) ProtoMessage() {}
 
 func (x *FenceServiceResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[12]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -697,7 +1147,7 @@ func (x *FenceServiceResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FenceServiceResponse.ProtoReflect.Descriptor instead.
 func (*FenceServiceResponse) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{12}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FenceServiceResponse) GetService() string {
@@ -756,7 +1206,7 @@ type Version struct {
 
 func (x *Version) Reset() {
 	*x = Version{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -768,7 +1218,7 @@ func (x *Version) String() string {
 func (*Version) ProtoMessage() {}
 
 func (x *Version) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[13]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -781,7 +1231,7 @@ func (x *Version) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Version.ProtoReflect.Descriptor instead.
 func (*Version) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{13}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Version) GetPackage() string {
@@ -878,7 +1328,7 @@ type Caller struct {
 
 func (x *Caller) Reset() {
 	*x = Caller{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1340,7 @@ func (x *Caller) String() string {
 func (*Caller) ProtoMessage() {}
 
 func (x *Caller) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[14]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1353,7 @@ func (x *Caller) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Caller.ProtoReflect.Descriptor instead.
 func (*Caller) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{14}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Caller) GetOperation() string {
@@ -984,7 +1434,7 @@ type CapabilityStatus struct {
 
 func (x *CapabilityStatus) Reset() {
 	*x = CapabilityStatus{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -996,7 +1446,7 @@ func (x *CapabilityStatus) String() string {
 func (*CapabilityStatus) ProtoMessage() {}
 
 func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[15]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1009,7 +1459,7 @@ func (x *CapabilityStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CapabilityStatus.ProtoReflect.Descriptor instead.
 func (*CapabilityStatus) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{15}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *CapabilityStatus) GetCapability() string {
@@ -1156,7 +1606,7 @@ type Replica struct {
 
 func (x *Replica) Reset() {
 	*x = Replica{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1168,7 +1618,7 @@ func (x *Replica) String() string {
 func (*Replica) ProtoMessage() {}
 
 func (x *Replica) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[16]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1181,7 +1631,7 @@ func (x *Replica) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Replica.ProtoReflect.Descriptor instead.
 func (*Replica) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{16}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Replica) GetName() string {
@@ -1232,7 +1682,7 @@ type Ack struct {
 
 func (x *Ack) Reset() {
 	*x = Ack{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1244,7 +1694,7 @@ func (x *Ack) String() string {
 func (*Ack) ProtoMessage() {}
 
 func (x *Ack) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[17]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1257,7 +1707,7 @@ func (x *Ack) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Ack.ProtoReflect.Descriptor instead.
 func (*Ack) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{17}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Ack) GetApplied() uint64 {
@@ -1289,7 +1739,7 @@ type Comparisons struct {
 
 func (x *Comparisons) Reset() {
 	*x = Comparisons{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1301,7 +1751,7 @@ func (x *Comparisons) String() string {
 func (*Comparisons) ProtoMessage() {}
 
 func (x *Comparisons) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[18]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1314,7 +1764,7 @@ func (x *Comparisons) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Comparisons.ProtoReflect.Descriptor instead.
 func (*Comparisons) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{18}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *Comparisons) GetSame() uint64 {
@@ -1379,7 +1829,7 @@ type Outcome struct {
 
 func (x *Outcome) Reset() {
 	*x = Outcome{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1391,7 +1841,7 @@ func (x *Outcome) String() string {
 func (*Outcome) ProtoMessage() {}
 
 func (x *Outcome) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[19]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1404,7 +1854,7 @@ func (x *Outcome) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Outcome.ProtoReflect.Descriptor instead.
 func (*Outcome) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{19}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *Outcome) GetVersion() uint64 {
@@ -1512,7 +1962,7 @@ type Audit struct {
 
 func (x *Audit) Reset() {
 	*x = Audit{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1524,7 +1974,7 @@ func (x *Audit) String() string {
 func (*Audit) ProtoMessage() {}
 
 func (x *Audit) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[20]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1537,7 +1987,7 @@ func (x *Audit) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Audit.ProtoReflect.Descriptor instead.
 func (*Audit) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{20}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *Audit) GetAt() *timestamppb.Timestamp {
@@ -1625,7 +2075,7 @@ type Write struct {
 
 func (x *Write) Reset() {
 	*x = Write{}
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1637,7 +2087,7 @@ func (x *Write) String() string {
 func (*Write) ProtoMessage() {}
 
 func (x *Write) ProtoReflect() protoreflect.Message {
-	mi := &file_banyan_admin_v1_admin_proto_msgTypes[21]
+	mi := &file_banyan_admin_v1_admin_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1650,7 +2100,7 @@ func (x *Write) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Write.ProtoReflect.Descriptor instead.
 func (*Write) Descriptor() ([]byte, []int) {
-	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{21}
+	return file_banyan_admin_v1_admin_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *Write) GetId() string {
@@ -1741,7 +2191,38 @@ var File_banyan_admin_v1_admin_proto protoreflect.FileDescriptor
 
 const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
-	"\x1bbanyan/admin/v1/admin.proto\x12\x0fbanyan.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x13\n" +
+	"\x1bbanyan/admin/v1/admin.proto\x12\x0fbanyan.admin.v1\x1a\x1cgoogle/api/annotations.proto\x1a\x1egoogle/protobuf/duration.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa5\x01\n" +
+	"\x15StartBackfillsRequest\x12\x18\n" +
+	"\atargets\x18\x01 \x03(\tR\atargets\x12\x10\n" +
+	"\x03all\x18\x02 \x01(\bR\x03all\x12\x18\n" +
+	"\aservice\x18\x03 \x01(\tR\aservice\x12\x12\n" +
+	"\x04rate\x18\x04 \x01(\rR\x04rate\x122\n" +
+	"\amax_lag\x18\x05 \x01(\v2\x19.google.protobuf.DurationR\x06maxLag\"Q\n" +
+	"\x16StartBackfillsResponse\x127\n" +
+	"\tbackfills\x18\x01 \x03(\v2\x19.banyan.admin.v1.BackfillR\tbackfills\",\n" +
+	"\x14ListBackfillsRequest\x12\x14\n" +
+	"\x05limit\x18\x01 \x01(\x05R\x05limit\"P\n" +
+	"\x15ListBackfillsResponse\x127\n" +
+	"\tbackfills\x18\x01 \x03(\v2\x19.banyan.admin.v1.BackfillR\tbackfills\"$\n" +
+	"\x12GetBackfillRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"%\n" +
+	"\x13StopBackfillRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\"\x96\x03\n" +
+	"\bBackfill\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\x04R\x02id\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
+	"\x06mirror\x18\x03 \x01(\tR\x06mirror\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x12\n" +
+	"\x04done\x18\x05 \x01(\x04R\x04done\x12\x14\n" +
+	"\x05total\x18\x06 \x01(\x04R\x05total\x12\x12\n" +
+	"\x04rate\x18\a \x01(\rR\x04rate\x122\n" +
+	"\amax_lag\x18\b \x01(\v2\x19.google.protobuf.DurationR\x06maxLag\x12\x12\n" +
+	"\x04note\x18\t \x01(\tR\x04note\x12\x10\n" +
+	"\x03who\x18\n" +
+	" \x01(\tR\x03who\x124\n" +
+	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x120\n" +
+	"\x05began\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x05began\x124\n" +
+	"\achanged\x18\r \x01(\v2\x1a.google.protobuf.TimestampR\achanged\"\x13\n" +
 	"\x11ListStatusRequest\"[\n" +
 	"\x12ListStatusResponse\x12E\n" +
 	"\fcapabilities\x18\x01 \x03(\v2!.banyan.admin.v1.CapabilityStatusR\fcapabilities\"2\n" +
@@ -1898,7 +2379,7 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\x06reason\x18\n" +
 	" \x01(\tR\x06reason\x124\n" +
 	"\acreated\x18\v \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x124\n" +
-	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\x80\b\n" +
+	"\achanged\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\achanged2\xf3\v\n" +
 	"\fAdminService\x12x\n" +
 	"\n" +
 	"ListStatus\x12\".banyan.admin.v1.ListStatusRequest\x1a#.banyan.admin.v1.ListStatusResponse\"!\x82\xd3\xe4\x93\x02\x18\x12\x16/admin/v1/capabilities\x90\x02\x01\x12\x81\x01\n" +
@@ -1909,7 +2390,11 @@ const file_banyan_admin_v1_admin_proto_rawDesc = "" +
 	"\n" +
 	"ListWrites\x12\".banyan.admin.v1.ListWritesRequest\x1a#.banyan.admin.v1.ListWritesResponse\"\x1b\x82\xd3\xe4\x93\x02\x12\x12\x10/admin/v1/writes\x90\x02\x01\x12z\n" +
 	"\fListVersions\x12$.banyan.admin.v1.ListVersionsRequest\x1a%.banyan.admin.v1.ListVersionsResponse\"\x1d\x82\xd3\xe4\x93\x02\x14\x12\x12/admin/v1/versions\x90\x02\x01\x12\x8a\x01\n" +
-	"\fFenceService\x12$.banyan.admin.v1.FenceServiceRequest\x1a%.banyan.admin.v1.FenceServiceResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/admin/v1/services/{service}:fenceB1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
+	"\fFenceService\x12$.banyan.admin.v1.FenceServiceRequest\x1a%.banyan.admin.v1.FenceServiceResponse\"-\x82\xd3\xe4\x93\x02':\x01*\"\"/admin/v1/services/{service}:fence\x12\x81\x01\n" +
+	"\x0eStartBackfills\x12&.banyan.admin.v1.StartBackfillsRequest\x1a'.banyan.admin.v1.StartBackfillsResponse\"\x1e\x82\xd3\xe4\x93\x02\x18:\x01*\"\x13/admin/v1/backfills\x12~\n" +
+	"\rListBackfills\x12%.banyan.admin.v1.ListBackfillsRequest\x1a&.banyan.admin.v1.ListBackfillsResponse\"\x1e\x82\xd3\xe4\x93\x02\x15\x12\x13/admin/v1/backfills\x90\x02\x01\x12r\n" +
+	"\vGetBackfill\x12#.banyan.admin.v1.GetBackfillRequest\x1a\x19.banyan.admin.v1.Backfill\"#\x82\xd3\xe4\x93\x02\x1a\x12\x18/admin/v1/backfills/{id}\x90\x02\x01\x12y\n" +
+	"\fStopBackfill\x12$.banyan.admin.v1.StopBackfillRequest\x1a\x19.banyan.admin.v1.Backfill\"(\x82\xd3\xe4\x93\x02\":\x01*\"\x1d/admin/v1/backfills/{id}:stopB1Z/banyan.dev/banyan/proto/banyan/admin/v1;adminv1b\x06proto3"
 
 var (
 	file_banyan_admin_v1_admin_proto_rawDescOnce sync.Once
@@ -1923,78 +2408,100 @@ func file_banyan_admin_v1_admin_proto_rawDescGZIP() []byte {
 	return file_banyan_admin_v1_admin_proto_rawDescData
 }
 
-var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_banyan_admin_v1_admin_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
 var file_banyan_admin_v1_admin_proto_goTypes = []any{
-	(*ListStatusRequest)(nil),     // 0: banyan.admin.v1.ListStatusRequest
-	(*ListStatusResponse)(nil),    // 1: banyan.admin.v1.ListStatusResponse
-	(*GetStatusRequest)(nil),      // 2: banyan.admin.v1.GetStatusRequest
-	(*AdvanceRequest)(nil),        // 3: banyan.admin.v1.AdvanceRequest
-	(*RollbackRequest)(nil),       // 4: banyan.admin.v1.RollbackRequest
-	(*ListHistoryRequest)(nil),    // 5: banyan.admin.v1.ListHistoryRequest
-	(*ListHistoryResponse)(nil),   // 6: banyan.admin.v1.ListHistoryResponse
-	(*ListWritesRequest)(nil),     // 7: banyan.admin.v1.ListWritesRequest
-	(*ListWritesResponse)(nil),    // 8: banyan.admin.v1.ListWritesResponse
-	(*ListVersionsRequest)(nil),   // 9: banyan.admin.v1.ListVersionsRequest
-	(*ListVersionsResponse)(nil),  // 10: banyan.admin.v1.ListVersionsResponse
-	(*FenceServiceRequest)(nil),   // 11: banyan.admin.v1.FenceServiceRequest
-	(*FenceServiceResponse)(nil),  // 12: banyan.admin.v1.FenceServiceResponse
-	(*Version)(nil),               // 13: banyan.admin.v1.Version
-	(*Caller)(nil),                // 14: banyan.admin.v1.Caller
-	(*CapabilityStatus)(nil),      // 15: banyan.admin.v1.CapabilityStatus
-	(*Replica)(nil),               // 16: banyan.admin.v1.Replica
-	(*Ack)(nil),                   // 17: banyan.admin.v1.Ack
-	(*Comparisons)(nil),           // 18: banyan.admin.v1.Comparisons
-	(*Outcome)(nil),               // 19: banyan.admin.v1.Outcome
-	(*Audit)(nil),                 // 20: banyan.admin.v1.Audit
-	(*Write)(nil),                 // 21: banyan.admin.v1.Write
-	nil,                           // 22: banyan.admin.v1.Replica.AcksEntry
-	(*durationpb.Duration)(nil),   // 23: google.protobuf.Duration
-	(*timestamppb.Timestamp)(nil), // 24: google.protobuf.Timestamp
-	(*structpb.Struct)(nil),       // 25: google.protobuf.Struct
+	(*StartBackfillsRequest)(nil),  // 0: banyan.admin.v1.StartBackfillsRequest
+	(*StartBackfillsResponse)(nil), // 1: banyan.admin.v1.StartBackfillsResponse
+	(*ListBackfillsRequest)(nil),   // 2: banyan.admin.v1.ListBackfillsRequest
+	(*ListBackfillsResponse)(nil),  // 3: banyan.admin.v1.ListBackfillsResponse
+	(*GetBackfillRequest)(nil),     // 4: banyan.admin.v1.GetBackfillRequest
+	(*StopBackfillRequest)(nil),    // 5: banyan.admin.v1.StopBackfillRequest
+	(*Backfill)(nil),               // 6: banyan.admin.v1.Backfill
+	(*ListStatusRequest)(nil),      // 7: banyan.admin.v1.ListStatusRequest
+	(*ListStatusResponse)(nil),     // 8: banyan.admin.v1.ListStatusResponse
+	(*GetStatusRequest)(nil),       // 9: banyan.admin.v1.GetStatusRequest
+	(*AdvanceRequest)(nil),         // 10: banyan.admin.v1.AdvanceRequest
+	(*RollbackRequest)(nil),        // 11: banyan.admin.v1.RollbackRequest
+	(*ListHistoryRequest)(nil),     // 12: banyan.admin.v1.ListHistoryRequest
+	(*ListHistoryResponse)(nil),    // 13: banyan.admin.v1.ListHistoryResponse
+	(*ListWritesRequest)(nil),      // 14: banyan.admin.v1.ListWritesRequest
+	(*ListWritesResponse)(nil),     // 15: banyan.admin.v1.ListWritesResponse
+	(*ListVersionsRequest)(nil),    // 16: banyan.admin.v1.ListVersionsRequest
+	(*ListVersionsResponse)(nil),   // 17: banyan.admin.v1.ListVersionsResponse
+	(*FenceServiceRequest)(nil),    // 18: banyan.admin.v1.FenceServiceRequest
+	(*FenceServiceResponse)(nil),   // 19: banyan.admin.v1.FenceServiceResponse
+	(*Version)(nil),                // 20: banyan.admin.v1.Version
+	(*Caller)(nil),                 // 21: banyan.admin.v1.Caller
+	(*CapabilityStatus)(nil),       // 22: banyan.admin.v1.CapabilityStatus
+	(*Replica)(nil),                // 23: banyan.admin.v1.Replica
+	(*Ack)(nil),                    // 24: banyan.admin.v1.Ack
+	(*Comparisons)(nil),            // 25: banyan.admin.v1.Comparisons
+	(*Outcome)(nil),                // 26: banyan.admin.v1.Outcome
+	(*Audit)(nil),                  // 27: banyan.admin.v1.Audit
+	(*Write)(nil),                  // 28: banyan.admin.v1.Write
+	nil,                            // 29: banyan.admin.v1.Replica.AcksEntry
+	(*durationpb.Duration)(nil),    // 30: google.protobuf.Duration
+	(*timestamppb.Timestamp)(nil),  // 31: google.protobuf.Timestamp
+	(*structpb.Struct)(nil),        // 32: google.protobuf.Struct
 }
 var file_banyan_admin_v1_admin_proto_depIdxs = []int32{
-	15, // 0: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
-	20, // 1: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
-	21, // 2: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
-	13, // 3: banyan.admin.v1.ListVersionsResponse.versions:type_name -> banyan.admin.v1.Version
-	23, // 4: banyan.admin.v1.FenceServiceResponse.took:type_name -> google.protobuf.Duration
-	24, // 5: banyan.admin.v1.Version.deprecated:type_name -> google.protobuf.Timestamp
-	24, // 6: banyan.admin.v1.Version.sunset:type_name -> google.protobuf.Timestamp
-	24, // 7: banyan.admin.v1.Version.counted_since:type_name -> google.protobuf.Timestamp
-	14, // 8: banyan.admin.v1.Version.callers:type_name -> banyan.admin.v1.Caller
-	24, // 9: banyan.admin.v1.Caller.last:type_name -> google.protobuf.Timestamp
-	25, // 10: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
-	16, // 11: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
-	18, // 12: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
-	23, // 13: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
-	22, // 14: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
-	23, // 15: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
-	23, // 16: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
-	24, // 17: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
-	24, // 18: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
-	24, // 19: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
-	17, // 20: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
-	0,  // 21: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
-	2,  // 22: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
-	3,  // 23: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
-	4,  // 24: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
-	5,  // 25: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
-	7,  // 26: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
-	9,  // 27: banyan.admin.v1.AdminService.ListVersions:input_type -> banyan.admin.v1.ListVersionsRequest
-	11, // 28: banyan.admin.v1.AdminService.FenceService:input_type -> banyan.admin.v1.FenceServiceRequest
-	1,  // 29: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
-	15, // 30: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
-	19, // 31: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
-	19, // 32: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
-	6,  // 33: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
-	8,  // 34: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
-	10, // 35: banyan.admin.v1.AdminService.ListVersions:output_type -> banyan.admin.v1.ListVersionsResponse
-	12, // 36: banyan.admin.v1.AdminService.FenceService:output_type -> banyan.admin.v1.FenceServiceResponse
-	29, // [29:37] is the sub-list for method output_type
-	21, // [21:29] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	30, // 0: banyan.admin.v1.StartBackfillsRequest.max_lag:type_name -> google.protobuf.Duration
+	6,  // 1: banyan.admin.v1.StartBackfillsResponse.backfills:type_name -> banyan.admin.v1.Backfill
+	6,  // 2: banyan.admin.v1.ListBackfillsResponse.backfills:type_name -> banyan.admin.v1.Backfill
+	30, // 3: banyan.admin.v1.Backfill.max_lag:type_name -> google.protobuf.Duration
+	31, // 4: banyan.admin.v1.Backfill.created:type_name -> google.protobuf.Timestamp
+	31, // 5: banyan.admin.v1.Backfill.began:type_name -> google.protobuf.Timestamp
+	31, // 6: banyan.admin.v1.Backfill.changed:type_name -> google.protobuf.Timestamp
+	22, // 7: banyan.admin.v1.ListStatusResponse.capabilities:type_name -> banyan.admin.v1.CapabilityStatus
+	27, // 8: banyan.admin.v1.ListHistoryResponse.audits:type_name -> banyan.admin.v1.Audit
+	28, // 9: banyan.admin.v1.ListWritesResponse.writes:type_name -> banyan.admin.v1.Write
+	20, // 10: banyan.admin.v1.ListVersionsResponse.versions:type_name -> banyan.admin.v1.Version
+	30, // 11: banyan.admin.v1.FenceServiceResponse.took:type_name -> google.protobuf.Duration
+	31, // 12: banyan.admin.v1.Version.deprecated:type_name -> google.protobuf.Timestamp
+	31, // 13: banyan.admin.v1.Version.sunset:type_name -> google.protobuf.Timestamp
+	31, // 14: banyan.admin.v1.Version.counted_since:type_name -> google.protobuf.Timestamp
+	21, // 15: banyan.admin.v1.Version.callers:type_name -> banyan.admin.v1.Caller
+	31, // 16: banyan.admin.v1.Caller.last:type_name -> google.protobuf.Timestamp
+	32, // 17: banyan.admin.v1.CapabilityStatus.flag:type_name -> google.protobuf.Struct
+	23, // 18: banyan.admin.v1.CapabilityStatus.replicas:type_name -> banyan.admin.v1.Replica
+	25, // 19: banyan.admin.v1.CapabilityStatus.shadow:type_name -> banyan.admin.v1.Comparisons
+	30, // 20: banyan.admin.v1.Replica.silent:type_name -> google.protobuf.Duration
+	29, // 21: banyan.admin.v1.Replica.acks:type_name -> banyan.admin.v1.Replica.AcksEntry
+	30, // 22: banyan.admin.v1.Outcome.took:type_name -> google.protobuf.Duration
+	30, // 23: banyan.admin.v1.Outcome.paused:type_name -> google.protobuf.Duration
+	31, // 24: banyan.admin.v1.Audit.at:type_name -> google.protobuf.Timestamp
+	31, // 25: banyan.admin.v1.Write.created:type_name -> google.protobuf.Timestamp
+	31, // 26: banyan.admin.v1.Write.changed:type_name -> google.protobuf.Timestamp
+	24, // 27: banyan.admin.v1.Replica.AcksEntry.value:type_name -> banyan.admin.v1.Ack
+	7,  // 28: banyan.admin.v1.AdminService.ListStatus:input_type -> banyan.admin.v1.ListStatusRequest
+	9,  // 29: banyan.admin.v1.AdminService.GetStatus:input_type -> banyan.admin.v1.GetStatusRequest
+	10, // 30: banyan.admin.v1.AdminService.Advance:input_type -> banyan.admin.v1.AdvanceRequest
+	11, // 31: banyan.admin.v1.AdminService.Rollback:input_type -> banyan.admin.v1.RollbackRequest
+	12, // 32: banyan.admin.v1.AdminService.ListHistory:input_type -> banyan.admin.v1.ListHistoryRequest
+	14, // 33: banyan.admin.v1.AdminService.ListWrites:input_type -> banyan.admin.v1.ListWritesRequest
+	16, // 34: banyan.admin.v1.AdminService.ListVersions:input_type -> banyan.admin.v1.ListVersionsRequest
+	18, // 35: banyan.admin.v1.AdminService.FenceService:input_type -> banyan.admin.v1.FenceServiceRequest
+	0,  // 36: banyan.admin.v1.AdminService.StartBackfills:input_type -> banyan.admin.v1.StartBackfillsRequest
+	2,  // 37: banyan.admin.v1.AdminService.ListBackfills:input_type -> banyan.admin.v1.ListBackfillsRequest
+	4,  // 38: banyan.admin.v1.AdminService.GetBackfill:input_type -> banyan.admin.v1.GetBackfillRequest
+	5,  // 39: banyan.admin.v1.AdminService.StopBackfill:input_type -> banyan.admin.v1.StopBackfillRequest
+	8,  // 40: banyan.admin.v1.AdminService.ListStatus:output_type -> banyan.admin.v1.ListStatusResponse
+	22, // 41: banyan.admin.v1.AdminService.GetStatus:output_type -> banyan.admin.v1.CapabilityStatus
+	26, // 42: banyan.admin.v1.AdminService.Advance:output_type -> banyan.admin.v1.Outcome
+	26, // 43: banyan.admin.v1.AdminService.Rollback:output_type -> banyan.admin.v1.Outcome
+	13, // 44: banyan.admin.v1.AdminService.ListHistory:output_type -> banyan.admin.v1.ListHistoryResponse
+	15, // 45: banyan.admin.v1.AdminService.ListWrites:output_type -> banyan.admin.v1.ListWritesResponse
+	17, // 46: banyan.admin.v1.AdminService.ListVersions:output_type -> banyan.admin.v1.ListVersionsResponse
+	19, // 47: banyan.admin.v1.AdminService.FenceService:output_type -> banyan.admin.v1.FenceServiceResponse
+	1,  // 48: banyan.admin.v1.AdminService.StartBackfills:output_type -> banyan.admin.v1.StartBackfillsResponse
+	3,  // 49: banyan.admin.v1.AdminService.ListBackfills:output_type -> banyan.admin.v1.ListBackfillsResponse
+	6,  // 50: banyan.admin.v1.AdminService.GetBackfill:output_type -> banyan.admin.v1.Backfill
+	6,  // 51: banyan.admin.v1.AdminService.StopBackfill:output_type -> banyan.admin.v1.Backfill
+	40, // [40:52] is the sub-list for method output_type
+	28, // [28:40] is the sub-list for method input_type
+	28, // [28:28] is the sub-list for extension type_name
+	28, // [28:28] is the sub-list for extension extendee
+	0,  // [0:28] is the sub-list for field type_name
 }
 
 func init() { file_banyan_admin_v1_admin_proto_init() }
@@ -2008,7 +2515,7 @@ func file_banyan_admin_v1_admin_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_banyan_admin_v1_admin_proto_rawDesc), len(file_banyan_admin_v1_admin_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   30,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -19,14 +19,18 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	AdminService_ListStatus_FullMethodName   = "/banyan.admin.v1.AdminService/ListStatus"
-	AdminService_GetStatus_FullMethodName    = "/banyan.admin.v1.AdminService/GetStatus"
-	AdminService_Advance_FullMethodName      = "/banyan.admin.v1.AdminService/Advance"
-	AdminService_Rollback_FullMethodName     = "/banyan.admin.v1.AdminService/Rollback"
-	AdminService_ListHistory_FullMethodName  = "/banyan.admin.v1.AdminService/ListHistory"
-	AdminService_ListWrites_FullMethodName   = "/banyan.admin.v1.AdminService/ListWrites"
-	AdminService_ListVersions_FullMethodName = "/banyan.admin.v1.AdminService/ListVersions"
-	AdminService_FenceService_FullMethodName = "/banyan.admin.v1.AdminService/FenceService"
+	AdminService_ListStatus_FullMethodName     = "/banyan.admin.v1.AdminService/ListStatus"
+	AdminService_GetStatus_FullMethodName      = "/banyan.admin.v1.AdminService/GetStatus"
+	AdminService_Advance_FullMethodName        = "/banyan.admin.v1.AdminService/Advance"
+	AdminService_Rollback_FullMethodName       = "/banyan.admin.v1.AdminService/Rollback"
+	AdminService_ListHistory_FullMethodName    = "/banyan.admin.v1.AdminService/ListHistory"
+	AdminService_ListWrites_FullMethodName     = "/banyan.admin.v1.AdminService/ListWrites"
+	AdminService_ListVersions_FullMethodName   = "/banyan.admin.v1.AdminService/ListVersions"
+	AdminService_FenceService_FullMethodName   = "/banyan.admin.v1.AdminService/FenceService"
+	AdminService_StartBackfills_FullMethodName = "/banyan.admin.v1.AdminService/StartBackfills"
+	AdminService_ListBackfills_FullMethodName  = "/banyan.admin.v1.AdminService/ListBackfills"
+	AdminService_GetBackfill_FullMethodName    = "/banyan.admin.v1.AdminService/GetBackfill"
+	AdminService_StopBackfill_FullMethodName   = "/banyan.admin.v1.AdminService/StopBackfill"
 )
 
 // AdminServiceClient is the client API for AdminService service.
@@ -60,6 +64,15 @@ type AdminServiceClient interface {
 	// Sends a fence down a service's stream, and answers when the service has: how far it is behind. The fence has no effect
 	// on writes.
 	FenceService(ctx context.Context, in *FenceServiceRequest, opts ...grpc.CallOption) (*FenceServiceResponse, error)
+	// Sends what was there before: tables as row events, entities to services. It answers once that is kept; whoever leads the
+	// mirrors does it. It needs no capabilities, but a process that runs the mirror, or waits to.
+	StartBackfills(ctx context.Context, in *StartBackfillsRequest, opts ...grpc.CallOption) (*StartBackfillsResponse, error)
+	// Lists backfills, newest first.
+	ListBackfills(ctx context.Context, in *ListBackfillsRequest, opts ...grpc.CallOption) (*ListBackfillsResponse, error)
+	// Tells of one backfill.
+	GetBackfill(ctx context.Context, in *GetBackfillRequest, opts ...grpc.CallOption) (*Backfill, error)
+	// Stops a backfill, unless it is over. What was sent stays sent.
+	StopBackfill(ctx context.Context, in *StopBackfillRequest, opts ...grpc.CallOption) (*Backfill, error)
 }
 
 type adminServiceClient struct {
@@ -150,6 +163,46 @@ func (c *adminServiceClient) FenceService(ctx context.Context, in *FenceServiceR
 	return out, nil
 }
 
+func (c *adminServiceClient) StartBackfills(ctx context.Context, in *StartBackfillsRequest, opts ...grpc.CallOption) (*StartBackfillsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartBackfillsResponse)
+	err := c.cc.Invoke(ctx, AdminService_StartBackfills_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) ListBackfills(ctx context.Context, in *ListBackfillsRequest, opts ...grpc.CallOption) (*ListBackfillsResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ListBackfillsResponse)
+	err := c.cc.Invoke(ctx, AdminService_ListBackfills_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) GetBackfill(ctx context.Context, in *GetBackfillRequest, opts ...grpc.CallOption) (*Backfill, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backfill)
+	err := c.cc.Invoke(ctx, AdminService_GetBackfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *adminServiceClient) StopBackfill(ctx context.Context, in *StopBackfillRequest, opts ...grpc.CallOption) (*Backfill, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(Backfill)
+	err := c.cc.Invoke(ctx, AdminService_StopBackfill_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // AdminServiceServer is the server API for AdminService service.
 // All implementations must embed UnimplementedAdminServiceServer
 // for forward compatibility.
@@ -181,6 +234,15 @@ type AdminServiceServer interface {
 	// Sends a fence down a service's stream, and answers when the service has: how far it is behind. The fence has no effect
 	// on writes.
 	FenceService(context.Context, *FenceServiceRequest) (*FenceServiceResponse, error)
+	// Sends what was there before: tables as row events, entities to services. It answers once that is kept; whoever leads the
+	// mirrors does it. It needs no capabilities, but a process that runs the mirror, or waits to.
+	StartBackfills(context.Context, *StartBackfillsRequest) (*StartBackfillsResponse, error)
+	// Lists backfills, newest first.
+	ListBackfills(context.Context, *ListBackfillsRequest) (*ListBackfillsResponse, error)
+	// Tells of one backfill.
+	GetBackfill(context.Context, *GetBackfillRequest) (*Backfill, error)
+	// Stops a backfill, unless it is over. What was sent stays sent.
+	StopBackfill(context.Context, *StopBackfillRequest) (*Backfill, error)
 	mustEmbedUnimplementedAdminServiceServer()
 }
 
@@ -214,6 +276,18 @@ func (UnimplementedAdminServiceServer) ListVersions(context.Context, *ListVersio
 }
 func (UnimplementedAdminServiceServer) FenceService(context.Context, *FenceServiceRequest) (*FenceServiceResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method FenceService not implemented")
+}
+func (UnimplementedAdminServiceServer) StartBackfills(context.Context, *StartBackfillsRequest) (*StartBackfillsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartBackfills not implemented")
+}
+func (UnimplementedAdminServiceServer) ListBackfills(context.Context, *ListBackfillsRequest) (*ListBackfillsResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method ListBackfills not implemented")
+}
+func (UnimplementedAdminServiceServer) GetBackfill(context.Context, *GetBackfillRequest) (*Backfill, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetBackfill not implemented")
+}
+func (UnimplementedAdminServiceServer) StopBackfill(context.Context, *StopBackfillRequest) (*Backfill, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopBackfill not implemented")
 }
 func (UnimplementedAdminServiceServer) mustEmbedUnimplementedAdminServiceServer() {}
 func (UnimplementedAdminServiceServer) testEmbeddedByValue()                      {}
@@ -380,6 +454,78 @@ func _AdminService_FenceService_Handler(srv interface{}, ctx context.Context, de
 	return interceptor(ctx, in, info, handler)
 }
 
+func _AdminService_StartBackfills_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartBackfillsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).StartBackfills(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_StartBackfills_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).StartBackfills(ctx, req.(*StartBackfillsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_ListBackfills_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ListBackfillsRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).ListBackfills(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_ListBackfills_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).ListBackfills(ctx, req.(*ListBackfillsRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_GetBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetBackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).GetBackfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_GetBackfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).GetBackfill(ctx, req.(*GetBackfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _AdminService_StopBackfill_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopBackfillRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(AdminServiceServer).StopBackfill(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: AdminService_StopBackfill_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(AdminServiceServer).StopBackfill(ctx, req.(*StopBackfillRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // AdminService_ServiceDesc is the grpc.ServiceDesc for AdminService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -418,6 +564,22 @@ var AdminService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "FenceService",
 			Handler:    _AdminService_FenceService_Handler,
+		},
+		{
+			MethodName: "StartBackfills",
+			Handler:    _AdminService_StartBackfills_Handler,
+		},
+		{
+			MethodName: "ListBackfills",
+			Handler:    _AdminService_ListBackfills_Handler,
+		},
+		{
+			MethodName: "GetBackfill",
+			Handler:    _AdminService_GetBackfill_Handler,
+		},
+		{
+			MethodName: "StopBackfill",
+			Handler:    _AdminService_StopBackfill_Handler,
 		},
 	},
 	Streams:  []grpc.StreamDesc{},

@@ -11,4 +11,6 @@ const (
 	ReasonNoCapabilities = "NO_CAPABILITIES"
 	// ReasonNoFacade is the reason where the process that is asked does not serve the contract.
 	ReasonNoFacade = "NO_FACADE"
+	// ReasonNoMirror is the reason where the process that is asked runs no mirror.
+	ReasonNoMirror = "NO_MIRROR"
 )
