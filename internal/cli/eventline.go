@@ -26,6 +26,7 @@ type eventBody struct {
 	Key       json.RawMessage `json:"key"`
 	Origin    string          `json:"origin"`
 	Committed time.Time       `json:"committed"`
+	Read      time.Time       `json:"read"`
 	Before    json.RawMessage `json:"before"`
 	After     json.RawMessage `json:"after"`
 	Statement string          `json:"statement"`
@@ -60,6 +61,9 @@ func (w eventWriter) line(m *change.Message) string {
 	var body eventBody
 	if err := json.Unmarshal(m.Body, &body); err != nil || body.Op == "" {
 		return printable(m.Key) + "  " + printable(string(m.Body))
+	}
+	if body.Op == change.Read {
+		body.Committed, body.Origin = body.Read, "backfill"
 	}
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s  %s  %s  %s", w.paint(dim, body.Committed.UTC().Format("2006-01-02 15:04:05.000")),
