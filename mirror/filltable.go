@@ -323,6 +323,9 @@ func (f *filling) unconfirmed(ctx context.Context) error {
 		if waiting < mostUnconfirmed {
 			return nil
 		}
+		if err := f.save(ctx, ""); err != nil {
+			return err
+		}
 		if wait(ctx, confirmPoll); ctx.Err() != nil {
 			return ctx.Err()
 		}
