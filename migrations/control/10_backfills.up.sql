@@ -10,7 +10,7 @@ CREATE TABLE IF NOT EXISTS backfills (
   done       BIGINT UNSIGNED NOT NULL DEFAULT 0,
   total      BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'about, 0 is not known',
   term       BIGINT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of the leader who does it, fences all others',
-  epoch      INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of versions; in another it begins anew',
+  epoch      INT UNSIGNED NOT NULL DEFAULT 0 COMMENT 'of versions, in another it begins anew',
   note       VARCHAR(1000) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
   who        VARCHAR(255) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL DEFAULT '',
   created_at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
