@@ -29,6 +29,7 @@ import (
 	"banyan.dev/banyan/internal/app"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/backfill"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
 )
@@ -44,7 +45,7 @@ import (
 //	tls     commands are done at once, of those who show a certificate
 //	unread  as well, and a service is not told of everything
 func startAdmin(ts *testscript.TestScript, _ bool, args []string) {
-	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes(), Reports: reports()}
+	o := &admintest.Operator{Capabilities: shown(), Audits: audits(), Live: writes(), Reports: reports(), Jobs: jobs()}
 	o.Command = func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error) {
 		o.Set(func(s *control.CapabilityStatus) { s.Shift = "waits for shop-bb" })
 		return becomes(ctx, args[0], rollback, c)
@@ -187,6 +188,17 @@ func shown() []control.CapabilityStatus {
 			Capability: "stock", Stage: "mirrored", Version: 4, Phase: flags.HoldLegacy, Shift: "shop-bb has not applied version 4", Backfill: "running",
 			Backfilled: 17, RollbackSafe: true, Next: "banyan status stock",
 		},
+	}
+}
+
+// jobs are a backfill that is done, one that has failed, and one that goes on.
+func jobs() []backfill.Job {
+	at := time.Date(2026, 11, 25, 1, 53, 11, 0, time.UTC)
+	return []backfill.Job{
+		{ID: 1, Target: backfill.Target{Mirror: "service.orders", Name: "shop.v2.Order"}, State: backfill.Done, Done: 1234, Total: 1200, Who: "ada@laptop", Created: at},
+		{ID: 2, Target: backfill.Target{Mirror: "main", Schema: "shop", Name: "log"}, State: backfill.Failed, Note: "shop.log has no primary key\x1b[31m", Who: "ada@laptop", Created: at},
+		{ID: 3, Target: backfill.Target{Mirror: "main", Schema: "shop", Name: "orders"}, State: backfill.Running, Done: 1000, Total: 3_000_000, Who: "bob@desk", Created: at, MaxLag: time.Second,
+			Note: "waits: the mirror is 7 s behind, and --max-lag is 5s"},
 	}
 }
 

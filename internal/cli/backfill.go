@@ -45,7 +45,8 @@ until it is over; when interrupted, the backfill goes on.
 
 Exit codes: 0 sent (with --detach: begun), 1 failed, stopped, or refused,
 2 wrong command line.`,
-		Example: "  banyan backfill orders\n  banyan backfill --all --rate 5000 --detach\n  banyan backfill shop.v2.Order --service orders\n  banyan backfill status",
+		Example:     "  banyan backfill orders\n  banyan backfill --all --rate 5000 --detach\n  banyan backfill shop.v2.Order --service orders\n  banyan backfill status",
+		Annotations: map[string]string{takesArguments: "TABLE or ENTITY"},
 		Args: func(cmd *cobra.Command, args []string) error {
 			switch {
 			case r.GetAll() && len(args) > 0:

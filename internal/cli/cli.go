@@ -68,7 +68,7 @@ func Run(ctx context.Context, args []string, sys System) int {
 	root.SetErr(sys.Stderr)
 	cmd, err := root.ExecuteContextC(ctx)
 	var usage usageError
-	if errors.As(err, &usage) && cmd.HasSubCommands() {
+	if errors.As(err, &usage) && cmd.HasSubCommands() && cmd.Annotations[takesArguments] == "" {
 		if _, rest, found := root.Find(args); found == nil && len(rest) > 0 && !strings.HasPrefix(rest[0], "-") {
 			err = noArgs(cmd, rest) // a flag of a misspelt command is not what is wrong
 		}
@@ -110,6 +110,9 @@ Exit codes: 0 all is well, 1 faults were found or the command failed,
 		newMirror(sys), newBackfill(sys), newMigrate(sys), newGrants(sys), newEvents(sys), newDemo(sys), newVersion(sys))
 	return root
 }
+
+// takesArguments is the annotation of a command that has both commands and arguments of its own.
+const takesArguments = "takes-arguments"
 
 // noArgs refuses arguments, as a mistake in the command line.
 func noArgs(cmd *cobra.Command, args []string) error {

@@ -16,6 +16,7 @@ import (
 	"banyan.dev/banyan/api/admin"
 	"banyan.dev/banyan/api/health"
 	"banyan.dev/banyan/strangler"
+	"banyan.dev/banyan/strangler/backfill"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
 )
@@ -29,10 +30,13 @@ type Operator struct {
 	Reports []retirement.Report
 	// Fence answers fences; nil: no service has a stream.
 	Fence func(ctx context.Context, service string) (control.FenceTime, error)
+	// Jobs are backfills; nil: the process runs no mirror. Each look at one takes it on, in steps of its total's third.
+	Jobs []backfill.Job
 	// Command answers Advance and Rollback.
 	Command func(ctx context.Context, rollback bool, c control.Change) (control.Outcome, error)
 
 	mu       sync.Mutex
+	asked    []backfill.Request
 	commands []control.Change
 	limits   []int
 }
@@ -109,6 +113,80 @@ func (o *Operator) Report(_ context.Context, days, limit int) (all []retirement.
 	return all, more, nil
 }
 
+// backfills are those of an Operator.
+type backfills struct{ *Operator }
+
+// Start keeps a job for each target. A target named busy is being sent already.
+func (b backfills) Start(_ context.Context, r backfill.Request) (started []backfill.Job, err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.asked = append(b.asked, r)
+	for _, target := range r.Targets {
+		if target == "busy" {
+			return nil, strangler.Fail(codes.FailedPrecondition, "BACKFILL_RUNNING", "shop.busy is being sent already, by backfill 3")
+		}
+		j := backfill.Job{
+			ID: uint64(len(b.Jobs) + 1), Target: backfill.Target{Mirror: "main", Schema: "shop", Name: target}, State: backfill.Waiting, Total: 1_500_000,
+			Rate: r.Rate, MaxLag: r.MaxLag, Who: "ada@laptop", Created: time.Date(2026, 11, 25, 1, 53, 11, 0, time.UTC),
+		}
+		b.Jobs, started = append(b.Jobs, j), append(started, j)
+	}
+	return started, nil
+}
+
+// List gives the jobs, newest first.
+func (b backfills) List(_ context.Context, limit int) ([]backfill.Job, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.limits = append(b.limits, limit)
+	all := slices.Clone(b.Jobs)
+	slices.Reverse(all)
+	return all[:min(limit, len(all))], nil
+}
+
+// Get gives one, and takes it on. One named broken fails.
+func (b backfills) Get(_ context.Context, id uint64) (backfill.Job, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if id == 0 || id > uint64(len(b.Jobs)) {
+		return backfill.Job{}, strangler.Fail(codes.NotFound, "NO_SUCH_BACKFILL", "there is no backfill %d; `banyan backfill list` lists them", id)
+	}
+	j := &b.Jobs[id-1]
+	told := *j
+	switch {
+	case j.State.Over():
+	case j.Name == "broken":
+		j.State, j.Note = backfill.Failed, "shop.broken has no primary key"
+	case j.State == backfill.Waiting:
+		j.State, j.Began = backfill.Running, j.Created
+	case j.Done < j.Total:
+		j.Done += j.Total / 3
+	default:
+		j.State = backfill.Done
+	}
+	return told, nil
+}
+
+// Stop stops one.
+func (b backfills) Stop(ctx context.Context, id uint64, who string) (backfill.Job, error) {
+	if _, err := b.Get(ctx, id); err != nil {
+		return backfill.Job{}, err
+	}
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if j := &b.Jobs[id-1]; !j.State.Over() {
+		j.State, j.Note = backfill.Stopped, "stopped by "+who
+	}
+	return b.Jobs[id-1], nil
+}
+
+// Asked gives which backfills were asked for.
+func (o *Operator) Asked() []backfill.Request {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	return slices.Clone(o.asked)
+}
+
 // Commands gives what was commanded.
 func (o *Operator) Commands() []control.Change {
 	o.mu.Lock()
@@ -142,6 +220,10 @@ func Serve(t testing.TB, o control.Operator, timeout time.Duration) (*httptest.S
 func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler, error) {
 	logger := slog.New(slog.DiscardHandler)
 	var versions admin.Versions
+	var fills admin.Backfills
+	if o, ok := o.(*Operator); ok && o.Jobs != nil {
+		fills = backfills{o}
+	}
 	if o, ok := o.(*Operator); ok && o.Reports != nil {
 		versions = o
 	}
@@ -151,7 +233,7 @@ func New(o control.Operator, status any, timeout time.Duration) (*admin.Handler,
 	}
 	return admin.New(admin.Options{
 		Metrics: prometheus.NewRegistry(), Health: health.New(nil, health.Options{Fresh: time.Second, Timeout: time.Second, Logger: logger}),
-		Status: func() any { return status }, Operator: o, Versions: versions, Fences: fences, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
+		Status: func() any { return status }, Operator: o, Versions: versions, Fences: fences, Backfills: fills, Logger: logger, BodyTimeout: timeout, WriteTimeout: time.Minute,
 	})
 }
 
