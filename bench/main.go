@@ -1,11 +1,12 @@
 // Bench compares Banyan with what a team would write by hand, side by side in one run: the facade with a service that
 // answers the same contract from the same database, then the mirror with a program that sends the same table's changes to
-// the same broker. Between them it compares an older version of the contract with the newer one that it is a translation of.
+// the same broker. Between them it compares an older version of the contract with the newer one that it is a translation of, and
+// at the end a backfill of a table with a plain SELECT of it.
 // Run it from anywhere:
 //
 //	go run ./bench                 half an hour
 //	go run ./bench -quick          two or three minutes
-//	go run ./bench -part facade    one of them: facade, versions, mirror
+//	go run ./bench -part facade    one of them: facade, versions, mirror, backfill
 //
 // docs/performance.md says how it measures and what that does and doesn't show.
 package main
@@ -54,6 +55,7 @@ func main() {
 		facadePart:   func(out io.Writer) error { return run(ctx, p, out) },
 		versionsPart: func(out io.Writer) error { return runVersions(ctx, p, out) },
 		mirrorPart:   func(out io.Writer) error { return mirrorbench.Run(ctx, m, mirrorMachine, out) },
+		backfillPart: func(out io.Writer) error { return mirrorbench.RunFills(ctx, m, mirrorMachine, out) },
 	}))
 }
 
@@ -62,10 +64,11 @@ const (
 	facadePart   = "facade"
 	versionsPart = "versions"
 	mirrorPart   = "mirror"
+	backfillPart = "backfill"
 )
 
 // allParts gives them in the order in which they are measured.
-func allParts() []string { return []string{facadePart, versionsPart, mirrorPart} }
+func allParts() []string { return []string{facadePart, versionsPart, mirrorPart, backfillPart} }
 
 // measureParts runs one part, or all, one after the other, and puts what each prints into a page, if that has a name.
 func measureParts(ctx context.Context, only, into string, parts map[string]func(io.Writer) error) error {

@@ -13,6 +13,8 @@ func places(part string) (begins, ends string) {
 	switch part {
 	case mirrorPart:
 		what += " of the mirror"
+	case backfillPart:
+		what += " of backfills"
 	case versionsPart:
 		what += " of older versions"
 	}

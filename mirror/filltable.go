@@ -40,6 +40,7 @@ type filling struct {
 	next     time.Time
 	rows     uint64 // sent
 	swept    int    // chunks in a row that were read in vain
+	perRow   int    // bytes of late, of who reads chunks
 }
 
 // reachedBy says how far the table is sent once so many messages are confirmed.
@@ -183,6 +184,7 @@ func (f *filling) chunkAt(ctx context.Context, from string, limit int, first uin
 	c.job, c.first, c.chunkRows.read = f.job.ID, first, time.Now()
 	c.version.Epoch = f.encoder.epoch
 	plans := plans{omit: f.s.o.Omit}
+	c.bodies, c.ends = make([]byte, 0, min(f.perRow*limit, mostBytes)), make([]int, 0, limit)
 	if server := f.s.stream.Server(); log.Server != server {
 		c.err = fmt.Errorf("nothing was read yet from the log of the server %s", server)
 		return c
@@ -209,6 +211,9 @@ func (f *filling) chunkAt(ctx context.Context, from string, limit int, first uin
 		})
 	if c.err == nil {
 		c.err = place(c.read.At)
+	}
+	if n := len(c.ends); n > 0 {
+		f.perRow = len(c.bodies)/n + 16
 	}
 	c.took = time.Since(c.chunkRows.read)
 	if c.err == nil && c.read.Anew && from != "" {

@@ -223,16 +223,47 @@ type keyPlace struct {
 	At  []string `json:"at"`
 }
 
+// lastRow has the key of the row that was read last, which outlives the next one's coming.
+type lastRow struct {
+	key []driver.Value
+	own [][]byte
+	any bool
+}
+
+func (l *lastRow) take(raw []driver.Value, p *readPlan) {
+	l.any = true
+	for _, k := range p.key {
+		at := p.keyAt(k)
+		l.key[at] = raw[at]
+		if text, ok := raw[at].([]byte); ok {
+			l.own[at] = append(l.own[at][:0], text...)
+			l.key[at] = l.own[at]
+		}
+	}
+}
+
+// reached notes the place of the row, if there was one.
+func (l *lastRow) reached(p *readPlan, read *mirror.ChunkRead) (err error) {
+	if l.any {
+		read.Reached, err = p.reached(l.key)
+	}
+	return err
+}
+
+// keyAt is where a column of the key is selected.
+func (p *readPlan) keyAt(k keyColumn) int {
+	if c := &p.columns[k.column]; c.keyNumber() {
+		return c.number
+	}
+	return k.column
+}
+
 // reached gives the place of a row.
 func (p *readPlan) reached(raw []driver.Value) (string, error) {
 	at := keyPlace{Key: p.shape, At: make([]string, len(p.key))}
 	for i, k := range p.key {
 		c := &p.columns[k.column]
-		from := k.column
-		if c.keyNumber() {
-			from = c.number
-		}
-		text, err := c.keep(raw[from])
+		text, err := c.keep(raw[p.keyAt(k)])
 		if err != nil {
 			return "", fmt.Errorf("a row of %s.%s: its key's column %s: %w", p.table.Schema, p.table.Name, c.name, err)
 		}

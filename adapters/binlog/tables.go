@@ -140,10 +140,11 @@ func (t *Tables) rows(ctx context.Context, conn any, statement string, read *mir
 	}
 	raw := make([]driver.Value, len(rows.Columns()))
 	values, a := make([]change.Value, len(t.plan.columns)), &arena{}
+	last := &lastRow{key: make([]driver.Value, len(raw)), own: make([][]byte, len(raw))}
 	for {
 		switch err := rows.Next(raw); {
 		case errors.Is(err, io.EOF):
-			return rows.Close()
+			return errors.Join(rows.Close(), last.reached(t.plan, read))
 		case err != nil:
 			return fmt.Errorf("read rows: %w", err)
 		}
@@ -151,17 +152,14 @@ func (t *Tables) rows(ctx context.Context, conn any, statement string, read *mir
 		if err := t.plan.decode(raw, values, a); err != nil {
 			return err
 		}
-		reached, err := t.plan.reached(raw)
-		if err != nil {
-			return err
-		}
-		err = use(read.At, t.plan.table, values)
+		err := use(read.At, t.plan.table, values)
 		if err == nil || errors.Is(err, mirror.ErrEnough) {
 			read.Rows++
-			read.Reached = reached
+			last.take(raw, t.plan)
 		}
 		if err != nil {
-			return err // rows is left open: closing would wait for all that is behind, and the connection is given up
+			// rows is left open: closing would wait for all that is behind, and the connection is given up
+			return errors.Join(err, last.reached(t.plan, read))
 		}
 	}
 }
