@@ -3,13 +3,12 @@ package app
 import (
 	"cmp"
 	"context"
+	"database/sql/driver"
 	"errors"
 	"fmt"
 	"slices"
 	"strconv"
 	"time"
-
-	"database/sql/driver"
 
 	"github.com/google/uuid"
 	"google.golang.org/protobuf/reflect/protoreflect"

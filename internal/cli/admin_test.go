@@ -197,8 +197,10 @@ func jobs() []backfill.Job {
 	return []backfill.Job{
 		{ID: 1, Target: backfill.Target{Mirror: "service.orders", Name: "shop.v2.Order"}, State: backfill.Done, Done: 1234, Total: 1200, Who: "ada@laptop", Created: at},
 		{ID: 2, Target: backfill.Target{Mirror: "main", Schema: "shop", Name: "log"}, State: backfill.Failed, Note: "shop.log has no primary key\x1b[31m", Who: "ada@laptop", Created: at},
-		{ID: 3, Target: backfill.Target{Mirror: "main", Schema: "shop", Name: "orders"}, State: backfill.Running, Done: 1000, Total: 3_000_000, Who: "bob@desk", Created: at, MaxLag: time.Second,
-			Note: "waits: the mirror is 7 s behind, and --max-lag is 5s"},
+		{
+			ID: 3, Target: backfill.Target{Mirror: "main", Schema: "shop", Name: "orders"}, State: backfill.Running, Done: 1000, Total: 3_000_000, Who: "bob@desk", Created: at, MaxLag: time.Second,
+			Note: "waits: the mirror is 7 s behind, and --max-lag is 5s",
+		},
 	}
 }
 
