@@ -30,7 +30,8 @@ func (c *chunkRows) add(p *plan, row []change.Value) error {
 	if c.text == "" {
 		c.text, c.routing, c.kind = c.version.String(), p.read.routing, p.read.kind
 	}
-	b := append(c.bodies, p.read.head...)
+	b := c.bodies
+	b = append(b, p.read.head...)
 	b = p.appendKey(b, row)
 	b = append(b, `,"after":`...)
 	b = p.appendRow(b, row)
@@ -42,7 +43,8 @@ func (c *chunkRows) add(p *plan, row []change.Value) error {
 	b = strconv.AppendUint(b, c.job, 10)
 	b = append(b, `,"row":`...)
 	b = strconv.AppendUint(b, c.first+uint64(len(c.ends))+1, 10)
-	c.bodies = append(b, "}}"...)
+	b = append(b, "}}"...)
+	c.bodies = b
 	c.ends = append(c.ends, len(c.bodies))
 	return nil
 }
@@ -53,7 +55,8 @@ func (c *chunkRows) message(e *encoder, i int) *change.Message {
 	if i > 0 {
 		begin = c.ends[i-1]
 	}
-	id := append(e.scratch[:0], "read-"...)
+	id := e.scratch[:0]
+	id = append(id, "read-"...)
 	id = strconv.AppendUint(id, c.job, 10)
 	id = append(id, ':')
 	id = append(id, c.text...)

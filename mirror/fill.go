@@ -80,7 +80,7 @@ func (s *session) fill(ctx context.Context) error {
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // whatever failed, it did so because it was told to end
 		case err == nil && found:
 			told = ""
 			continue

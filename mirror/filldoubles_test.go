@@ -10,7 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler/backfill"
 )
@@ -27,7 +26,9 @@ type ordersTable struct {
 	beside func(c Chunk)
 }
 
-func (s *ordersTable) Count(context.Context, string, string) (uint64, error) { return uint64(s.rows), nil }
+func (s *ordersTable) Count(context.Context, string, string) (uint64, error) {
+	return uint64(s.rows), nil
+}
 
 func (s *ordersTable) Read(ctx context.Context, c Chunk, use func(at change.Position, t *change.Table, row []change.Value) error) (ChunkRead, error) {
 	at, err := s.log.Tail(ctx)
@@ -57,8 +58,8 @@ func (s *ordersTable) Read(ctx context.Context, c Chunk, use func(at change.Posi
 			return read, err
 		}
 		read.Rows, read.Reached = read.Rows+1, strconv.Itoa(n)
-		if err != nil {
-			return read, nil
+		if errors.Is(err, ErrEnough) {
+			return read, nil //nolint:nilerr // as asked for
 		}
 	}
 	read.Last = read.Rows < c.Limit
@@ -132,8 +133,8 @@ func (n *notebook) Save(_ context.Context, j backfill.Job) (bool, error) {
 type fillLab struct {
 	*lab
 	ordersTable *ordersTable
-	book  *notebook
-	heart *deadHeart
+	book        *notebook
+	heart       *deadHeart
 }
 
 // deadHeart beats, and nothing comes back, once it is told to.

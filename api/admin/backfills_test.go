@@ -1,24 +1,13 @@
 package admin_test
 
 import (
-	"errors"
-	"io"
 	"net/http"
-	"net/http/httptest"
-	"net/url"
 	"strings"
 	"testing"
 	"time"
 
-	"google.golang.org/grpc/codes"
-
 	"banyan.dev/banyan/api/admin/admintest"
-	"banyan.dev/banyan/contract"
-	"banyan.dev/banyan/flags"
-	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/backfill"
-	"banyan.dev/banyan/strangler/control"
-	"banyan.dev/banyan/strangler/retirement"
 )
 
 func TestBackfills(t *testing.T) {

@@ -8,20 +8,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"testing"
-	"time"
-
-	"github.com/go-sql-driver/mysql"
-	amqp "github.com/rabbitmq/amqp091-go"
-
-	"banyan.dev/banyan/adapters/binlog"
-	"banyan.dev/banyan/adapters/binlog/relations"
-	"banyan.dev/banyan/adapters/rabbitmq"
-	"banyan.dev/banyan/adapters/store"
-	"banyan.dev/banyan/internal/app/apptest"
-	"banyan.dev/banyan/internal/devstack"
-	"banyan.dev/banyan/mirror"
-	"banyan.dev/banyan/strangler/backfill"
 )
 
 type fillEvent struct {

@@ -27,9 +27,7 @@ import (
 	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror"
-	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler"
-	"banyan.dev/banyan/strangler/backfill"
 	"banyan.dev/banyan/strangler/control"
 	"banyan.dev/banyan/strangler/retirement"
 )

@@ -1,37 +1,16 @@
 package app_test
 
 import (
-	"context"
-	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
-	"os"
-	"path/filepath"
 	"testing"
-	"time"
-
-	"github.com/go-sql-driver/mysql"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/adapters/binlog"
-	"banyan.dev/banyan/adapters/binlog/preflight"
 	"banyan.dev/banyan/adapters/store"
-	"banyan.dev/banyan/contract"
-	"banyan.dev/banyan/flags"
-	"banyan.dev/banyan/internal/app"
-	"banyan.dev/banyan/internal/app/apptest"
-	"banyan.dev/banyan/internal/chaos/boxes"
-	"banyan.dev/banyan/internal/devstack"
-	"banyan.dev/banyan/legacy"
-	"banyan.dev/banyan/legacy/pool"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
-	"banyan.dev/banyan/strangler"
 	"banyan.dev/banyan/strangler/backfill"
 	"banyan.dev/banyan/strangler/control"
-	"banyan.dev/banyan/strangler/retirement"
 )
 
 // fills keeps backfills, and reads a table.
