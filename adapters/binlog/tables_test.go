@@ -260,3 +260,37 @@ func TestChunksGoOn(t *testing.T) {
 		}
 	})
 }
+
+// Columns that are computed, or not shown by SELECT *, are read as the log has them.
+func TestReadColumnsAreThoseOfTheLog(t *testing.T) {
+	onServers(t, func(t *testing.T, b *bench, mariadb bool) {
+		tables := b.tables()
+		invisible := map[bool]string{true: "d INT INVISIBLE DEFAULT 7", false: "d INT DEFAULT 7 INVISIBLE"}[mariadb]
+		from := b.tail()
+		b.session("CREATE TABLE t (a INT PRIMARY KEY, v INT GENERATED ALWAYS AS (a * 2) VIRTUAL, s INT GENERATED ALWAYS AS (a * 3) STORED, "+invisible+", e INT)", "INSERT INTO t (a, e) VALUES (1, 5)")
+		of, rows := b.whole(tables, "t", 3)
+		s := b.open(from)
+		defer s.Close()
+		for {
+			event, err := s.Next(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			e, ok := event.(*change.Rows)
+			if !ok {
+				continue
+			}
+			if got, want := fmt.Sprint(names(of))+values(rows[0]), fmt.Sprint(names(e.Table))+values(e.Rows[0].After); got != want {
+				t.Errorf("read %s, and the log has %s", got, want)
+			}
+			return
+		}
+	})
+}
+
+func names(t *change.Table) (all []string) {
+	for _, c := range t.Columns {
+		all = append(all, c.Name)
+	}
+	return all
+}
