@@ -69,6 +69,9 @@ func (d *delivering) message(ctx context.Context, m amqp.Delivery) error {
 
 func (d *delivering) entity(ctx context.Context, m amqp.Delivery) error {
 	e, err := readEvent(m.Body)
+	if err == nil {
+		err = d.Store.fits(e)
+	}
 	if err != nil {
 		return d.hold(ctx, m, err)
 	}
@@ -83,6 +86,9 @@ func (d *delivering) entity(ctx context.Context, m amqp.Delivery) error {
 
 func (d *delivering) fence(ctx context.Context, m amqp.Delivery) error {
 	f, err := readFence(m.Body)
+	if err == nil {
+		err = d.Store.kept("fence's id", f.ID, "capability", f.Capability)
+	}
 	if err != nil {
 		return d.hold(ctx, m, err)
 	}

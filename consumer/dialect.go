@@ -1,23 +1,58 @@
 package consumer
 
 import (
-	"errors"
-	"slices"
+	"database/sql"
+	"fmt"
+	"strconv"
 	"strings"
 )
 
+// Dialect is the kind of database that a Store is in. No driver is needed for it: the service brings its own.
+type Dialect int
+
+// The dialects.
+const (
+	// SQLite is the default. The database should be in WAL mode with a busy_timeout of some seconds.
+	SQLite Dialect = iota
+	// MySQL is MySQL from 8.0 and MariaDB from 10.5 on. The tables are InnoDB's, in the connection's database.
+	MySQL
+	// PostgreSQL is PostgreSQL from 12 on. The tables are in the first schema of the search path.
+	PostgreSQL
+)
+
+// String gives the dialect's name.
+func (d Dialect) String() string {
+	switch d {
+	case SQLite:
+		return "SQLite"
+	case MySQL:
+		return "MySQL"
+	case PostgreSQL:
+		return "PostgreSQL"
+	}
+	return "dialect " + strconv.Itoa(int(d))
+}
+
 // statements are all that the Store asks a database, in one dialect.
 type statements struct {
-	// begin begins a transaction that nobody can come in between of, by hand. In it, create makes the tables; each may be run
-	// again. version gives the schema's, and upgrade makes it the next one, from 1 on.
-	begin   string
-	create  []string
-	version string
-	upgrade [][]string
-	// lock takes the right to change anything: it is the first statement of each other transaction.
-	lock string
+	// begin begins, on a connection of its own, what nobody can come in between of; commit and rollback end it. Where held is not
+	// empty it is asked first, for the right to begin. In between, create makes the tables of version base; each may be run
+	// again. version gives the schema's, and upgrade makes it the next one, from base on.
+	held             string
+	begin            []string
+	commit, rollback string
+	create           []string
+	version          string
+	base             int
+	upgrade          [][]string
+	// lock takes the right to change anything: it is the first statement of each other transaction, and isolation such that
+	// what is read behind it is all that was committed before.
+	lock      string
+	isolation sql.IsolationLevel
 	// broken says whether an error is that of a constraint, failing whether the database can't be read or written at present.
 	broken, failing func(error) bool
+	// keeps says why a text can't be kept as an id, a key or a name; empty when it can.
+	keeps func(string) string
 
 	entity, putEntity, markLocal, unmarkLocal                 string
 	epoch, raiseEpoch                                         string
@@ -36,56 +71,36 @@ type statements struct {
 // schemaVersion is that of the tables after all upgrades.
 const schemaVersion = 5
 
-// sqlite is SQLite's dialect. A transaction that begins with a read and then writes fails there when another one has written
-// meanwhile; one that begins by writing waits for its turn instead. So the lock is a write.
-func sqlite() statements {
+// statements gives what a dialect says.
+func (d Dialect) statements() (statements, error) {
+	switch d {
+	case SQLite:
+		return sqlite(), nil
+	case MySQL:
+		return mysql(), nil
+	case PostgreSQL:
+		return postgresql(), nil
+	}
+	return statements{}, fmt.Errorf("consumer: StoreOptions.Dialect is %v: it is SQLite, MySQL or PostgreSQL", d)
+}
+
+// portable gives what all dialects say alike but for the time and for upserts in the way of SQLite and PostgreSQL, which MySQL
+// says otherwise: now is the time in milliseconds since 1970, and greatest the function that gives the greater of two.
+func portable(now, greatest string) statements {
 	return statements{
-		begin: `BEGIN IMMEDIATE`,
-		create: []string{
-			`CREATE TABLE IF NOT EXISTS banyan_schema (version INTEGER NOT NULL, turn INTEGER NOT NULL)`,
-			`INSERT INTO banyan_schema (version, turn) SELECT 1, 0 WHERE NOT EXISTS (SELECT 1 FROM banyan_schema)`,
-			`CREATE TABLE IF NOT EXISTS banyan_entities (entity TEXT NOT NULL, id TEXT NOT NULL, "key" TEXT NOT NULL, version TEXT NOT NULL,
-				local_epoch INTEGER, deleted INTEGER NOT NULL, PRIMARY KEY (entity, id)) WITHOUT ROWID`,
-			`CREATE TABLE IF NOT EXISTS banyan_epochs (capability TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL) WITHOUT ROWID`,
-			`CREATE TABLE IF NOT EXISTS banyan_writes (id TEXT NOT NULL PRIMARY KEY, epoch INTEGER NOT NULL, capability TEXT NOT NULL,
-				reply BLOB NOT NULL, entities TEXT NOT NULL, at INTEGER NOT NULL)`,
-			`CREATE INDEX IF NOT EXISTS banyan_writes_at ON banyan_writes (at)`,
-			`CREATE TABLE IF NOT EXISTS banyan_parked (seq INTEGER PRIMARY KEY AUTOINCREMENT, "key" TEXT NOT NULL, entity TEXT NOT NULL, id TEXT NOT NULL,
-				version TEXT NOT NULL, event BLOB NOT NULL, reason TEXT NOT NULL, at INTEGER NOT NULL, UNIQUE (entity, id, version))`,
-			`CREATE INDEX IF NOT EXISTS banyan_parked_key ON banyan_parked ("key", seq)`,
-		},
 		version: `SELECT version FROM banyan_schema`,
-		upgrade: [][]string{{
-			`ALTER TABLE banyan_entities ADD COLUMN event TEXT NOT NULL DEFAULT ''`,
-			`UPDATE banyan_schema SET version = 2`,
-		}, {
-			`ALTER TABLE banyan_schema ADD COLUMN heard INTEGER NOT NULL DEFAULT 0`,
-			`ALTER TABLE banyan_schema ADD COLUMN silent INTEGER NOT NULL DEFAULT 0`,
-			`UPDATE banyan_schema SET version = 3, heard = (SELECT COALESCE(MAX(at), 0) FROM banyan_writes)`,
-		}, {
-			`ALTER TABLE banyan_entities ADD COLUMN local_by TEXT NOT NULL DEFAULT ''`,
-			`UPDATE banyan_schema SET version = 4`,
-		}, {
-			`CREATE TABLE banyan_queues (service TEXT NOT NULL PRIMARY KEY, n INTEGER NOT NULL) WITHOUT ROWID`,
-			`CREATE TABLE banyan_members (service TEXT NOT NULL, id TEXT NOT NULL, seen INTEGER NOT NULL, PRIMARY KEY (service, id)) WITHOUT ROWID`,
-			`CREATE TABLE banyan_back (capability TEXT NOT NULL, epoch INTEGER NOT NULL, fence TEXT NOT NULL, "partition" INTEGER NOT NULL,
-				PRIMARY KEY (capability, epoch, fence, "partition")) WITHOUT ROWID`,
-			`UPDATE banyan_schema SET version = 5`,
-		}},
-		lock:   `UPDATE banyan_schema SET turn = turn + 1`,
-		broken: sqliteConstraint, failing: sqliteFailing,
 
 		entity: `SELECT "key", version, event, local_epoch, local_by, deleted FROM banyan_entities WHERE entity = ? AND id = ?`,
 		putEntity: `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", version = excluded.version, event = excluded.event, local_epoch = excluded.local_epoch, local_by = excluded.local_by, deleted = excluded.deleted`,
-		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, local_epoch, local_by, deleted) VALUES (?, ?, ?, '', ?, ?, ?)
+		markLocal: `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted) VALUES (?, ?, ?, '', '', ?, ?, ?)
 			ON CONFLICT (entity, id) DO UPDATE SET "key" = excluded."key", local_epoch = excluded.local_epoch, local_by = excluded.local_by, deleted = excluded.deleted`,
 		unmarkLocal: `UPDATE banyan_entities SET local_epoch = NULL WHERE local_by = ? AND local_epoch < ?
 			AND NOT EXISTS (SELECT 1 FROM banyan_parked p WHERE p.entity = banyan_entities.entity AND p.id = banyan_entities.id)`,
 
 		epoch: `SELECT epoch FROM banyan_epochs WHERE capability = ?`,
 		raiseEpoch: `INSERT INTO banyan_epochs (capability, epoch) VALUES (?, ?)
-			ON CONFLICT (capability) DO UPDATE SET epoch = MAX(epoch, excluded.epoch)`,
+			ON CONFLICT (capability) DO UPDATE SET epoch = ` + greatest + `(banyan_epochs.epoch, excluded.epoch)`,
 
 		write:       `SELECT capability, reply, entities FROM banyan_writes WHERE id = ?`,
 		putWrite:    `INSERT INTO banyan_writes (id, epoch, capability, reply, entities, at) VALUES (?, ?, ?, ?, ?, ?)`,
@@ -112,39 +127,52 @@ func sqlite() statements {
 
 		queues: `SELECT n FROM banyan_queues WHERE service = ?`,
 		growQueues: `INSERT INTO banyan_queues (service, n) VALUES (?, ?)
-			ON CONFLICT (service) DO UPDATE SET n = MAX(n, excluded.n)`,
-		putMember: `INSERT INTO banyan_members (service, id, seen) VALUES (?, ?, ` + sqliteNow + `)
+			ON CONFLICT (service) DO UPDATE SET n = ` + greatest + `(banyan_queues.n, excluded.n)`,
+		putMember: `INSERT INTO banyan_members (service, id, seen) VALUES (?, ?, ` + now + `)
 			ON CONFLICT (service, id) DO UPDATE SET seen = excluded.seen`,
-		members:      `SELECT id FROM banyan_members WHERE service = ? AND seen > ` + sqliteNow + ` - ? ORDER BY id`,
+		members:      `SELECT id FROM banyan_members WHERE service = ? AND seen > ` + now + ` - ? ORDER BY id`,
 		dropMember:   `DELETE FROM banyan_members WHERE service = ? AND id = ?`,
-		sweepMembers: `DELETE FROM banyan_members WHERE service = ? AND seen < ` + sqliteNow + ` - ?`,
+		sweepMembers: `DELETE FROM banyan_members WHERE service = ? AND seen < ` + now + ` - ?`,
 	}
 }
 
-// sqliteNow is the time in milliseconds since 1970, in every version of SQLite.
-const sqliteNow = `CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER)`
-
-// sqliteCode gives the number of SQLite's Result and Error Codes that a driver's error has, without what extends it.
-func sqliteCode(err error) (code int, ok bool) {
-	var coded interface{ Code() int }
-	if !errors.As(err, &coded) {
-		return 0, false
+// texts gives all statements, to be spelled otherwise.
+func (s *statements) texts() []*string {
+	texts := []*string{
+		&s.held, &s.commit, &s.rollback, &s.version, &s.lock,
+		&s.entity, &s.putEntity, &s.markLocal, &s.unmarkLocal, &s.epoch, &s.raiseEpoch, &s.write, &s.putWrite, &s.renewWrite, &s.sweepWrites,
+		&s.heard, &s.putHeard, &s.anyParked, &s.keyParked, &s.entityParked, &s.firstParked,
+		&s.park, &s.supersede, &s.unpark, &s.countKey, &s.parkedKeys, &s.listParked, &s.putBack, &s.countBack, &s.dropBack,
+		&s.queues, &s.growQueues, &s.putMember, &s.members, &s.dropMember, &s.sweepMembers,
 	}
-	const primary = 0xff
-	return coded.Code() & primary, true
+	for i := range s.create {
+		texts = append(texts, &s.create[i])
+	}
+	return texts
 }
 
-// sqliteConstraint looks for SQLITE_CONSTRAINT, which drivers tell by number or in words.
-func sqliteConstraint(err error) bool {
-	if code, ok := sqliteCode(err); ok {
-		const constraint = 19
-		return code == constraint
+// longestName bounds, in bytes, names that servers keep in an index: 255 characters of up to four.
+const longestName = 4 * 255
+
+// indexed says why a text can't be kept in the index of a server.
+func indexed(text string) string {
+	if len(text) > longestName {
+		return fmt.Sprintf("it is longer than %d bytes", longestName)
 	}
-	return err != nil && strings.Contains(err.Error(), "constraint failed")
+	return ""
 }
 
-// sqliteFailing looks for SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL and CANTOPEN.
-func sqliteFailing(err error) bool {
-	code, ok := sqliteCode(err)
-	return ok && slices.Contains([]int{5, 6, 7, 8, 9, 10, 11, 13, 14}, code)
+// numbered gives a statement whose placeholders are numbered. It has no question marks but those.
+func numbered(statement string) string {
+	var b strings.Builder
+	n := 0
+	for _, r := range statement {
+		if r == '?' {
+			n++
+			b.WriteString("$" + strconv.Itoa(n))
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.String()
 }

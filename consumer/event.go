@@ -19,7 +19,8 @@ import (
 // Apply makes the service's tables equal an entity's state: Deleted, or what Message reads. It runs in the transaction that keeps the
 // state's version, and must do all that it does there. It must not begin or end a transaction. It is called for one event at a
 // time, only for states that are newer than the last, and again when the transaction could not be committed. An error or a
-// panic makes the event be tried again, and then parked.
+// panic makes the event be tried again, and then parked. An error of the database has to be given, wrapped with %w where it is
+// wrapped: it may say that the database fails, or that the transaction is undone already.
 type Apply func(ctx context.Context, tx *sql.Tx, event protocol.EntityEvent) error
 
 // Message reads the state of an event that is no deletion into a message of the service's own generated code, from whichever of
@@ -179,9 +180,40 @@ func (s *Store) bring(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, h
 	if e.Origin == protocol.OriginWriteBack {
 		row.local, row.by, row.event = have.local, have.by, have.event
 	} else if err := guarded(ctx, tx, e, apply); err != nil {
+		if s.lost(ctx, tx) {
+			return fmt.Errorf("the service's database was lost: %w", err)
+		}
 		return &applyError{err}
 	}
 	return s.put(ctx, tx, e, row)
+}
+
+// lost says whether a transaction's connection is gone: drivers tell that in words of their own, if at all. A server that answers
+// is there, even where it says that the transaction has failed.
+func (s *Store) lost(ctx context.Context, tx *sql.Tx) bool {
+	var one int
+	err := tx.QueryRowContext(ctx, "SELECT 1").Scan(&one)
+	if err == nil {
+		return false
+	}
+	_, number := mysqlCode(err)
+	_, result := sqliteCode(err)
+	return !number && !result && postgresqlCode(err) == ""
+}
+
+// fits says why the database can't keep an event's names; nil when it can.
+func (s *Store) fits(e protocol.EntityEvent) error {
+	return s.kept("entity", e.Entity, "id", e.ID, "key", e.Key, "version", e.Version)
+}
+
+// kept says why the database can't keep one of some texts, each behind what it is; nil when it can.
+func (s *Store) kept(pairs ...string) error {
+	for i := 0; i+1 < len(pairs); i += 2 {
+		if why := s.ask.keeps(pairs[i+1]); why != "" {
+			return fmt.Errorf("the %s %.40q: %s", pairs[i], pairs[i+1], why)
+		}
+	}
+	return nil
 }
 
 // put keeps what is known of an event's entity.

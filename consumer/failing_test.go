@@ -25,37 +25,39 @@ func (c counted) Enabled(context.Context, slog.Level) bool { return true }
 
 // While the database fails, no event is at fault: none is parked, however often it is tried.
 func TestAFailingDatabaseParksNothing(t *testing.T) {
-	s := newService(t, file(t), StoreOptions{})
-	r := s.runner(t)
-	records := make(chan slog.Record)
-	r.Logger = slog.New(counted{slog.DiscardHandler, records})
-	rename := func(from, to string) {
-		t.Helper()
-		if _, err := s.db.ExecContext(t.Context(), "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
-			t.Fatal(err)
-		}
-	}
-	rename("banyan_entities", "away")
-	done := make(chan error, 1)
-	go func() { done <- r.one(t.Context(), event(1, protocol.OriginLegacy, "c1", "a", "1")) }()
-	for range 3 * r.Attempts {
-		if record := <-records; record.Level != slog.LevelWarn {
-			t.Fatalf("%s: %s", record.Level, record.Message)
-		}
-	}
-	rename("away", "banyan_entities")
-	for waiting := true; waiting; {
-		select {
-		case <-records:
-		case err := <-done:
-			if waiting = false; err != nil {
+	everywhere(t, func(t *testing.T, empty where) {
+		s := newService(t, empty(t), StoreOptions{})
+		r := s.runner(t)
+		records := make(chan slog.Record)
+		r.Logger = slog.New(counted{slog.DiscardHandler, records})
+		rename := func(from, to string) {
+			t.Helper()
+			if _, err := s.db.ExecContext(t.Context(), "ALTER TABLE "+from+" RENAME TO "+to); err != nil {
 				t.Fatal(err)
 			}
 		}
-	}
-	if parked, err := s.store.Parked(t.Context(), 0); s.body(t, "a") != "1" || len(parked) != 0 || err != nil {
-		t.Errorf("thing a has %q, %v are parked, %v", s.body(t, "a"), parked, err)
-	}
+		rename("banyan_entities", "away")
+		done := make(chan error, 1)
+		go func() { done <- r.one(t.Context(), event(1, protocol.OriginLegacy, "c1", "a", "1")) }()
+		for range 3 * r.Attempts {
+			if record := <-records; record.Level != slog.LevelWarn {
+				t.Fatalf("%s: %s", record.Level, record.Message)
+			}
+		}
+		rename("away", "banyan_entities")
+		for waiting := true; waiting; {
+			select {
+			case <-records:
+			case err := <-done:
+				if waiting = false; err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		if parked, err := s.store.Parked(t.Context(), 0); s.body(t, "a") != "1" || len(parked) != 0 || err != nil {
+			t.Errorf("thing a has %q, %v are parked, %v", s.body(t, "a"), parked, err)
+		}
+	})
 }
 
 // coded is an error as drivers of SQLite give it.
@@ -99,31 +101,33 @@ func TestWhoIsToBlame(t *testing.T) {
 
 // A second process starts while the first one writes.
 func TestTablesAreMadeBesideAWriter(t *testing.T) {
-	path := file(t)
-	first, second := newService(t, path, StoreOptions{}), newService(t, path, StoreOptions{})
-	stop, ended := make(chan struct{}), make(chan error, 1)
-	go func() {
-		for {
-			select {
-			case <-stop:
-				ended <- nil
-				return
-			default:
-				if _, err := first.db.ExecContext(t.Context(), "UPDATE banyan_schema SET turn = turn + 1"); err != nil {
-					ended <- err
+	everywhere(t, func(t *testing.T, empty where) {
+		path := empty(t)
+		first, second := newService(t, path, StoreOptions{}), newService(t, path, StoreOptions{})
+		stop, ended := make(chan struct{}), make(chan error, 1)
+		go func() {
+			for {
+				select {
+				case <-stop:
+					ended <- nil
 					return
+				default:
+					if _, err := first.db.ExecContext(t.Context(), "UPDATE banyan_schema SET silent = silent + 0"); err != nil {
+						ended <- err
+						return
+					}
 				}
 			}
+		}()
+		for i := range 100 {
+			if err := second.store.Migrate(t.Context()); err != nil {
+				t.Errorf("start %d: %v", i, err)
+				break
+			}
 		}
-	}()
-	for i := range 100 {
-		if err := second.store.Migrate(t.Context()); err != nil {
-			t.Errorf("start %d: %v", i, err)
-			break
+		close(stop)
+		if err := <-ended; err != nil {
+			t.Error(err)
 		}
-	}
-	close(stop)
-	if err := <-ended; err != nil {
-		t.Error(err)
-	}
+	})
 }

@@ -81,8 +81,8 @@ func (l *line) cut() {
 	l.conns = nil
 }
 
-// at makes a runner of n queues that has not begun.
-func (s *service) at(t testing.TB, url string, n int) *runner {
+// unbegun makes a runner of n queues that has not begun.
+func (s *service) unbegun(t testing.TB, url string, n int) *runner {
 	t.Helper()
 	r := s.runner(t)
 	r.URL, r.Queues, r.id = url, n, "test"
@@ -122,19 +122,21 @@ func (c cutting) Enabled(context.Context, slog.Level) bool { return true }
 
 // A queue whose connection is lost is not empty.
 func TestAQueueIsNotEmptyBecauseTheConnectionIsLost(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	way := newLine(t, url)
-	s := newService(t, file(t), StoreOptions{})
-	b := newBroker(t, url)
-	r := s.at(t, way.url, 2)
-	if err := r.declare(b.conn, 1, 0); err != nil {
-		t.Fatal(err)
-	}
-	r.Logger = slog.New(cutting{slog.DiscardHandler, way, func() { b.consumed(t, protocol.QueueName("things", 1, 0), 0) }})
-	if err := r.empty(t.Context(), []queue{{n: 1, i: 0}}, 2); err == nil {
-		t.Fatal("it is taken for empty")
-	}
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		way := newLine(t, url)
+		s := newService(t, empty(t), StoreOptions{})
+		b := newBroker(t, url)
+		r := s.unbegun(t, way.url, 2)
+		if err := r.declare(b.conn, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		r.Logger = slog.New(cutting{slog.DiscardHandler, way, func() { b.consumed(t, protocol.QueueName("things", 1, 0), 0) }})
+		if err := r.empty(t.Context(), []queue{{n: 1, i: 0}}, 2); err == nil {
+			t.Fatal("it is taken for empty")
+		}
+	})
 }
 
 // fenced sends a fence to all partitions.
@@ -152,136 +154,146 @@ func (p *partitioned) fenced(t testing.TB, id string) {
 // A process that is slow may declare a queue of a number that has passed, and bind it: then it has some of what there is. What is
 // answered from it would be said of what others have.
 func TestAFenceIsNotAnsweredFromAnOldQueue(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	p := newPartitioned(t, url)
-	stop := s.start(t, url, 2, s.apply)
-	p.bound(t)
-	stop()
-	e := event(1, protocol.OriginLegacy, "key 1", "1", "x")
-	p.latest["1"] = 1
-	p.settled(t, toPartition{protocol.PartitionOf(e.Entity, e.ID, e.Key), message(protocol.TypeEntity, e)})
-	r := s.at(t, url, 2)
-	if err := r.declare(p.conn, 1, 0); err != nil {
-		t.Fatal(err)
-	}
-	p.promised["f"] = map[string]int{"1": 1}
-	p.fenced(t, "f")
-	if n, err := r.arrange(t.Context()); n != 2 || err != nil {
-		t.Fatal(n, err)
-	}
-	if there, err := exists(p.conn, protocol.QueueName("things", 1, 0)); there || err != nil {
-		t.Errorf("the old queue is there: %v %v", there, err)
-	}
-	select {
-	case <-p.replies:
-		t.Error("the fence is answered before what is ahead of it is applied")
-	default:
-	}
-	s.start(t, url, 2, s.apply)
-	p.receive(t, s, true)
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		p := newPartitioned(t, url)
+		stop := s.start(t, url, 2, s.apply)
+		p.bound(t)
+		stop()
+		e := event(1, protocol.OriginLegacy, "key 1", "1", "x")
+		p.latest["1"] = 1
+		p.settled(t, toPartition{protocol.PartitionOf(e.Entity, e.ID, e.Key), message(protocol.TypeEntity, e)})
+		r := s.unbegun(t, url, 2)
+		if err := r.declare(p.conn, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		p.promised["f"] = map[string]int{"1": 1}
+		p.fenced(t, "f")
+		if n, err := r.arrange(t.Context()); n != 2 || err != nil {
+			t.Fatal(n, err)
+		}
+		if there, err := exists(p.conn, protocol.QueueName("things", 1, 0)); there || err != nil {
+			t.Errorf("the old queue is there: %v %v", there, err)
+		}
+		select {
+		case <-p.replies:
+			t.Error("the fence is answered before what is ahead of it is applied")
+		default:
+		}
+		s.start(t, url, 2, s.apply)
+		p.receive(t, s, true)
+	})
 }
 
 // What reaches an old queue behind its end, as by a node of the broker that has not heard yet, is done before it is deleted.
 func TestStragglersBehindTheEndOfAQueueAreDone(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	b := newBroker(t, url)
-	r := s.at(t, url, 2)
-	if err := r.declare(b.conn, 1, 0); err != nil {
-		t.Fatal(err)
-	}
-	for n := range 3 {
-		for _, m := range []amqp.Publishing{
-			message(protocol.TypeEntity, event(2*n+1, protocol.OriginLegacy, "c", "a", fmt.Sprint(n))),
-			{DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerType: typeMoved}},
-			message(protocol.TypeEntity, event(2*n+2, protocol.OriginLegacy, "c", fmt.Sprint("straggler", n), "x")),
-		} {
-			d, err := b.channel.PublishWithDeferredConfirm("", protocol.QueueName("things", 1, 0), false, false, m)
-			if err != nil || !d.Wait() {
-				t.Fatal(err)
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		b := newBroker(t, url)
+		r := s.unbegun(t, url, 2)
+		if err := r.declare(b.conn, 1, 0); err != nil {
+			t.Fatal(err)
+		}
+		for n := range 3 {
+			for _, m := range []amqp.Publishing{
+				message(protocol.TypeEntity, event(2*n+1, protocol.OriginLegacy, "c", "a", fmt.Sprint(n))),
+				{DeliveryMode: amqp.Persistent, Headers: amqp.Table{headerType: typeMoved}},
+				message(protocol.TypeEntity, event(2*n+2, protocol.OriginLegacy, "c", fmt.Sprint("straggler", n), "x")),
+			} {
+				d, err := b.channel.PublishWithDeferredConfirm("", protocol.QueueName("things", 1, 0), false, false, m)
+				if err != nil || !d.Wait() {
+					t.Fatal(err)
+				}
 			}
 		}
-	}
-	if n, err := r.arrange(t.Context()); n != 2 || err != nil {
-		t.Fatal(n, err)
-	}
-	for n := range 3 {
-		if s.body(t, fmt.Sprint("straggler", n)) != "x" {
-			t.Errorf("straggler %d is lost", n)
+		if n, err := r.arrange(t.Context()); n != 2 || err != nil {
+			t.Fatal(n, err)
 		}
-	}
+		for n := range 3 {
+			if s.body(t, fmt.Sprint("straggler", n)) != "x" {
+				t.Errorf("straggler %d is lost", n)
+			}
+		}
+	})
 }
 
 // Whoever raised the number may be gone before the old queue is marked.
 func TestANumberThatWasRaisedIsSeen(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	p := newPartitioned(t, url)
-	s.start(t, url, 1, s.apply)
-	p.bound(t)
-	p.consumed(t, protocol.QueueName("things", 1, 0), 1)
-	r := s.at(t, url, 2)
-	if _, err := s.store.queues(t.Context(), "things", 2); err != nil {
-		t.Fatal(err)
-	}
-	for i := range 2 {
-		if err := r.declare(p.conn, 2, i); err != nil {
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		p := newPartitioned(t, url)
+		s.start(t, url, 1, s.apply)
+		p.bound(t)
+		p.consumed(t, protocol.QueueName("things", 1, 0), 1)
+		r := s.unbegun(t, url, 2)
+		if _, err := s.store.queues(t.Context(), "things", 2); err != nil {
 			t.Fatal(err)
 		}
-	}
-	for partition := range protocol.Partitions {
-		if err := p.channel.QueueUnbind(protocol.QueueName("things", 1, 0), protocol.RoutingKey(partition), protocol.ExchangeName("things"), nil); err != nil {
-			t.Fatal(err)
+		for i := range 2 {
+			if err := r.declare(p.conn, 2, i); err != nil {
+				t.Fatal(err)
+			}
 		}
-	}
-	p.settled(t, toPartition{3, message(protocol.TypeEntity, event(1, protocol.OriginLegacy, "c", "a", "x"))})
-	s.has(t, "a", "x")
+		for partition := range protocol.Partitions {
+			if err := p.channel.QueueUnbind(protocol.QueueName("things", 1, 0), protocol.RoutingKey(partition), protocol.ExchangeName("things"), nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		p.settled(t, toPartition{3, message(protocol.TypeEntity, event(1, protocol.OriginLegacy, "c", "a", "x"))})
+		s.has(t, "a", "x")
+	})
 }
 
 // A database from before the number was raised does not bring the old queues back.
 func TestTheNumberOutlivesTheDatabase(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	p := newPartitioned(t, url)
-	stop := s.start(t, url, 2, s.apply)
-	p.bound(t)
-	stop()
-	restored := newService(t, file(t), StoreOptions{})
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	if _, err := restored.at(t, url, 1).arrange(ctx); !errors.Is(err, errMoved) {
-		t.Fatal(err)
-	}
-	if there, err := exists(p.conn, protocol.QueueName("things", 1, 0)); there || err != nil {
-		t.Errorf("the old queue is back: %v %v", there, err)
-	}
-	if n, err := restored.at(t, url, 1).arrange(ctx); n != 2 || err != nil {
-		t.Error(n, err)
-	}
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		p := newPartitioned(t, url)
+		stop := s.start(t, url, 2, s.apply)
+		p.bound(t)
+		stop()
+		restored := newService(t, empty(t), StoreOptions{})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if _, err := restored.unbegun(t, url, 1).arrange(ctx); !errors.Is(err, errMoved) {
+			t.Fatal(err)
+		}
+		if there, err := exists(p.conn, protocol.QueueName("things", 1, 0)); there || err != nil {
+			t.Errorf("the old queue is back: %v %v", there, err)
+		}
+		if n, err := restored.unbegun(t, url, 1).arrange(ctx); n != 2 || err != nil {
+			t.Error(n, err)
+		}
+	})
 }
 
 // What is left in the queue of before there were partitions is done first.
 func TestTheQueueFromBeforePartitionsIsEmptied(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	p := newPartitioned(t, url)
-	if err := s.at(t, url, 1).declareAs(p.conn, queue{}, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.SingleActiveConsumerArg: true}); err != nil {
-		t.Fatal(err)
-	}
-	p.settled(t, toPartition{0, message(protocol.TypeEntity, event(1, protocol.OriginLegacy, "c", "a", "x"))})
-	s.start(t, url, 1, s.apply)
-	s.has(t, "a", "x")
-	eventually(t, func() error {
-		there, err := exists(p.conn, "banyan.service.things.0")
-		if there {
-			err = errors.New("it is there")
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		p := newPartitioned(t, url)
+		if err := s.unbegun(t, url, 1).declareAs(p.conn, queue{}, amqp.Table{amqp.QueueTypeArg: amqp.QueueTypeQuorum, amqp.SingleActiveConsumerArg: true}); err != nil {
+			t.Fatal(err)
 		}
-		return err
+		p.settled(t, toPartition{0, message(protocol.TypeEntity, event(1, protocol.OriginLegacy, "c", "a", "x"))})
+		s.start(t, url, 1, s.apply)
+		s.has(t, "a", "x")
+		eventually(t, func() error {
+			there, err := exists(p.conn, "banyan.service.things.0")
+			if there {
+				err = errors.New("it is there")
+			}
+			return err
+		})
 	})
 }

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"path/filepath"
 	"strconv"
 	"strings"
 	"sync"
@@ -16,7 +15,6 @@ import (
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"go.uber.org/goleak"
-	_ "modernc.org/sqlite"
 
 	"banyan.dev/banyan/internal/devstack"
 	"banyan.dev/banyan/protocol"
@@ -51,6 +49,7 @@ func eventually(t testing.TB, condition func() error) {
 
 // service is a service's database: things, with the text that an event or a write gave them.
 type service struct {
+	at    place
 	db    *sql.DB
 	store *Store
 
@@ -59,26 +58,25 @@ type service struct {
 	order  []string        // what was applied, as "id=text", also where it was not committed
 }
 
-func newService(t testing.TB, path string, options StoreOptions) *service {
+func newService(t testing.TB, at place, options StoreOptions) *service {
 	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+path+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(30000)&_pragma=synchronous(NORMAL)")
+	db, err := sql.Open(at.driver, at.dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = db.Close() })
-	s := &service{db: db, store: NewStore(db, options), broken: map[string]bool{}}
+	options.Dialect = at.dialect
+	s := &service{at: at, db: db, store: NewStore(db, options), broken: map[string]bool{}}
 	for range 2 {
 		if err := s.store.Migrate(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS things (id TEXT PRIMARY KEY, body TEXT NOT NULL)"); err != nil {
+	if _, err := db.ExecContext(t.Context(), "CREATE TABLE IF NOT EXISTS things (id VARCHAR(100) PRIMARY KEY, body VARCHAR(1000) NOT NULL)"); err != nil {
 		t.Fatal(err)
 	}
 	return s
 }
-
-func file(t testing.TB) string { return filepath.Join(t.TempDir(), "service.db") }
 
 func (s *service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
 	s.mu.Lock()
@@ -101,10 +99,14 @@ func (s *service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 
 func (s *service) set(ctx context.Context, tx *sql.Tx, id, body string, deleted bool) error {
 	if deleted {
-		_, err := tx.ExecContext(ctx, "DELETE FROM things WHERE id = ?", id)
+		_, err := tx.ExecContext(ctx, s.at.spelled("DELETE FROM things WHERE id = ?"), id)
 		return err
 	}
-	_, err := tx.ExecContext(ctx, "INSERT INTO things VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body", id, body)
+	upsert := "INSERT INTO things VALUES (?, ?) ON CONFLICT (id) DO UPDATE SET body = excluded.body"
+	if s.at.dialect == MySQL {
+		upsert = "INSERT INTO things VALUES (?, ?) ON DUPLICATE KEY UPDATE body = VALUES(body)"
+	}
+	_, err := tx.ExecContext(ctx, s.at.spelled(upsert), id, body)
 	return err
 }
 
@@ -118,7 +120,7 @@ func (s *service) repair(id string) {
 func (s *service) body(t testing.TB, id string) string {
 	t.Helper()
 	var body string
-	if err := s.db.QueryRowContext(context.Background(), "SELECT COALESCE((SELECT body FROM things WHERE id = ?), '')", id).Scan(&body); err != nil {
+	if err := s.db.QueryRowContext(context.Background(), s.at.spelled("SELECT COALESCE((SELECT body FROM things WHERE id = ?), '')"), id).Scan(&body); err != nil {
 		t.Fatal(err)
 	}
 	return body

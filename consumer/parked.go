@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"banyan.dev/banyan/protocol"
@@ -33,7 +34,11 @@ func (s *Store) behind(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, 
 	if !errors.Is(err, sql.ErrNoRows) {
 		return "", false, err
 	}
-	for _, key := range []string{keyOf(e, have), have.key} {
+	keys := []string{keyOf(e, have)}
+	if have.key != "" { // what was never seen has no other key
+		keys = append(keys, have.key)
+	}
+	for _, key := range keys {
 		if is, err := yes(ctx, tx, s.ask.keyParked, key); err != nil || is {
 			return key, is, err
 		}
@@ -62,8 +67,19 @@ func (s *Store) park(ctx context.Context, tx *sql.Tx, key string, e protocol.Ent
 	if err != nil {
 		return fmt.Errorf("park an event: %w", err)
 	}
-	_, err = tx.ExecContext(ctx, s.ask.park, key, e.Entity, e.ID, e.Version, event, reason, s.options.Now().UnixMilli())
+	_, err = tx.ExecContext(ctx, s.ask.park, key, e.Entity, e.ID, e.Version, event, plain(reason), s.options.Now().UnixMilli())
 	return err
+}
+
+// longestReason bounds what is kept of a reason, in bytes.
+const longestReason = 8 << 10
+
+// plain gives a reason as every database can keep it.
+func plain(reason string) string {
+	if len(reason) > longestReason {
+		reason = reason[:longestReason] + " …"
+	}
+	return strings.ReplaceAll(strings.ToValidUTF8(reason, "\uFFFD"), "\x00", "\uFFFD")
 }
 
 // parkFailed parks an event that could not be applied, unless another process has done that, or more, meanwhile.

@@ -180,7 +180,7 @@ func (p *partitioned) receive(t testing.TB, s *service, wait bool) {
 func (s *service) version(t testing.TB, id string) string {
 	t.Helper()
 	var version string
-	err := s.db.QueryRowContext(context.Background(), "SELECT version FROM banyan_entities WHERE id = ?", id).Scan(&version)
+	err := s.db.QueryRowContext(context.Background(), s.at.spelled("SELECT version FROM banyan_entities WHERE id = ?"), id).Scan(&version)
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
 		t.Fatal(err)
 	}
@@ -190,114 +190,118 @@ func (s *service) version(t testing.TB, id string) string {
 // While processes come, go, lose their connections, and begin with more queues, no fence is answered before what was sent ahead of
 // it is applied, each thing's states are applied in order, and nothing is lost.
 func TestQueuesGrowAndProcessesComeAndGo(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	var mu sync.Mutex
-	last := map[string]string{}
-	apply := func(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
-		mu.Lock()
-		if before := last[e.ID]; e.Version < before {
-			t.Errorf("thing %s: %s is applied behind %s", e.ID, e.Version, before)
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		var mu sync.Mutex
+		last := map[string]string{}
+		apply := func(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
+			mu.Lock()
+			if before := last[e.ID]; e.Version < before {
+				t.Errorf("thing %s: %s is applied behind %s", e.ID, e.Version, before)
+			}
+			last[e.ID] = e.Version
+			mu.Unlock()
+			return s.apply(ctx, tx, e)
 		}
-		last[e.ID] = e.Version
-		mu.Unlock()
-		return s.apply(ctx, tx, e)
-	}
-	way := newLine(t, url)
-	p := newPartitioned(t, url)
-	stops := []func(){s.start(t, way.url, 1, apply)}
-	p.bound(t)
-	for round := range 40 {
-		p.round(t, 25)
-		p.receive(t, s, false)
-		if round%4 == 1 || round == 8 || round == 20 {
-			way.cut()
+		way := newLine(t, url)
+		p := newPartitioned(t, url)
+		stops := []func(){s.start(t, way.url, 1, apply)}
+		p.bound(t)
+		for round := range 40 {
+			p.round(t, 25)
+			p.receive(t, s, false)
+			if round%4 == 1 || round == 8 || round == 20 {
+				way.cut()
+			}
+			switch {
+			case round == 8:
+				stops = append(stops, s.start(t, way.url, 2, apply)) // beside one that asks for one
+			case round == 20:
+				stops = append(stops, s.start(t, way.url, 8, apply))
+			case round%3 == 0:
+				stops[0]()
+				stops = append(stops[1:], s.start(t, way.url, 1<<rand.IntN(3), apply))
+			}
 		}
-		switch {
-		case round == 8:
-			stops = append(stops, s.start(t, way.url, 2, apply)) // beside one that asks for one
-		case round == 20:
-			stops = append(stops, s.start(t, way.url, 8, apply))
-		case round%3 == 0:
-			stops[0]()
-			stops = append(stops[1:], s.start(t, way.url, 1<<rand.IntN(3), apply))
+		p.receive(t, s, true)
+		for id, n := range p.latest {
+			if got := s.version(t, id); got != version(n) {
+				t.Errorf("thing %s is at %s, want %s", id, got, version(n))
+			}
 		}
-	}
-	p.receive(t, s, true)
-	for id, n := range p.latest {
-		if got := s.version(t, id); got != version(n) {
-			t.Errorf("thing %s is at %s, want %s", id, got, version(n))
+		for _, n := range protocol.QueueLayouts() {
+			there, err := exists(p.conn, protocol.QueueName("things", n, 0))
+			if err != nil || there != (n == 8) {
+				t.Errorf("of %d queues one is there: %v %v", n, there, err)
+			}
 		}
-	}
-	for _, n := range protocol.QueueLayouts() {
-		there, err := exists(p.conn, protocol.QueueName("things", n, 0))
-		if err != nil || there != (n == 8) {
-			t.Errorf("of %d queues one is there: %v %v", n, there, err)
-		}
-	}
+	})
 }
 
 // Each process has as many queues as any other, also once one has gone without a word.
 func TestProcessesShareQueuesEvenly(t *testing.T) {
-	leaks(t)
-	url := devstack.RabbitMQ(t).NewVHost(t)
-	s := newService(t, file(t), StoreOptions{})
-	var mu sync.Mutex
-	by := map[string]int{} // which process has applied the latest event of each thing
-	process := func(number int) Apply {
-		return func(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
-			mu.Lock()
-			by[e.ID] = number
-			mu.Unlock()
-			return s.apply(ctx, tx, e)
-		}
-	}
-	p := newPartitioned(t, url)
-	stops := []func(){s.start(t, url, 4, process(0)), s.start(t, url, 4, process(1))}
-	p.bound(t)
-	sent := 0
-	// shared sends one thing to each queue until want processes have got as many of them each.
-	shared := func(want int) {
-		t.Helper()
-		eventually(t, func() error {
-			mu.Lock()
-			clear(by)
-			mu.Unlock()
-			for queue := range 4 {
-				sent++
-				p.settled(t, toPartition{queue, message(protocol.TypeEntity, event(sent, protocol.OriginLegacy, "k", fmt.Sprint("q", queue), "x"))})
+	everywhere(t, func(t *testing.T, empty where) {
+		leaks(t)
+		url := devstack.RabbitMQ(t).NewVHost(t)
+		s := newService(t, empty(t), StoreOptions{})
+		var mu sync.Mutex
+		by := map[string]int{} // which process has applied the latest event of each thing
+		process := func(number int) Apply {
+			return func(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
+				mu.Lock()
+				by[e.ID] = number
+				mu.Unlock()
+				return s.apply(ctx, tx, e)
 			}
+		}
+		p := newPartitioned(t, url)
+		stops := []func(){s.start(t, url, 4, process(0)), s.start(t, url, 4, process(1))}
+		p.bound(t)
+		sent := 0
+		// shared sends one thing to each queue until want processes have got as many of them each.
+		shared := func(want int) {
+			t.Helper()
 			eventually(t, func() error {
 				mu.Lock()
+				clear(by)
+				mu.Unlock()
+				for queue := range 4 {
+					sent++
+					p.settled(t, toPartition{queue, message(protocol.TypeEntity, event(sent, protocol.OriginLegacy, "k", fmt.Sprint("q", queue), "x"))})
+				}
+				eventually(t, func() error {
+					mu.Lock()
+					defer mu.Unlock()
+					if len(by) < 4 {
+						return fmt.Errorf("%d of 4 have come", len(by))
+					}
+					return nil
+				})
+				mu.Lock()
 				defer mu.Unlock()
-				if len(by) < 4 {
-					return fmt.Errorf("%d of 4 have come", len(by))
+				has := map[int]int{}
+				for _, number := range by {
+					has[number]++
+				}
+				for _, n := range has {
+					if len(has) != want || n != 4/want {
+						return fmt.Errorf("the queues are taken by %v", by)
+					}
 				}
 				return nil
 			})
-			mu.Lock()
-			defer mu.Unlock()
-			has := map[int]int{}
-			for _, number := range by {
-				has[number]++
-			}
-			for _, n := range has {
-				if len(has) != want || n != 4/want {
-					return fmt.Errorf("the queues are taken by %v", by)
-				}
-			}
-			return nil
-		})
-	}
-	shared(2)
-	stops[0]()
-	shared(1)
-	stops = append(stops, s.start(t, url, 4, process(2)))
-	shared(2)
-	for _, stop := range stops {
-		stop()
-	}
+		}
+		shared(2)
+		stops[0]()
+		shared(1)
+		stops = append(stops, s.start(t, url, 4, process(2)))
+		shared(2)
+		for _, stop := range stops {
+			stop()
+		}
+	})
 }
 
 func TestOptionsAreChecked(t *testing.T) {

@@ -17,6 +17,8 @@ type StoreOptions struct {
 	// TagsOnly refuses writes that don't come through Banyan. Without it they are the service's own affair, which is right once
 	// it has all traffic.
 	TagsOnly bool
+	// Dialect is the kind of database; SQLite by default.
+	Dialect Dialect
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 }
@@ -28,10 +30,10 @@ type Store struct {
 	options StoreOptions
 	turns   turns
 	line    chan struct{} // holds whose turn it is
+	wrong   error         // of the options; nothing can be done with it
 }
 
-// NewStore makes a Store of a SQLite database. The database should be in WAL mode with a busy_timeout of some seconds. Close
-// is the caller's.
+// NewStore makes a Store of a database, which is opened by a driver of the options' dialect. Close is the caller's.
 func NewStore(db *sql.DB, options StoreOptions) *Store {
 	if options.Retention <= 0 {
 		options.Retention = 7 * 24 * time.Hour
@@ -39,7 +41,8 @@ func NewStore(db *sql.DB, options StoreOptions) *Store {
 	if options.Now == nil {
 		options.Now = time.Now
 	}
-	return &Store{db: db, ask: sqlite(), options: options, line: make(chan struct{}, 1)}
+	ask, err := options.Dialect.statements()
+	return &Store{db: db, ask: ask, options: options, line: make(chan struct{}, 1), wrong: err}
 }
 
 // Migrate makes the tables that are missing, and brings older ones up to date. It may be called at each start, also while other
@@ -52,58 +55,83 @@ func (s *Store) Migrate(ctx context.Context) error {
 }
 
 func (s *Store) migrate(ctx context.Context) (err error) {
+	if s.wrong != nil {
+		return s.wrong
+	}
 	conn, err := s.db.Conn(ctx)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // the pool has it back whatever it says
-	if _, err := conn.ExecContext(ctx, s.ask.begin); err != nil {
+	// Where nothing is to do, nothing is locked, and the right to make tables is not needed.
+	if version, err := s.version(ctx, conn); err == nil && version == schemaVersion {
+		return nil
+	}
+	if s.ask.held != "" {
+		var has sql.NullBool
+		if err := conn.QueryRowContext(ctx, s.ask.held).Scan(&has); err != nil {
+			return err
+		}
+		if !has.Bool {
+			return errors.New("another process has been at it for too long: start again once it is done")
+		}
+	}
+	if err := run(ctx, conn, s.ask.begin); err != nil {
 		return err
 	}
 	defer func() {
 		if err != nil {
-			_, rollback := conn.ExecContext(context.WithoutCancel(ctx), "ROLLBACK")
-			err = errors.Join(err, rollback)
+			err = errors.Join(err, run(context.WithoutCancel(ctx), conn, []string{s.ask.rollback}))
 		}
 	}()
-	run := func(statements []string) error {
-		for _, statement := range statements {
-			if _, err := conn.ExecContext(ctx, statement); err != nil {
-				return err
-			}
-		}
-		return nil
-	}
-	if err := run(s.ask.create); err != nil {
+	if err := run(ctx, conn, s.ask.create); err != nil {
 		return err
 	}
-	var version int
-	if err := conn.QueryRowContext(ctx, s.ask.version).Scan(&version); err != nil {
+	version, err := s.version(ctx, conn)
+	if err != nil {
 		return err
 	}
-	if version < 1 || version > schemaVersion {
+	if version < s.ask.base || version > schemaVersion {
 		return fmt.Errorf("they are of version %d, and this service knows version %d: start the newer service", version, schemaVersion)
 	}
-	for _, statements := range s.ask.upgrade[version-1:] {
-		if err := run(statements); err != nil {
+	for _, statements := range s.ask.upgrade[version-s.ask.base:] {
+		if err := run(ctx, conn, statements); err != nil {
 			return err
 		}
 	}
-	_, err = conn.ExecContext(ctx, "COMMIT")
-	return err
+	return run(ctx, conn, []string{s.ask.commit})
+}
+
+// version gives that of the tables.
+func (s *Store) version(ctx context.Context, conn *sql.Conn) (version int, err error) {
+	err = conn.QueryRowContext(ctx, s.ask.version).Scan(&version)
+	return version, err
+}
+
+// run runs statements one after another.
+func run(ctx context.Context, conn *sql.Conn, statements []string) error {
+	for _, statement := range statements {
+		if _, err := conn.ExecContext(ctx, statement); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // within runs do in a transaction that has its turn. Transactions of one database run one after another, so what do reads
 // stays true until it is committed. Those of this process wait in line here: a database may keep others waiting in no order,
 // or for longer than it has to.
 func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
+	if s.wrong != nil {
+		return s.wrong
+	}
 	select {
 	case s.line <- struct{}{}:
 		defer func() { <-s.line }()
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	tx, err := s.db.BeginTx(ctx, nil)
+	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.ask.isolation})
 	if err != nil {
 		return fmt.Errorf("the service's database: %w", err)
 	}

@@ -93,6 +93,9 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 			return refuse(codes.Unimplemented, "BANYAN_SEVERAL_ENTITIES", "this changes several entities at once, of which only one could be brought back; call it when the capability is not live")
 		}
 		for _, ref := range refs {
+			if err := s.kept("entity", ref.Entity, "id", ref.ID, "key", ref.Key); err != nil {
+				return refuse(codes.InvalidArgument, "BANYAN_NAME_REFUSED", "%v", err)
+			}
 			if _, err := tx.ExecContext(ctx, s.ask.markLocal, ref.Entity, ref.ID, ref.Key, int64(epoch), capability, ref.Deleted); err != nil { //nolint:gosec // 63 bits, see FromContext
 				return err
 			}

@@ -20,6 +20,8 @@ type process struct {
 	from int64         // where in log its own output begins
 	done chan struct{} // closed when it has ended and was waited for
 	err  error         // how it ended; read after done
+	// ending is the signal that asks it to end; 0 stands for SIGTERM.
+	ending syscall.Signal
 }
 
 // startProcess starts cmd with its output appended to the file log. The process outlives the context that cmd was made with.
@@ -29,7 +31,11 @@ func startProcess(cmd *exec.Cmd, log string, g *guard) (*process, error) {
 		return nil, fmt.Errorf("open the log of %s: %w", filepath.Base(cmd.Path), err)
 	}
 	cmd.Stdout, cmd.Stderr = output, output
-	cmd.SysProcAttr = ownGroup()
+	attributes := ownGroup()
+	if cmd.SysProcAttr != nil {
+		attributes.Credential = cmd.SysProcAttr.Credential
+	}
+	cmd.SysProcAttr = attributes
 	dieWithParent(cmd.SysProcAttr)
 
 	p := &process{log: log, done: make(chan struct{})}
@@ -96,7 +102,11 @@ func (p *process) terminate(ctx context.Context) error {
 	if !p.running() {
 		return nil
 	}
-	if err := syscall.Kill(p.pid, syscall.SIGTERM); err != nil && !errors.Is(err, syscall.ESRCH) {
+	ending := p.ending
+	if ending == 0 {
+		ending = syscall.SIGTERM
+	}
+	if err := syscall.Kill(p.pid, ending); err != nil && !errors.Is(err, syscall.ESRCH) {
 		return fmt.Errorf("stop process %d: %w", p.pid, err)
 	}
 	select {
