@@ -214,6 +214,7 @@ func (r *runner) one(ctx context.Context, e protocol.EntityEvent) error {
 				return nil
 			}
 			if parking == nil {
+				r.Store.counted.parked.Add(1)
 				r.Logger.Error("an event can't be applied: it is parked, and all later ones of its key wait behind it",
 					"key", key, "entity", e.Entity, "id", e.ID, "version", e.Version, "error", err)
 				return nil
@@ -229,6 +230,11 @@ func (r *runner) one(ctx context.Context, e protocol.EntityEvent) error {
 
 // tell logs what people should know of what an event did, and goes on with what it freed.
 func (r *runner) tell(ctx context.Context, e protocol.EntityEvent, done effect) {
+	if done.did != nil {
+		done.did(&r.Store.counted)
+	} else {
+		r.Store.counted.parked.Add(1)
+	}
 	switch {
 	case done.parked != "" && done.first:
 		r.Logger.Error("an event is parked, and all later ones of its key wait behind it",
@@ -262,6 +268,7 @@ func (d *delivering) answer(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	d.Store.counted.fences.Add(uint64(len(copies)))
 	if d.last.ReplyTo != "" {
 		if err := d.publish(ctx, d.channel, d.last, a); err != nil {
 			return err

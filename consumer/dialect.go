@@ -61,6 +61,9 @@ type statements struct {
 	anyParked, keyParked, entityParked, firstParked           string
 	park, supersede, unpark, countKey, parkedKeys, listParked string
 
+	// For people: how much is parked, what it is without its data, and one event in full.
+	countParked, briefParked, briefKey, oneParked, epochs string
+
 	putBack, countBack, dropBack string
 
 	queues, growQueues string
@@ -121,6 +124,12 @@ func portable(now, greatest string) statements {
 		parkedKeys:   `SELECT DISTINCT "key" FROM banyan_parked WHERE "key" > ? ORDER BY "key" LIMIT ?`,
 		listParked:   `SELECT seq, "key", event, reason, at FROM banyan_parked WHERE seq > ? ORDER BY seq LIMIT ?`,
 
+		countParked: `SELECT COUNT(*), COUNT(DISTINCT "key"), COALESCE(MIN(at), 0) FROM banyan_parked`,
+		briefParked: `SELECT seq, "key", entity, id, version, reason, at, LENGTH(event) FROM banyan_parked WHERE seq > ? ORDER BY seq LIMIT ?`,
+		briefKey:    `SELECT seq, "key", entity, id, version, reason, at, LENGTH(event) FROM banyan_parked WHERE "key" = ? AND seq > ? ORDER BY seq LIMIT ?`,
+		oneParked:   `SELECT seq, "key", entity, id, version, reason, at, LENGTH(event), event FROM banyan_parked WHERE seq = ?`,
+		epochs:      `SELECT capability, epoch FROM banyan_epochs ORDER BY capability LIMIT ?`,
+
 		putBack:   `INSERT INTO banyan_back (capability, epoch, fence, "partition") VALUES (?, ?, ?, ?) ON CONFLICT DO NOTHING`,
 		countBack: `SELECT COUNT(*) FROM banyan_back WHERE capability = ? AND epoch = ? AND fence = ?`,
 		dropBack:  `DELETE FROM banyan_back WHERE capability = ? AND epoch <= ?`,
@@ -143,6 +152,7 @@ func (s *statements) texts() []*string {
 		&s.entity, &s.putEntity, &s.markLocal, &s.unmarkLocal, &s.epoch, &s.raiseEpoch, &s.write, &s.putWrite, &s.renewWrite, &s.sweepWrites,
 		&s.heard, &s.putHeard, &s.anyParked, &s.keyParked, &s.entityParked, &s.firstParked,
 		&s.park, &s.supersede, &s.unpark, &s.countKey, &s.parkedKeys, &s.listParked, &s.putBack, &s.countBack, &s.dropBack,
+		&s.countParked, &s.briefParked, &s.briefKey, &s.oneParked, &s.epochs,
 		&s.queues, &s.growQueues, &s.putMember, &s.members, &s.dropMember, &s.sweepMembers,
 	}
 	for i := range s.create {

@@ -26,6 +26,8 @@
 //     own transaction.
 //   - A write whose id is known gets the reply that it had.
 //
-// The database is SQLite now; what it is asked stands in one place, so that others can follow. The package knows nothing of
-// the contract: entities are protobuf's JSON or bytes, which Message reads into the service's own generated code.
+// The database is SQLite, MySQL (or MariaDB) or PostgreSQL, by the driver that the service chooses (StoreOptions.Dialect). What
+// it is asked stands in one place, with why that is safe there. RegisterAdmin serves what people need to see and to settle parked events,
+// and Store.Stats gives numbers for the service's own metrics. The package knows nothing of the contract: entities are
+// protobuf's JSON or bytes, which Message reads into the service's own generated code.
 package consumer

@@ -116,6 +116,8 @@ func readEvent(body []byte) (protocol.EntityEvent, error) {
 
 // effect is what an event did.
 type effect struct {
+	// did counts it; nil when it is parked.
+	did func(*counters)
 	// parked says why the event was parked, and key where; empty when it was not.
 	parked, key string
 	// first says that the key had no parked events before.
@@ -127,8 +129,11 @@ type effect struct {
 // take does what an event asks for, in tx. An *applyError says that nothing in the rules is in the way of it, but Apply.
 func (s *Store) take(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, apply Apply) (effect, error) {
 	have, err := s.entity(ctx, tx, e.Entity, e.ID)
-	if err != nil || e.Version <= have.version {
+	if err != nil {
 		return effect{}, err
+	}
+	if e.Version <= have.version {
+		return effect{did: ignored}, nil
 	}
 	if e.Event != "" && e.Event == have.event && e.Origin != protocol.OriginAnnounce {
 		return s.again(ctx, tx, e, have)
@@ -157,8 +162,15 @@ func (s *Store) take(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, ap
 		key := keyOf(e, have)
 		return effect{parked: conflict, key: key, first: true}, s.park(ctx, tx, key, e, conflict)
 	}
+	if done.did = applied; e.Origin == protocol.OriginWriteBack {
+		done.did = kept
+	}
 	return done, s.bring(ctx, tx, e, have, apply)
 }
+
+func applied(c *counters) { c.applied.Add(1) }
+func ignored(c *counters) { c.ignored.Add(1) }
+func kept(c *counters)    { c.kept.Add(1) }
 
 // conflict is why a foreign change is parked.
 const conflict = "conflict: the entity was changed in legacy behind Banyan's back, and the service has written it itself"
@@ -171,7 +183,7 @@ func (s *Store) again(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, h
 		return effect{}, err
 	}
 	have.version = e.Version
-	return effect{freed: freed}, s.put(ctx, tx, e, have)
+	return effect{did: ignored, freed: freed}, s.put(ctx, tx, e, have)
 }
 
 // bring applies an event that nothing is in the way of, and keeps its version.

@@ -104,11 +104,14 @@ func (s *Store) parkFailed(ctx context.Context, e protocol.EntityEvent, cause er
 	return key, parked && err == nil, err
 }
 
-// mostListed bounds what is read at once.
-const mostListed = 500
+// mostListed and mostRead bound what is read at once, in events and in bytes of them.
+const (
+	mostListed = 500
+	mostRead   = 16 << 20
+)
 
 // Parked gives parked events in their order, those behind the one with this Seq; 0 gives the first ones. It gives at most 500
-// at once.
+// at once, and fewer where they are large.
 func (s *Store) Parked(ctx context.Context, after int64) ([]Parked, error) {
 	rows, err := s.db.QueryContext(ctx, s.ask.listParked, after, mostListed)
 	if err != nil {
@@ -116,7 +119,7 @@ func (s *Store) Parked(ctx context.Context, after int64) ([]Parked, error) {
 	}
 	defer rows.Close()
 	var out []Parked
-	for rows.Next() {
+	for read := 0; read < mostRead && rows.Next(); {
 		var p Parked
 		var event []byte
 		var at int64
@@ -126,6 +129,7 @@ func (s *Store) Parked(ctx context.Context, after int64) ([]Parked, error) {
 		if err := json.Unmarshal(event, &p.Event); err != nil {
 			return nil, fmt.Errorf("list parked events: event %d: %w", p.Seq, err)
 		}
+		read += len(event)
 		p.At = time.UnixMilli(at)
 		out = append(out, p)
 	}
@@ -163,69 +167,4 @@ func keys(ctx context.Context, q querier, question string, args ...any) ([]strin
 		return nil, fmt.Errorf("list parked keys: %w", err)
 	}
 	return out, nil
-}
-
-// RetryParked applies a key's parked events in their order, until one can't be applied: then it says why, and how many are
-// left. A conflict stays one: an announcement of Banyan's settles it for legacy, DiscardParked for the service. It may be
-// called while Run runs.
-func (s *Store) RetryParked(ctx context.Context, key string, apply Apply) (left int, err error) {
-	return s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
-		if e.Origin == protocol.OriginForeign && have.local.Valid {
-			return errors.New(conflict)
-		}
-		return s.bring(ctx, tx, e, have, apply)
-	})
-}
-
-// DiscardParked gives a key's parked events up: their versions are kept, and the service's own state stands. It is for a
-// person who has looked at both states.
-func (s *Store) DiscardParked(ctx context.Context, key string) error {
-	_, err := s.unpark(ctx, key, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
-		row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, local: have.local, by: have.by, deleted: have.deleted}
-		if e.Origin == protocol.OriginWriteBack {
-			row.event = have.event
-		}
-		return s.put(ctx, tx, e, row)
-	})
-	return err
-}
-
-// unpark does with each parked event of a key what do says, in a transaction each, and takes it away.
-func (s *Store) unpark(ctx context.Context, key string, do func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error) (left int, err error) {
-	for more := true; more; {
-		err := s.within(ctx, func(tx *sql.Tx) error {
-			var seq int64
-			var body []byte
-			err := tx.QueryRowContext(ctx, s.ask.firstParked, key).Scan(&seq, &body)
-			if errors.Is(err, sql.ErrNoRows) {
-				more = false
-				return nil
-			}
-			if err != nil {
-				return err
-			}
-			e, err := readEvent(body)
-			if err != nil {
-				return err
-			}
-			have, err := s.entity(ctx, tx, e.Entity, e.ID)
-			if err != nil {
-				return err
-			}
-			if e.Version > have.version {
-				if err := do(tx, e, have); err != nil {
-					return fmt.Errorf("%s %s, version %s: %w", e.Entity, e.ID, e.Version, err)
-				}
-			}
-			_, err = tx.ExecContext(ctx, s.ask.unpark, seq)
-			return err
-		})
-		if err != nil {
-			if count := s.db.QueryRowContext(ctx, s.ask.countKey, key).Scan(&left); count != nil {
-				return 0, fmt.Errorf("retry parked events of key %q: %w", key, errors.Join(err, count))
-			}
-			return left, fmt.Errorf("retry parked events of key %q, %d are left: %w", key, left, err)
-		}
-	}
-	return 0, nil
 }

@@ -21,6 +21,9 @@ type runner struct {
 	Options
 	id      string                   // this process's, among those that share the queues
 	members atomic.Pointer[[]string] // all of them, in the same order everywhere; nil before they are known
+
+	mu     sync.Mutex
+	places map[string]*at // where the consumers are, by their queues' names
 }
 
 // Run consumes a service's queues until ctx ends, and gives nil then; other errors are of the options. It declares what is
@@ -34,6 +37,8 @@ func Run(ctx context.Context, options Options) error {
 		return err
 	}
 	r := &runner{Options: options, id: uuid.NewString()}
+	r.Store.running.add(r)
+	defer r.Store.running.remove(r)
 	var beside sync.WaitGroup
 	defer beside.Wait()
 	beside.Go(func() { r.sweep(ctx) })
@@ -173,34 +178,58 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 		return fmt.Errorf("consume: %w", err)
 	}
 	r.Logger.Info("consuming", "queue", name)
+	here := r.enter(name, q)
+	defer r.leave(name, here)
 	began := time.Now()
 	d := &delivering{runner: r, channel: channel, queue: q, n: n}
 	of := len(q.partitions())
 	var end <-chan time.Time // once its marker has come
 	for {
-		select {
-		case <-ctx.Done():
-			return ctx.Err()
-		case <-end:
+		first, open, err := receive(ctx, messages, end, here)
+		switch {
+		case errors.Is(err, errEnd):
 			return r.finish(channel, name)
-		case first, open := <-messages:
-			if !open {
-				if _, is := <-cancelled; is { // a lost connection closes it
-					return r.gone(conn, name)
-				}
-				return lost(closed)
+		case err != nil:
+			return err
+		case !open:
+			if _, is := <-cancelled; is { // a lost connection closes it
+				return r.gone(conn, name)
 			}
-			if err := d.deliver(ctx, gather(first, messages, r.Batch, of)); err != nil {
-				return err
-			}
-			if q.n == n && n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
-				return errYield
-			}
-			if end = nil; d.ended {
-				end = time.After(straggle)
-			}
+			return lost(closed)
+		}
+		if err := d.deliver(ctx, gather(first, messages, r.Batch, of)); err != nil {
+			return err
+		}
+		if q.n == n && n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
+			return errYield
+		}
+		if end = nil; d.ended {
+			end = time.After(straggle)
 		}
 	}
+}
+
+// errEnd says that nothing has come behind the marker of a queue's end.
+var errEnd = errors.New("the queue's end was reached")
+
+// receive gives the next message, and keeps what is at work: nothing, while none is there. At end it gives errEnd.
+func receive(ctx context.Context, messages <-chan amqp.Delivery, end <-chan time.Time, here *at) (next amqp.Delivery, open bool, err error) {
+	select {
+	case next, open = <-messages:
+	default:
+		here.since.Store(0)
+		select {
+		case <-ctx.Done():
+			return next, false, ctx.Err()
+		case <-end:
+			return next, false, errEnd
+		case next, open = <-messages:
+		}
+	}
+	if !next.Timestamp.IsZero() {
+		here.since.Store(next.Timestamp.Unix())
+	}
+	return next, open, nil
 }
 
 // ready makes a queue ready to be consumed, of n that there are now.

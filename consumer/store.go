@@ -29,6 +29,8 @@ type Store struct {
 	ask     statements
 	options StoreOptions
 	turns   turns
+	counted counters
+	running running
 	line    chan struct{} // holds whose turn it is
 	wrong   error         // of the options; nothing can be done with it
 }

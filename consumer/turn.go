@@ -32,6 +32,9 @@ func (s *Store) Turn(ctx context.Context, capability string, tag Tag, reply prot
 		done()
 		return nil, false, asStatus(err)
 	}
+	if replayed {
+		s.counted.replayed.Add(1)
+	}
 	return done, replayed, nil
 }
 

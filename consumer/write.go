@@ -69,6 +69,7 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 	if tag.ID == "" && s.options.TagsOnly {
 		return false, refuse(codes.FailedPrecondition, "BANYAN_TAG_MISSING", "this service takes writes through Banyan only; call its facade")
 	}
+	passed := false
 	err = s.within(ctx, func(tx *sql.Tx) error {
 		if tag.ID != "" {
 			if replayed, err = s.replay(ctx, tx, capability, tag, reply); replayed || err != nil {
@@ -80,7 +81,7 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 			return err
 		}
 		if tag.ID != "" {
-			if tag.Epoch < epoch {
+			if passed = tag.Epoch < epoch; passed {
 				return refuse(codes.FailedPrecondition, protocol.ReasonEpochPassed, "the write was decided under version %d, and version %d has passed; decide it anew", tag.Epoch, epoch)
 			}
 			epoch = tag.Epoch
@@ -105,6 +106,14 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 		}
 		return s.keep(ctx, tx, capability, tag, reply, refs)
 	})
+	switch {
+	case passed:
+		s.counted.refused.Add(1)
+	case err == nil && replayed:
+		s.counted.replayed.Add(1)
+	case err == nil && tag.ID != "":
+		s.counted.written.Add(1)
+	}
 	if err != nil {
 		return false, asStatus(err)
 	}

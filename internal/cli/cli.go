@@ -107,7 +107,7 @@ Exit codes: 0 all is well, 1 faults were found or the command failed,
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
 	root.AddCommand(newServe(sys), newCheck(sys), newStatus(sys), newContract(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWrites(sys), newVersions(sys),
-		newMirror(sys), newBackfill(sys), newMigrate(sys), newGrants(sys), newEvents(sys), newDemo(sys), newVersion(sys))
+		newMirror(sys), newBackfill(sys), newMigrate(sys), newGrants(sys), newEvents(sys), newParked(sys), newConsumer(sys), newDemo(sys), newVersion(sys))
 	return root
 }
 

@@ -47,6 +47,8 @@ func TestScripts(t *testing.T) {
 			"commanded": commanded,
 			"account":   makeAccount(t),
 			"grant":     runGrants,
+			"orders":    startOrders(t),
+			"tell":      tell,
 		},
 		Condition: func(cond string) (bool, error) {
 			if cond == "long" {

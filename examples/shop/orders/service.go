@@ -121,6 +121,9 @@ func (s *Service) Serve(ctx context.Context) error {
 	}
 	server := grpc.NewServer(grpc.UnaryInterceptor(s.held), grpc.WaitForHandlers(true))
 	shopv2.RegisterOrderServiceServer(server, s)
+	if err := consumer.RegisterAdmin(server, s.consuming()); err != nil {
+		return errors.Join(err, listener.Close())
+	}
 	healthy := health.NewServer()
 	healthpb.RegisterHealthServer(server, healthy)
 	healthy.SetServingStatus(shopv2.OrderService_ServiceDesc.ServiceName, healthpb.HealthCheckResponse_SERVING)
@@ -160,7 +163,12 @@ func (s *Service) consume(ctx context.Context) error {
 		<-ctx.Done()
 		return nil
 	}
-	return consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: s.options.Name, Queues: queues, Store: s.store, Apply: s.apply, Logger: s.logger})
+	return consumer.Run(ctx, s.consuming())
+}
+
+// consuming says what is consumed, and how.
+func (s *Service) consuming() consumer.Options {
+	return consumer.Options{URL: s.options.Broker, Service: s.options.Name, Queues: queues, Store: s.store, Apply: s.apply, Logger: s.logger}
 }
 
 // ready writes the ready file, whole or not at all.
