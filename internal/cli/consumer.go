@@ -18,7 +18,7 @@ func newConsumer(sys System) *cobra.Command {
 		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(newConsumerStatus(sys))
+	cmd.AddCommand(newConsumerStatus(sys), newConsumerTest(sys))
 	return cmd
 }
 

@@ -22,7 +22,7 @@ import (
 )
 
 // startOrders is `orders`: serves the example's order service on a broker and a database of its own until the script ends, and sets
-// BROKER_URL, and ORDERS to its address.
+// BROKER_URL, ORDERS to its address, and SHOP to the example's directory.
 func startOrders(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, _ bool, _ []string) {
 		url := devstack.RabbitMQ(t).NewVHost(t)
@@ -59,6 +59,9 @@ func startOrders(t *testing.T) func(ts *testscript.TestScript, neg bool, args []
 			return json.Unmarshal(text, &at)
 		})
 		ts.Setenv("ORDERS", at.GRPC)
+		shop, err := filepath.Abs("../../examples/shop")
+		ts.Check(err)
+		ts.Setenv("SHOP", shop)
 	}
 }
 
