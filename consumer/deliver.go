@@ -25,9 +25,10 @@ type delivering struct {
 	// ended says that the marker of the queue's end has come, and nothing behind it. It is not acknowledged before that.
 	ended bool
 	// These are messages that can be done together: events, or copies of one fence.
-	events []protocol.EntityEvent
-	fences []fenceCopy
-	last   amqp.Delivery // of them
+	events  []protocol.EntityEvent
+	headers []amqp.Table // of the events
+	fences  []fenceCopy
+	last    amqp.Delivery // of them
 }
 
 // fenceCopy is a copy of a fence, and what it came in.
@@ -80,7 +81,7 @@ func (d *delivering) entity(ctx context.Context, m amqp.Delivery) error {
 			return err
 		}
 	}
-	d.events, d.last = append(d.events, e), m
+	d.events, d.headers, d.last = append(d.events, e), append(d.headers, m.Headers), m
 	return nil
 }
 
@@ -106,7 +107,7 @@ func (d *delivering) settle(ctx context.Context) error {
 	var err error
 	switch {
 	case len(d.events) > 0:
-		err = d.take(ctx, d.events)
+		err = d.take(ctx, d.events, d.headers...)
 	case len(d.fences) > 0:
 		err = d.answer(ctx)
 	default:
@@ -115,7 +116,7 @@ func (d *delivering) settle(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	d.events, d.fences = nil, nil
+	d.events, d.headers, d.fences = nil, nil, nil
 	return acknowledge(d.channel, d.last.DeliveryTag)
 }
 
@@ -155,8 +156,8 @@ func (d *delivering) hold(ctx context.Context, m amqp.Delivery, why error) error
 	}
 }
 
-// take does what events ask for, in one transaction, or in one for each where that fails.
-func (r *runner) take(ctx context.Context, events []protocol.EntityEvent) error {
+// take does what events ask for, in one transaction, or in one for each where that fails. headers are their messages'.
+func (r *runner) take(ctx context.Context, events []protocol.EntityEvent, headers ...amqp.Table) error {
 	if len(events) > 1 {
 		effects := make([]effect, len(events))
 		err := r.Store.within(ctx, func(tx *sql.Tx) (err error) {
@@ -164,7 +165,7 @@ func (r *runner) take(ctx context.Context, events []protocol.EntityEvent) error 
 				return err
 			}
 			for i, e := range events {
-				if effects[i], err = r.Store.take(ctx, tx, e, r.Apply); err != nil {
+				if effects[i], err = r.Store.take(traced(ctx, headers, i), tx, e, r.Apply); err != nil {
 					return err
 				}
 			}
@@ -178,8 +179,8 @@ func (r *runner) take(ctx context.Context, events []protocol.EntityEvent) error 
 		}
 		r.Logger.Debug("events are taken one by one", "count", len(events), "error", err)
 	}
-	for _, e := range events {
-		if err := r.one(ctx, e); err != nil {
+	for i, e := range events {
+		if err := r.one(traced(ctx, headers, i), e); err != nil {
 			return err
 		}
 	}
