@@ -68,9 +68,11 @@ func TestTransactionsReadWhatWasCommittedBefore(t *testing.T) {
 		at := empty(t)
 		const processes, times = 4, 30
 		var counting sync.WaitGroup
+		all := make(chan struct{}) // closed once all are there, so that they meet
 		for range processes {
 			s := newService(t, at, StoreOptions{})
 			counting.Go(func() {
+				<-all
 				for range times {
 					if err := s.store.within(t.Context(), func(tx *sql.Tx) error {
 						var n int
@@ -86,6 +88,7 @@ func TestTransactionsReadWhatWasCommittedBefore(t *testing.T) {
 				}
 			})
 		}
+		close(all)
 		counting.Wait()
 		if got := newService(t, at, StoreOptions{}).body(t, "n"); got != strconv.Itoa(processes*times) {
 			t.Errorf("counted to %s, want %d", got, processes*times)
@@ -281,5 +284,41 @@ func TestAServerThatIsKilledParksNothing(t *testing.T) {
 	t.Run("postgresql", func(t *testing.T) {
 		server := devstack.OwnPostgreSQL(t)
 		run(t, place{PostgreSQL, "pgx", server.NewDatabase(t)}, server)
+	})
+}
+
+// A connection that is lost in the middle of Apply is no fault of the event's, whatever the driver calls it.
+func TestALostConnectionParksNothing(t *testing.T) {
+	everywhere(t, func(t *testing.T, empty where) {
+		s := newService(t, empty(t), StoreOptions{})
+		if s.at.dialect == SQLite {
+			t.Skip("it has none")
+		}
+		own, end := "SELECT CONNECTION_ID()", "KILL %d"
+		if s.at.dialect == PostgreSQL {
+			own, end = "SELECT pg_backend_pid()", "SELECT pg_terminate_backend(%d, 10000)"
+		}
+		r, tries := s.runner(t), 0
+		r.Attempts = 1
+		r.Apply = func(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
+			if tries++; tries == 1 {
+				var id int64
+				if err := tx.QueryRowContext(ctx, own).Scan(&id); err != nil {
+					return err
+				}
+				if _, err := s.db.ExecContext(ctx, fmt.Sprintf(end, id)); err != nil {
+					t.Error(err)
+				}
+				_ = s.apply(ctx, tx, e) // what it says is hidden
+				return errors.New("it went wrong")
+			}
+			return s.apply(ctx, tx, e)
+		}
+		if err := r.one(t.Context(), event(1, protocol.OriginLegacy, "c", "a", "1")); err != nil {
+			t.Fatal(err)
+		}
+		if s.body(t, "a") != "1" || s.parkedKeys(t) != 0 || tries != 2 {
+			t.Errorf("after %d tries, thing a has %q, %d keys are parked", tries, s.body(t, "a"), s.parkedKeys(t))
+		}
 	})
 }

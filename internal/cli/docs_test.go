@@ -17,9 +17,11 @@ func TestCommandsAreDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	sys := System{}
-	for _, cmd := range []*cobra.Command{newStatus(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWritesList(sys), newVersions(sys), newMirrorFence(sys),
+	for _, cmd := range []*cobra.Command{
+		newStatus(sys), newAdvance(sys), newRollback(sys), newHistory(sys), newWritesList(sys), newVersions(sys), newMirrorFence(sys),
 		newBackfill(sys), newBackfillStatus(sys), newBackfillStop(sys), newBackfillList(sys),
-		newParkedList(sys), newParkedShow(sys), newParkedRetry(sys), newParkedDrop(sys), newConsumerStatus(sys), newConsumerTest(sys)} {
+		newParkedList(sys), newParkedShow(sys), newParkedRetry(sys), newParkedDrop(sys), newConsumerStatus(sys), newConsumerTest(sys),
+	} {
 		ways := []string{"banyan ", "banyan writes ", "banyan mirror ", "banyan backfill ", "banyan parked ", "banyan consumer "}
 		if !slices.ContainsFunc(ways, func(way string) bool { return strings.Contains(string(page), way+cmd.Name()) }) {
 			t.Errorf("%s is not there", cmd.Name())

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 )
 
 // PostgreSQLServer is a private PostgreSQL, for what keeps its own data in one. Its methods may be called concurrently.
@@ -24,6 +25,7 @@ type PostgreSQLServer struct {
 
 	server, init, create string // programs
 	password             string
+	launched             bool // once before
 	as                   *systemAccount
 }
 
@@ -94,13 +96,23 @@ func (p *PostgreSQLServer) data() string { return filepath.Join(p.Dir, "data") }
 
 // launchServer starts the server program and waits until it answers.
 func (p *PostgreSQLServer) launchServer(ctx context.Context) ([]*process, error) {
-	for {
+	// What a killed server has started is in no group of its, and ends by itself, a moment later; it has the port until then.
+	const soon = 10 * time.Second
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	for began := time.Now(); ; {
 		server, err := p.launchOnce(ctx)
 		if err == nil {
+			p.launched = true
 			return []*process{server}, nil
 		}
-		// What a killed server has started ends by itself, a moment later.
-		if !strings.Contains(err.Error(), "pre-existing shared memory block") || ctx.Err() != nil {
+		waits := errors.Is(err, errPortTaken) || strings.Contains(err.Error(), "pre-existing shared memory block")
+		if !p.launched || !waits || time.Since(began) > soon {
+			return nil, err
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
 			return nil, err
 		}
 	}

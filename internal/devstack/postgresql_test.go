@@ -38,7 +38,8 @@ func TestPostgreSQLKeepsDataAndPortWhenKilled(t *testing.T) {
 
 func TestSharedPostgreSQLHasDatabasesApart(t *testing.T) {
 	server := devstack.PostgreSQL(t)
-	if server != devstack.PostgreSQL(t) || server.NewDatabase(t) == server.NewDatabase(t) {
+	one, two := server.NewDatabase(t), server.NewDatabase(t)
+	if server != devstack.PostgreSQL(t) || one == two {
 		t.Error("servers or databases are not what was asked for")
 	}
 }
