@@ -2,31 +2,21 @@ package conformance
 
 import (
 	"context"
-	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
-	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	_ "modernc.org/sqlite"
 
-	"banyan.dev/banyan/consumer"
 	"banyan.dev/banyan/examples/notes/notesv1"
 	"banyan.dev/banyan/internal/devstack"
-	"banyan.dev/banyan/protocol"
 )
 
 // The writes that are tried: one that makes a note, and one that changes one.
@@ -74,17 +64,22 @@ func serve(t *testing.T, service notesv1.NoteServiceServer) grpc.ClientConnInter
 	return conn
 }
 
-// judged runs the test, and gives the names of the promises by their verdicts.
-func judged(t *testing.T, o Options) map[Verdict][]string {
+// judged runs the test, and gives the names of the promises by their verdicts: all, or those up to one that is named.
+func judged(t *testing.T, o Options, last ...string) map[Verdict][]string {
 	t.Helper()
+	ctx, enough := context.WithCancel(t.Context())
+	defer enough()
 	out := map[Verdict][]string{}
-	if err := Run(t.Context(), o, func(r Result) {
+	if err := Run(ctx, o, func(r Result) {
 		t.Logf("%s %s %s", r.Verdict, r.Name, r.Detail)
 		out[r.Verdict] = append(out[r.Verdict], r.Name)
 		if (r.Verdict == Fail) != (r.Do != "") || (r.Verdict != Pass) != (r.Detail != "") || r.Promise == "" {
 			t.Errorf("the result is %+v", r)
 		}
-	}); err != nil {
+		if slices.Contains(last, r.Name) {
+			enough()
+		}
+	}); err != nil && ctx.Err() == nil {
 		t.Fatal(err)
 	}
 	return out
@@ -92,16 +87,27 @@ func judged(t *testing.T, o Options) map[Verdict][]string {
 
 // A service that keeps all promises passes, whichever write is tried.
 func TestARightServicePasses(t *testing.T) {
-	for name, c := range map[string]struct{ method, request, skipped string }{
-		"makes":   {"WriteNote", making, "[repeats-of-written]"},
-		"changes": {"EditNote", changing, "[]"},
-		"reads":   {"", "", "[writes void epochs known-writes conflicts repeats-of-written way-back]"},
+	for name, c := range map[string]struct {
+		method, request, skipped string
+		format                   Format
+		told                     bool
+	}{
+		"makes":             {"WriteNote", making, "[repeats-of-written growing]", "", false},
+		"changes":           {"EditNote", changing, "[growing]", JSON, false},
+		"takes protobuf":    {"EditNote", changing, "[growing]", Protobuf, false},
+		"is told, no more":  {"", "", "[writes void epochs known-writes conflicts repeats-of-written way-back growing]", Protobuf, true},
+		"reads, in a shift": {"", "", "[writes void epochs known-writes conflicts repeats-of-written way-back growing]", "", false},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := devstack.RabbitMQ(t).NewVHost(t)
 			d := newDouble()
 			d.consume(t, url)
-			got := judged(t, options(url, serve(t, d), c.method, c.request))
+			o := options(url, serve(t, d), c.method, c.request)
+			o.Format = c.format
+			if c.told {
+				o.Capability = ""
+			}
+			got := judged(t, o)
 			if len(got[Fail]) > 0 || fmt.Sprint(got[Skip]) != c.skipped {
 				t.Errorf("failed are %v, not tried %v", got[Fail], got[Skip])
 			}
@@ -144,132 +150,51 @@ func TestFaultsAreFound(t *testing.T) {
 			url := devstack.RabbitMQ(t).NewVHost(t)
 			d := newDouble(fault)
 			d.consume(t, url)
-			o := options(url, serve(t, d), "EditNote", changing)
-			o.Within = 1500 * time.Millisecond
-			if got := judged(t, o); !slices.Contains(got[Fail], promise) {
+			if got := judged(t, options(url, serve(t, d), "EditNote", changing), promise); !slices.Contains(got[Fail], promise) {
 				t.Errorf("failed are %v, want %s among them", got[Fail], promise)
 			}
 		})
 	}
 }
 
-// kit is a service of notes that is built on the Go kit.
-type kit struct {
-	notesv1.UnimplementedNoteServiceServer
-	db    *sql.DB
-	store *consumer.Store
+// What is new in protobuf's bytes is easily passed over.
+func TestUnknownFieldsInBytesAreMissed(t *testing.T) {
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	d := newDouble("unknown fields dropped")
+	d.consume(t, url)
+	o := options(url, serve(t, d), "", "")
+	o.Format = Protobuf
+	if got := judged(t, o, "unknown-fields"); !slices.Contains(got[Fail], "unknown-fields") {
+		t.Errorf("failed are %v", got[Fail])
+	}
 }
 
-func newKit(t *testing.T, url string, queues int) *kit {
-	t.Helper()
-	db, err := sql.Open("sqlite", "file:"+filepath.Join(t.TempDir(), "notes.db")+"?_pragma=journal_mode(WAL)&_pragma=busy_timeout(30000)&_pragma=synchronous(NORMAL)")
-	if err != nil {
-		t.Fatal(err)
-	}
-	k := &kit{db: db, store: consumer.NewStore(db, consumer.StoreOptions{})}
-	if err := k.store.Migrate(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := db.ExecContext(t.Context(), "CREATE TABLE notes (id TEXT PRIMARY KEY, note BLOB NOT NULL)"); err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	done := make(chan error, 1)
-	go func() {
-		done <- consumer.Run(ctx, consumer.Options{URL: url, Service: "notes", Queues: queues, Store: k.store, Apply: k.apply, Logger: slog.New(slog.DiscardHandler), Attempts: 2, Pause: time.Millisecond})
-	}()
-	t.Cleanup(func() {
-		cancel()
-		if err := errors.Join(<-done, db.Close()); err != nil {
-			t.Error(err)
-		}
-	})
-	return k
-}
-
-func (k *kit) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent) error {
-	if e.Deleted {
-		_, err := tx.ExecContext(ctx, "DELETE FROM notes WHERE id = ?", e.ID)
-		return err
-	}
-	n := &notesv1.Note{}
-	if err := protojson.Unmarshal(e.Data, n); err != nil {
-		return err
-	}
-	return k.put(ctx, tx, n)
-}
-
-func (k *kit) put(ctx context.Context, tx *sql.Tx, n *notesv1.Note) error {
-	note, err := proto.Marshal(n)
-	if err != nil {
-		return err
-	}
-	_, err = tx.ExecContext(ctx, "INSERT OR REPLACE INTO notes VALUES (?, ?)", n.GetId(), note)
-	return err
-}
-
-func (k *kit) GetNote(ctx context.Context, r *notesv1.GetNoteRequest) (*notesv1.Note, error) {
-	n := &notesv1.Note{}
-	var note []byte
-	err := k.db.QueryRowContext(ctx, "SELECT note FROM notes WHERE id = ?", r.GetId()).Scan(&note)
-	if errors.Is(err, sql.ErrNoRows) {
-		return nil, status.Error(codes.NotFound, "no such note")
-	}
-	return n, errors.Join(err, proto.Unmarshal(note, n))
-}
-
-func (k *kit) EditNote(ctx context.Context, r *notesv1.EditNoteRequest) (*notesv1.Note, error) {
-	return k.write(ctx, func(tx *sql.Tx, n *notesv1.Note) error {
-		var note []byte
-		err := tx.QueryRowContext(ctx, "SELECT note FROM notes WHERE id = ?", r.GetId()).Scan(&note)
-		if errors.Is(err, sql.ErrNoRows) {
-			return status.Error(codes.NotFound, "no such note")
-		}
-		if err := errors.Join(err, proto.Unmarshal(note, n)); err != nil {
-			return err
-		}
-		n.Text, n.Stars = r.GetText(), n.GetStars()+1
-		return nil
-	})
-}
-
-func (k *kit) WriteNote(ctx context.Context, r *notesv1.WriteNoteRequest) (*notesv1.Note, error) {
-	return k.write(ctx, func(tx *sql.Tx, n *notesv1.Note) error {
-		proto.Merge(n, r.GetNote())
-		return tx.QueryRowContext(ctx, "SELECT 'made-' || COUNT(*) FROM notes").Scan(&n.Id)
-	})
-}
-
-func (k *kit) write(ctx context.Context, do func(*sql.Tx, *notesv1.Note) error) (*notesv1.Note, error) {
-	tag, err := consumer.FromContext(ctx)
-	if err != nil {
-		return nil, err
-	}
-	n := &notesv1.Note{}
-	_, err = k.store.Write(ctx, "notes", tag, n, func(tx *sql.Tx) ([]consumer.EntityRef, error) {
-		if err := do(tx, n); err != nil {
-			return nil, err
-		}
-		return []consumer.EntityRef{{Entity: "notes.v1.Note", ID: n.GetId(), Key: n.GetOwner()}}, k.put(ctx, tx, n)
-	})
-	return n, err
-}
-
-func TestTheKitPasses(t *testing.T) {
+// A service that throws away what waits in an old queue is found, and so are one that doesn't grow and one that can't be asked.
+func TestGrowingIsWatched(t *testing.T) {
 	for name, c := range map[string]struct {
-		method, request, skipped string
-		queues                   int
+		grow func(*testing.T, *double, string, func()) error
+		want string
 	}{
-		"makes, on one queue":        {"WriteNote", making, "[repeats-of-written]", 1},
-		"changes, on several queues": {"EditNote", changing, "[]", 4},
+		"old queues are deleted": {func(t *testing.T, d *double, url string, stop func()) error { return d.forget(t, url, stop) }, "a fence is not answered"},
+		"nothing happens":        {func(*testing.T, *double, string, func()) error { return nil }, "the service does not have them: there are 1"},
+		"it can't be asked":      {func(*testing.T, *double, string, func()) error { return errors.New("no such command") }, "not asked for more queues: no such command"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			url := devstack.RabbitMQ(t).NewVHost(t)
-			k := newKit(t, url, c.queues)
-			o := options(url, serve(t, k), c.method, c.request)
-			o.Within = 30 * time.Second
-			if got := judged(t, o); len(got[Fail]) > 0 || fmt.Sprint(got[Skip]) != c.skipped {
-				t.Errorf("failed are %v, not tried %v", got[Fail], got[Skip])
+			d := newDouble()
+			stop := d.consume(t, url)
+			o := options(url, serve(t, d), "", "")
+			o.Grow = func(context.Context) error { return c.grow(t, d, url, stop) }
+			var found Result
+			if err := Run(t.Context(), o, func(r Result) {
+				if r.Name == "growing" {
+					found = r
+				}
+			}); err != nil {
+				t.Fatal(err)
+			}
+			if found.Verdict != Fail || !strings.Contains(found.Detail, c.want) {
+				t.Errorf("got %+v, want %q", found, c.want)
 			}
 		})
 	}
@@ -291,6 +216,8 @@ func TestNobodyThere(t *testing.T) {
 func TestOptionsAreChecked(t *testing.T) {
 	for want, spoil := range map[string]func(*Options){
 		"the service":        func(o *Options) { o.Service = "" },
+		"the capability":     func(o *Options) { o.Capability = "" },
+		"it is json":         func(o *Options) { o.Format = "xml" },
 		"its Get is missing": func(o *Options) { o.Entity.Get = nil },
 		"and no notes.v1":    func(o *Options) { o.Entity.Message = o.Entity.Get.Input() },
 		"is its key":         func(o *Options) { o.Entity.Key = o.Entity.ID },

@@ -65,8 +65,14 @@ func newDouble(faults ...string) *double {
 // has says whether a fault is planted.
 func (d *double) has(fault string) bool { return d.faults[fault] }
 
-// consume declares the queue and takes its messages, until the test ends.
-func (d *double) consume(t *testing.T, url string) {
+// consume declares one queue and takes its messages, until the test ends, or stop is called.
+func (d *double) consume(t *testing.T, url string) (stop func()) {
+	t.Helper()
+	return d.queue(t, url, 1, 0)
+}
+
+// queue declares queue i of n and takes its messages.
+func (d *double) queue(t *testing.T, url string, n, i int) (stop func()) {
 	t.Helper()
 	conn, err := amqp.Dial(url)
 	if err != nil {
@@ -83,14 +89,14 @@ func (d *double) consume(t *testing.T, url string) {
 	if d.has("a queue that drops") {
 		arguments[amqp.QueueMaxLenArg] = 10
 	}
-	queue := protocol.QueueName("notes", 1, 0)
+	queue := protocol.QueueName("notes", n, i)
 	if err := errors.Join(channel.ExchangeDeclare(protocol.ExchangeName("notes"), "direct", true, false, false, false, nil), channel.Qos(200, 0, false)); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := channel.QueueDeclare(queue, true, false, false, false, arguments); err != nil {
 		t.Fatal(err)
 	}
-	for p := range protocol.Partitions {
+	for p := i; p < protocol.Partitions; p += n {
 		if p == 17 && d.has("a partition that is not bound") {
 			continue
 		}
@@ -103,7 +109,8 @@ func (d *double) consume(t *testing.T, url string) {
 		t.Fatal(err)
 	}
 	var working sync.WaitGroup
-	t.Cleanup(func() { _ = conn.Close(); working.Wait() })
+	stop = func() { _ = conn.Close(); working.Wait() }
+	t.Cleanup(stop)
 	later := make(chan amqp.Delivery, 300)
 	working.Go(func() {
 		defer close(later)
@@ -121,6 +128,36 @@ func (d *double) consume(t *testing.T, url string) {
 			d.take(channel, m)
 		}
 	})
+	return stop
+}
+
+// forget makes a service have two queues, and deletes the one that it had with what waits there.
+func (d *double) forget(t *testing.T, url string, stop func()) error {
+	stop()
+	conn, err := amqp.Dial(url)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	channel, err := conn.Channel()
+	if err != nil {
+		return err
+	}
+	old := protocol.QueueName("notes", 1, 0)
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for waiting := 0; waiting == 0; <-tick.C {
+		q, err := channel.QueueDeclarePassive(old, true, false, false, false, nil)
+		if err != nil {
+			return err
+		}
+		waiting = q.Messages
+	}
+	for i := range 2 {
+		d.queue(t, url, 2, i)
+	}
+	_, err = channel.QueueDelete(old, false, false, false)
+	return err
 }
 
 func (d *double) take(channel *amqp.Channel, m amqp.Delivery) {
@@ -232,7 +269,15 @@ func (d *double) apply(e protocol.EntityEvent, have known, key string, _ bool) e
 		return nil
 	}
 	n := &notesv1.Note{}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: d.has("unknown fields dropped")}).Unmarshal(e.Data, n); err != nil {
+	if e.Proto != nil {
+		if err := proto.Unmarshal(e.Proto, n); err != nil {
+			return err
+		}
+		if len(n.ProtoReflect().GetUnknown()) > 0 && !d.has("unknown fields dropped") {
+			return errors.New("there is an unknown field")
+		}
+		n.ProtoReflect().SetUnknown(nil)
+	} else if err := (protojson.UnmarshalOptions{DiscardUnknown: d.has("unknown fields dropped")}).Unmarshal(e.Data, n); err != nil {
 		return err
 	}
 	d.notes[e.ID] = n

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
+	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/types/dynamicpb"
@@ -103,8 +104,22 @@ func (r *rig) event(t told, origin protocol.Origin, n int) (protocol.EntityEvent
 	if err != nil {
 		return e, err
 	}
-	e.Data, err = protojson.Marshal(m)
-	return e, err
+	return e, r.carry(&e, m)
+}
+
+// carry makes an event one of a message, in the service's format.
+func (r *rig) carry(e *protocol.EntityEvent, m proto.Message) (err error) {
+	if r.Format == Protobuf {
+		e.Data = nil
+		if e.Proto, err = proto.Marshal(m); err != nil {
+			return fmt.Errorf("write a state as protobuf's bytes: %w", err)
+		}
+		return nil
+	}
+	if e.Data, err = protojson.Marshal(m); err != nil {
+		return fmt.Errorf("write a state as JSON: %w", err)
+	}
+	return nil
 }
 
 // unknown gives an event with a field that the contract doesn't have.
@@ -113,6 +128,10 @@ func (r *rig) unknown(t told, n int) (protocol.EntityEvent, error) {
 	if err != nil {
 		return e, err
 	}
+	if r.Format == Protobuf {
+		e.Proto = protowire.AppendVarint(protowire.AppendTag(e.Proto, r.unusedNumber(), protowire.VarintType), 1)
+		return e, nil
+	}
 	var fields map[string]json.RawMessage
 	if err := json.Unmarshal(e.Data, &fields); err != nil {
 		return e, fmt.Errorf("read a state as JSON: %w", err)
@@ -120,6 +139,15 @@ func (r *rig) unknown(t told, n int) (protocol.EntityEvent, error) {
 	fields["banyanConformanceUnknown"] = json.RawMessage("1")
 	e.Data, err = json.Marshal(fields)
 	return e, err
+}
+
+// unusedNumber is one that no field of the entity has.
+func (r *rig) unusedNumber() protowire.Number {
+	n := protowire.Number(15) // the greatest whose tag is one byte
+	for r.Entity.Message.Fields().ByNumber(n) != nil || r.Entity.Message.ReservedRanges().Has(n) {
+		n++
+	}
+	return n
 }
 
 // get reads an entity; nil when there is none. A service that can't answer for a moment is asked again.

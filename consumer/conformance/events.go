@@ -135,7 +135,7 @@ func (r *rig) byEvent(ctx context.Context) error {
 		return s.err
 	}
 	again := r.elsewhere(applied)
-	again.Data = between.Data // so that it can be seen
+	again.Data, again.Proto = between.Data, between.Proto // so that it can be seen
 	s.events = append(s.events, again)
 	if err := s.sends(ctx); err != nil {
 		return err
@@ -191,7 +191,7 @@ func (r *rig) writtenBack(ctx context.Context) error {
 		return err
 	}
 	again := r.elsewhere(first)
-	again.Data = older.Data
+	again.Data, again.Proto = older.Data, older.Proto
 	s.events = append(s.events, again)
 	if err := s.sends(ctx); err != nil {
 		return err

@@ -2,6 +2,7 @@ package conformance
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -13,12 +14,22 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
-// Options say what is tried, and where. All but TLS, Write, Within and Now are needed.
+// Format is how events have an entity's message.
+type Format string
+
+// The formats: data in protobuf's JSON, or proto in protobuf's bytes.
+const (
+	JSON     Format = "json"
+	Protobuf Format = "protobuf"
+)
+
+// Options say what is tried, and where. All but TLS, Format, Write, Grow, Within and Now are needed.
 type Options struct {
 	// Broker is the address of the virtual host that the service takes its messages from. TLS is for amqps.
 	Broker string
 	TLS    *tls.Config
-	// Service and Capability are the names in banyan.yaml.
+	// Service and Capability are the names in banyan.yaml. A service that takes nothing over, and is only told of entities, has no
+	// capability, and no Write.
 	Service, Capability string
 	// Conn is the way to the service.
 	Conn grpc.ClientConnInterface
@@ -27,8 +38,13 @@ type Options struct {
 	// States are at least two valid states of one entity, in protobuf's JSON, that differ in more than id and key: the run
 	// puts others in their place.
 	States []json.RawMessage
+	// Format is how the service is told; JSON by default.
+	Format Format
 	// Write is a live write; nil tries none.
 	Write *Write
+	// Grow makes the service have more queues while it runs, and returns once that was asked for, before ctx ends; nil doesn't
+	// try it. It runs beside what is told meanwhile.
+	Grow func(ctx context.Context) error
 	// Within bounds each wait for the service, 30 seconds by default.
 	Within time.Duration
 	// Now is the clock; nil is time.Now. Ids and epochs of a run are made from it, so that runs don't meet.
@@ -59,8 +75,18 @@ func (w *Write) onTold() bool { return bytes.Contains(w.Request, []byte("${id}")
 // check gives the options with what was left out, or all that is wrong with them.
 func (o Options) check() (Options, error) {
 	var wrong []string
-	if o.Broker == "" || o.Service == "" || o.Capability == "" || o.Conn == nil {
-		wrong = append(wrong, "the broker, the service, the capability or the connection is missing")
+	if o.Broker == "" || o.Service == "" || o.Conn == nil {
+		wrong = append(wrong, "the broker, the service or the connection is missing")
+	}
+	if o.Capability == "" && o.Write != nil {
+		wrong = append(wrong, "the capability of the write is missing")
+	}
+	switch o.Format {
+	case "":
+		o.Format = JSON
+	case JSON, Protobuf:
+	default:
+		wrong = append(wrong, fmt.Sprintf("the format is %q: it is %s or %s", o.Format, JSON, Protobuf))
 	}
 	e := o.Entity
 	switch {

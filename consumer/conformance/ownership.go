@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/dynamicpb"
 
@@ -48,8 +47,8 @@ func (r *rig) own(ctx context.Context) (told, *dynamicpb.Message, error) {
 	if err != nil {
 		return told{}, nil, err
 	}
-	if back.Data, err = protojson.Marshal(state); err != nil {
-		return told{}, nil, fmt.Errorf("write a state as JSON: %w", err)
+	if err := r.carry(&back, state); err != nil {
+		return told{}, nil, err
 	}
 	return w.on, state, r.tell(ctx, back)
 }

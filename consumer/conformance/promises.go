@@ -18,7 +18,7 @@ func promises() []promise {
 		{
 			name: "apply", vital: true, see: "entity-events",
 			says: "An event of legacy's is applied before the fence behind it is answered",
-			do:   "Make the rows equal data, commit, and only then answer what came behind it",
+			do:   "Make the rows equal data (or proto, with format: protobuf), commit, and only then answer what came behind it",
 			try:  (*rig).applied,
 		},
 		{
@@ -72,7 +72,7 @@ func promises() []promise {
 		{
 			name: "unknown-fields", see: "entity-events",
 			says: "An event with a field that the service doesn't know is parked, and the fence's answer names its key",
-			do:   "Refuse unknown fields when data is read, and park what can't be applied after some tries; never drop or requeue it",
+			do:   "Refuse unknown fields when data or proto is read (code that is generated for protobuf passes over them in bytes, but keeps or shows them), and park what can't be applied after some tries; never drop or requeue it",
 			try:  (*rig).unknownFields,
 		},
 		{
@@ -128,6 +128,12 @@ func promises() []promise {
 			says: "A way back ends what is the service's own, with the last of its 64 copies and not before",
 			do:   "Count the copies of a fence with back: true by their partitions; with the last one forget local_epoch of the capability's entities whose local_epoch is less and that have no parked events",
 			try:  (*rig).wayBack,
+		},
+		{
+			name: "growing", see: "what-to-declare",
+			says: "More queues lose nothing, mix up no order, and answer no fence too early",
+			do:   "Bind the new queues first and unbind the old ones, do all that is left in those, and only then begin with the new ones; delete an old queue once it is empty",
+			try:  (*rig).growing,
 		},
 		{
 			name: "nothing-left", see: "what-to-declare",

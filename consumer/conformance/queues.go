@@ -17,7 +17,7 @@ import (
 func (r *rig) queues(ctx context.Context) error {
 	var missing error
 	for deadline := time.Now().Add(r.Within); ; pause(ctx, 100*time.Millisecond) {
-		if missing = r.look(); missing == nil || ctx.Err() != nil {
+		if r.layout, missing = r.look(); missing == nil || ctx.Err() != nil {
 			break
 		}
 		if time.Now().After(deadline) {
@@ -53,38 +53,37 @@ func limited(version string) bool {
 	return err == nil && n >= 4
 }
 
-// look finds the queues of one number, all of them consumed.
-func (r *rig) look() error {
-	r.layout = 0
+// look finds the queues of one number, all of them consumed, and gives the number.
+func (r *rig) look() (layout int, err error) {
 	for _, n := range protocol.QueueLayouts() {
 		q, err := r.passive(protocol.QueueName(r.Service, n, 0))
 		if err != nil {
-			return err
+			return layout, err
 		}
 		if q == nil {
 			continue
 		}
-		if r.layout != 0 {
-			return fmt.Errorf("there are queues of %d and of %d: those of one number are to be emptied and deleted", r.layout, n)
+		if layout != 0 {
+			return layout, fmt.Errorf("there are queues of %d and of %d: those of one number are to be emptied and deleted", layout, n)
 		}
-		r.layout = n
+		layout = n
 	}
-	if r.layout == 0 {
-		return fmt.Errorf("there is no queue %s, nor of another number; does the service run, with this broker and the name %s?", protocol.QueueName(r.Service, 1, 0), r.Service)
+	if layout == 0 {
+		return layout, fmt.Errorf("there is no queue %s, nor of another number; does the service run, with this broker and the name %s?", protocol.QueueName(r.Service, 1, 0), r.Service)
 	}
-	for i := range r.layout {
-		name := protocol.QueueName(r.Service, r.layout, i)
+	for i := range layout {
+		name := protocol.QueueName(r.Service, layout, i)
 		q, err := r.passive(name)
 		switch {
 		case err != nil:
-			return err
+			return layout, err
 		case q == nil:
-			return fmt.Errorf("there is no queue %s", name)
+			return layout, fmt.Errorf("there is no queue %s", name)
 		case q.Consumers == 0:
-			return fmt.Errorf("nobody consumes the queue %s", name)
+			return layout, fmt.Errorf("nobody consumes the queue %s", name)
 		}
 	}
-	return nil
+	return layout, nil
 }
 
 // passive gives a queue; nil when there is none.

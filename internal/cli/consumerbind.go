@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -20,7 +21,7 @@ func (f *conformanceFlags) bind(cfg *config.Config, c *contract.Contract, o *con
 	services := cfg.ServiceNames()
 	if o.Service = f.service; o.Service == "" {
 		if len(services) != 1 {
-			return usageError{fmt.Errorf("--service is missing: the config's capabilities have the services %v", services)}
+			return usageError{fmt.Errorf("--service is missing: the config has the services %v", services)}
 		}
 		o.Service = services[0]
 	}
@@ -31,19 +32,24 @@ func (f *conformanceFlags) bind(cfg *config.Config, c *contract.Contract, o *con
 		}
 	}
 	if o.Capability = f.capability; o.Capability == "" {
-		switch len(capabilities) {
-		case 0:
-			return fmt.Errorf("no capability of %s has the service %q: the capabilities' services are %v", f.file, o.Service, services)
-		case 1:
+		switch {
+		case len(capabilities) == 1:
 			o.Capability = capabilities[0]
-		default:
+		case len(capabilities) > 1:
 			return usageError{fmt.Errorf("--capability is missing: the service %s has %v", o.Service, capabilities)}
+		case len(cfg.Services[o.Service].Entities) == 0:
+			return fmt.Errorf("%s has no capability of the service %q, and no entities that it is told of: the services there are %v", f.file, o.Service, services)
+		case f.write != "":
+			return usageError{fmt.Errorf("--write %s: the service %s has no capability, so no writes go there", f.write, o.Service)}
 		}
 	}
-	if !slices.Contains(capabilities, o.Capability) {
+	if o.Capability != "" && !slices.Contains(capabilities, o.Capability) {
 		return fmt.Errorf("the service %s has no capability %q: it has %v", o.Service, o.Capability, capabilities)
 	}
-	is := cfg.Capabilities[o.Capability]
+	if o.Format = conformance.Format(f.format); o.Format == "" {
+		o.Format = conformance.Format(cfg.Services[o.Service].Format)
+	}
+	is := cfg.Capabilities[o.Capability] // none of one without a name
 	var operations []*contract.Operation
 	for _, op := range c.Operations() {
 		if slices.ContainsFunc(is.Operations, func(pattern string) bool {
@@ -53,7 +59,7 @@ func (f *conformanceFlags) bind(cfg *config.Config, c *contract.Contract, o *con
 			operations = append(operations, op)
 		}
 	}
-	if err := f.entityOf(is, c, operations, o); err != nil {
+	if err := f.entityOf(cfg, is, c, operations, o); err != nil {
 		return err
 	}
 	if f.write == "" {
@@ -82,25 +88,32 @@ func operation(all []*contract.Operation, flag, name string) (*contract.Operatio
 		}
 		names = append(names, short(string(op.Name)))
 	}
-	return nil, usageError{fmt.Errorf("%s %s: the capability has no such operation; it has %s", flag, name, strings.Join(names, ", "))}
+	return nil, usageError{fmt.Errorf("%s %s: there is no such operation here; there are [%s]", flag, name, strings.Join(names, ", "))}
 }
 
-// entityOf finds the entity, its fields, and what reads it.
-func (f *conformanceFlags) entityOf(is config.Capability, c *contract.Contract, operations []*contract.Operation, o *conformance.Options) error {
+// entityOf finds the entity, its fields, and what reads it: an operation of its capability, or any where the service is only told of it.
+func (f *conformanceFlags) entityOf(cfg *config.Config, is config.Capability, c *contract.Contract, operations []*contract.Operation, o *conformance.Options) error {
+	told := cfg.Services[o.Service].Entities
 	name := f.entity
 	if name == "" {
 		name = is.Entity
 	}
 	if name == "" {
-		return usageError{fmt.Errorf("the capability %s has no entity: name the message with --entity", o.Capability)}
+		names := slices.Sorted(maps.Keys(told))
+		if len(names) != 1 {
+			return usageError{fmt.Errorf("--entity is missing: the capability has none, and the service %s is told of %v", o.Service, names)}
+		}
+		name = names[0]
 	}
 	e := &o.Entity
 	if e.Message = c.Message(protoreflect.FullName(name)); e.Message == nil {
 		return fmt.Errorf("the contract has no message %s", name)
 	}
 	key, flag := f.key, "--key"
-	if key == "" {
+	if key == "" && name == is.Entity {
 		key, flag = strings.TrimSpace(is.Key), "the capability's key"
+	} else if key == "" {
+		key, flag = strings.TrimSpace(told[name].Key), "the key of services."+o.Service+".entities."+name
 	}
 	if e.ID = e.Message.Fields().ByName(protoreflect.Name(f.id)); e.ID == nil {
 		return usageError{fmt.Errorf("--id %s: %s has no such field", f.id, name)}
@@ -108,6 +121,10 @@ func (f *conformanceFlags) entityOf(is config.Capability, c *contract.Contract, 
 	if e.Key = e.Message.Fields().ByName(protoreflect.Name(key)); e.Key == nil {
 		return usageError{fmt.Errorf("%s, %q, is no field of %s: name the field with --key", flag, key, name)}
 	}
+	if name != is.Entity {
+		operations = c.Operations()
+	}
+	operations = slices.DeleteFunc(slices.Clone(operations), func(op *contract.Operation) bool { return op.Descriptor.Output() != e.Message })
 	get := f.get
 	if get == "" {
 		get = "Get" + short(name)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"slices"
 	"strings"
 	"time"
@@ -27,6 +28,7 @@ type conformanceFlags struct {
 	entity, id, key, get        string
 	states                      []string
 	write, request              string
+	format, grow                string
 	within                      time.Duration
 	confirm                     bool
 }
@@ -61,6 +63,15 @@ The test puts ids and keys of its own in their place.
 changes entities that the test has told (best: then all promises are tried), else it
 makes one, and its reply must be it. ${key} stands for a key of the test's.
 
+--format protobuf tells it messages in protobuf's bytes, which is what it gets with
+services.NAME.format; without the flag that says which.
+
+--grow is a command of the shell that makes the service have more queues while it runs,
+and returns once it has been asked: events and fences are sent meanwhile.
+
+A service that takes nothing over is told of an entity of services.NAME.entities, and
+has to serve its Get.
+
 Exit codes: 0 no promise is broken, 1 one is, or a failure, 2 wrong command line.`,
 		Example: "  banyan consumer test 127.0.0.1:9200 --service orders --broker amqp://guest:guest@127.0.0.1/try --state orders.json \\\n" +
 			"      --write CancelOrder --request '{\"id\": \"${id}\"}'",
@@ -86,10 +97,12 @@ Exit codes: 0 no promise is broken, 1 one is, or a failure, 2 wrong command line
 	cmd.Flags().StringArrayVar(&f.states, "state", nil, "a `FILE` with states of an entity in JSON; may be given several times (required)")
 	cmd.Flags().StringVar(&f.write, "write", "", "an `OPERATION` that writes, in short or in full")
 	cmd.Flags().StringVar(&f.request, "request", "", "its request, as `JSON`")
+	cmd.Flags().StringVar(&f.format, "format", "", "how it is told: `json or protobuf`, instead of the config's services.NAME.format")
+	cmd.Flags().StringVar(&f.grow, "grow", "", "a shell `COMMAND` that makes the service have more queues")
 	cmd.Flags().StringVar(&f.entity, "entity", "", "the `MESSAGE` that is told, instead of the capability's")
 	cmd.Flags().StringVar(&f.id, "id", "id", "the entity's `FIELD` that identifies it")
 	cmd.Flags().StringVar(&f.key, "key", "", "the entity's `FIELD` that is its key, instead of the capability's")
-	cmd.Flags().StringVar(&f.get, "get", "", "the `OPERATION` that reads an entity; without it the capability's Get of the message")
+	cmd.Flags().StringVar(&f.get, "get", "", "the `OPERATION` that reads an entity; without it Get and the message's name")
 	cmd.Flags().DurationVar(&f.within, "within", 30*time.Second, "how long to wait for the service, each time")
 	cmd.Flags().BoolVar(&f.confirm, "confirm", false, "yes, with the config's own broker: the service gets nothing else, and its store is thrown away")
 	return cmd
@@ -170,6 +183,8 @@ func (f *conformanceFlags) options(ctx context.Context, sys System) (o conforman
 		return o, nil, usageError{errors.New("--broker is missing: name the virtual host that the service consumes, or set BANYAN_BROKER_URL")}
 	case (f.write == "") != (f.request == ""):
 		return o, nil, usageError{errors.New("--write and --request go together: an operation, and its request as JSON")}
+	case f.format != "" && f.format != string(conformance.JSON) && f.format != string(conformance.Protobuf):
+		return o, nil, usageError{fmt.Errorf("--format %s: it is json or protobuf", f.format)}
 	case len(f.states) == 0:
 		return o, nil, usageError{errors.New("--state is missing: name a file with at least two states of an entity, as its Get would give it, in a JSON array")}
 	}
@@ -197,7 +212,27 @@ func (f *conformanceFlags) options(ctx context.Context, sys System) (o conforman
 		return o, nil, usageError{fmt.Errorf("%s is no address: %w", target, err)}
 	}
 	o.Conn, o.Within = conn, f.within
+	if f.grow != "" {
+		o.Grow = func(ctx context.Context) error { return shell(ctx, sys, f.grow) }
+	}
 	return o, conn.Close, nil
+}
+
+// shell runs a command that its user has written. What it leaves running is its own affair.
+func shell(ctx context.Context, sys System, command string) error {
+	cmd := exec.CommandContext(ctx, "sh", "-c", command)
+	cmd.Stdout, cmd.Stderr = sys.Stderr, sys.Stderr
+	cmd.WaitDelay = time.Second
+	err := cmd.Run()
+	switch {
+	case errors.Is(err, exec.ErrWaitDelay):
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return fmt.Errorf("the command %q did not return in time: let it start what lasts longer in the background", command)
+	case err != nil:
+		return fmt.Errorf("the command %q: %w", command, err)
+	}
+	return nil
 }
 
 // mostStates bounds a file of states, in bytes.

@@ -3,12 +3,14 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"strconv"
 	"testing"
+	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
 	"github.com/rogpeppe/go-internal/testscript"
@@ -22,29 +24,30 @@ import (
 )
 
 // startOrders is `orders`: serves the example's order service on a broker and a database of its own until the script ends, and sets
-// BROKER_URL, ORDERS to its address, and SHOP to the example's directory.
+// BROKER_URL, ORDERS to its address, and SHOP to the example's directory. Once there is a file `grow`, a second process of it has
+// twice the queues.
 func startOrders(t *testing.T) func(ts *testscript.TestScript, neg bool, args []string) {
 	return func(ts *testscript.TestScript, _ bool, _ []string) {
 		url := devstack.RabbitMQ(t).NewVHost(t)
 		ts.Setenv("BROKER_URL", url)
 		ready := ts.MkAbs("orders.json")
 		ctx, cancel := context.WithCancel(context.Background())
-		service, err := orders.Open(ctx, orders.Options{
+		o := orders.Options{
 			Listen: "127.0.0.1:0", Database: filepath.Join(filepath.Dir(ready), "orders.db"), Broker: url, Facade: []string{"127.0.0.1:1"},
 			ReadyFile: ready, Logger: slog.New(slog.DiscardHandler),
-		})
+		}
+		service, err := orders.Open(ctx, o)
 		if err != nil {
 			cancel()
 			ts.Fatalf("%v", err)
 		}
 		served := make(chan error, 1)
 		go func() { served <- service.Serve(ctx) }()
+		more := make(chan error, 1)
+		go func() { more <- oneMore(ctx, ts.MkAbs("grow"), o) }()
 		ts.Defer(func() {
 			cancel()
-			if err := <-served; err != nil {
-				t.Error(err)
-			}
-			if err := service.Close(); err != nil {
+			if err := errors.Join(<-served, <-more, service.Close()); err != nil {
 				t.Error(err)
 			}
 		})
@@ -63,6 +66,28 @@ func startOrders(t *testing.T) func(ts *testscript.TestScript, neg bool, args []
 		ts.Check(err)
 		ts.Setenv("SHOP", shop)
 	}
+}
+
+// oneMore serves a second process of the order service, with more queues, once a file is there.
+func oneMore(ctx context.Context, file string, o orders.Options) error {
+	tick := time.NewTicker(10 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		if _, err := os.Stat(file); err == nil {
+			break
+		}
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-tick.C:
+		}
+	}
+	o.Queues, o.ReadyFile = 8, ""
+	service, err := orders.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	return errors.Join(service.Serve(ctx), service.Close())
 }
 
 // tell is `tell FILE…`: sends each file as an entity event to the order service, and waits until it has taken them.

@@ -32,6 +32,8 @@ type Options struct {
 	Facade []string
 	// Name is the service's in banyan.yaml, and Capability what Banyan calls its operations; both are orders by default.
 	Name, Capability string
+	// Queues is how many processes of the service can take events at the same time, 4 by default; see consumer.Options.
+	Queues int
 	// Config is what the contract doesn't tell; nil is the example's.
 	Config *Config
 	// TagsOnly refuses writes that don't come through Banyan.
@@ -71,6 +73,9 @@ func Open(ctx context.Context, o Options) (*Service, error) {
 	}
 	if o.Capability == "" {
 		o.Capability = "orders"
+	}
+	if o.Queues == 0 {
+		o.Queues = 4
 	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
@@ -154,9 +159,6 @@ func (s *Service) Serve(ctx context.Context) error {
 	return errors.Join(err, <-served, <-consumed)
 }
 
-// queues is how many processes of the service can take events at the same time.
-const queues = 4
-
 // consume applies events until ctx ends.
 func (s *Service) consume(ctx context.Context) error {
 	if s.options.Broker == "" {
@@ -168,7 +170,7 @@ func (s *Service) consume(ctx context.Context) error {
 
 // consuming says what is consumed, and how.
 func (s *Service) consuming() consumer.Options {
-	return consumer.Options{URL: s.options.Broker, Service: s.options.Name, Queues: queues, Store: s.store, Apply: s.apply, Logger: s.logger}
+	return consumer.Options{URL: s.options.Broker, Service: s.options.Name, Queues: s.options.Queues, Store: s.store, Apply: s.apply, Logger: s.logger}
 }
 
 // ready writes the ready file, whole or not at all.

@@ -49,6 +49,7 @@ func command(ctx context.Context, args []string, env func(string) string, out io
 	banyan := flags.String("banyan", "", "gRPC `addresses` of Banyan's facade, for customers and products")
 	flags.StringVar(&o.Name, "service", "orders", "the service's `name` in banyan.yaml")
 	flags.StringVar(&o.Capability, "capability", "orders", "the capability's `name` in banyan.yaml")
+	flags.IntVar(&o.Queues, "queues", 4, "how many `processes` can take events at the same time: 1, 2, 4, 8, 16, 32 or 64; it only grows")
 	config := flags.String("config", "", "`file` with fees, currencies, countries and taxes in JSON, instead of the example's")
 	taxes := flags.String("taxes", "", "`file` with the percent of tax by article number in JSON, such as oldshop taxes prints")
 	flags.BoolVar(&o.TagsOnly, "banyan-only", false, "refuse writes that don't come through Banyan")
