@@ -152,6 +152,8 @@ func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
 // session connects and consumes a queue until something fails or ctx ends. When it returns, nothing of it is left. There are n
 // queues now: one of another number is not declared, and errNoQueue says that it is gone.
 func (r *runner) session(ctx context.Context, q queue, n int) error {
+	var beside sync.WaitGroup
+	defer beside.Wait() // for what ends with the connection
 	conn, err := r.connect(ctx)
 	if err != nil {
 		return err
@@ -173,10 +175,12 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 	name := q.name(r.Service)
 	closed := channel.NotifyClose(make(chan *amqp.Error, 1))
 	cancelled := channel.NotifyCancel(make(chan string, 1))
-	messages, err := channel.Consume(name, "", false, false, false, false, nil)
+	deliveries, err := channel.Consume(name, "", false, false, false, false, nil)
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
+	messages := make(chan amqp.Delivery, r.Prefetch)
+	beside.Go(func() { lay(deliveries, messages) })
 	r.Logger.Info("consuming", "queue", name)
 	here := r.enter(name, q)
 	defer r.leave(name, here)
@@ -188,6 +192,9 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 		first, open, err := receive(ctx, messages, end, here)
 		switch {
 		case errors.Is(err, errEnd):
+			if len(messages) > 0 { // there is something behind the end
+				continue
+			}
 			return r.finish(channel, name)
 		case err != nil:
 			return err
@@ -273,6 +280,15 @@ func lost(closed <-chan *amqp.Error) error {
 	default:
 	}
 	return fmt.Errorf("the broker ended the consumer: was the queue deleted?")
+}
+
+// lay lays deliveries ready, until they end. The library hands them over one by one: whoever takes what is there at once would
+// find one at a time, and on a busy machine the more so. ready has room for all that the broker sends before they are acknowledged.
+func lay(deliveries <-chan amqp.Delivery, ready chan<- amqp.Delivery) {
+	defer close(ready)
+	for m := range deliveries {
+		ready <- m
+	}
 }
 
 // gather gives the first message and those that are there already, and with a copy of a fence all of its copies, which Banyan

@@ -53,6 +53,33 @@ func TestEventsAreAppliedInOrderAndOnce(t *testing.T) {
 	})
 }
 
+// A service that is behind takes many events in one transaction, however busy the machine is; it could not catch up otherwise.
+func TestWhatWaitsSharesTransactions(t *testing.T) {
+	leaks(t)
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	s := newService(t, file(t), StoreOptions{})
+	stop := s.run(t, url)
+	b := newBroker(t, url)
+	b.bound(t)
+	stop()
+	const events = 500
+	for n := 1; n <= events; n++ {
+		b.events(t, event(n, protocol.OriginLegacy, "c1", fmt.Sprint(n), fmt.Sprint(n)))
+	}
+	transactions := func() (n int) {
+		if err := s.db.QueryRowContext(t.Context(), "SELECT turn FROM banyan_schema").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	before := transactions()
+	s.run(t, url)
+	b.fence(t, protocol.Fence{ID: "1", Service: "things", Capability: "things"})
+	if n, most := transactions()-before, events/5; n > most {
+		t.Errorf("%d events were taken in %d transactions, want at most %d", events, n, most)
+	}
+}
+
 func TestWriteBackKeepsTheVersionOnly(t *testing.T) {
 	everywhere(t, func(t *testing.T, empty where) {
 		s := newService(t, empty(t), StoreOptions{})
