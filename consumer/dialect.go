@@ -49,6 +49,10 @@ type statements struct {
 	// what is read behind it is all that was committed before.
 	lock      string
 	isolation sql.IsolationLevel
+	// Where the database keeps no line of those who wait, patience asks for the milliseconds that a connection waits in vain, and
+	// setPatience, with a number, sets them; busy says of an error that it has. Where it does, these are empty.
+	patience, setPatience string
+	busy                  func(error) bool
 	// broken says whether an error is that of a constraint, failing whether the database can't be read or written at present.
 	broken, failing func(error) bool
 	// keeps says why a text can't be kept as an id, a key or a name; empty when it can.

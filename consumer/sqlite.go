@@ -43,6 +43,7 @@ func sqlite() statements {
 		`UPDATE banyan_schema SET version = 5`,
 	}}
 	s.lock = `UPDATE banyan_schema SET turn = turn + 1`
+	s.patience, s.setPatience, s.busy = `PRAGMA busy_timeout`, `PRAGMA busy_timeout = %d`, sqliteBusy
 	s.broken, s.failing = sqliteConstraint, sqliteFailing
 	s.keeps = func(string) string { return "" }
 	return s
@@ -65,6 +66,13 @@ func sqliteConstraint(err error) bool {
 		return code == constraint
 	}
 	return err != nil && strings.Contains(err.Error(), "constraint failed")
+}
+
+// sqliteBusy looks for SQLITE_BUSY.
+func sqliteBusy(err error) bool {
+	code, ok := sqliteCode(err)
+	const busy = 5
+	return ok && code == busy
 }
 
 // sqliteFailing looks for SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL and CANTOPEN.

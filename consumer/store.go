@@ -25,14 +25,15 @@ type StoreOptions struct {
 
 // Store keeps in the service's own database what makes events and writes safe to repeat. It is safe for concurrent use.
 type Store struct {
-	db      *sql.DB
-	ask     statements
-	options StoreOptions
-	turns   turns
-	counted counters
-	running running
-	line    chan struct{} // holds whose turn it is
-	wrong   error         // of the options; nothing can be done with it
+	db         *sql.DB
+	ask        statements
+	options    StoreOptions
+	turns      turns
+	counted    counters
+	running    running
+	line       chan struct{} // holds whose turn it is
+	contention contention
+	wrong      error // of the options; nothing can be done with it
 }
 
 // NewStore makes a Store of a database, which is opened by a driver of the options' dialect. Close is the caller's.
@@ -122,7 +123,7 @@ func run(ctx context.Context, conn *sql.Conn, statements []string) error {
 
 // within runs do in a transaction that has its turn. Transactions of one database run one after another, so what do reads
 // stays true until it is committed. Those of this process wait in line here: a database may keep others waiting in no order,
-// or for longer than it has to.
+// or for longer than it has to. Whose turn it is among processes, begin sees to.
 func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 	if s.wrong != nil {
 		return s.wrong
@@ -133,14 +134,15 @@ func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	tx, err := s.db.BeginTx(ctx, &sql.TxOptions{Isolation: s.ask.isolation})
+	tx, release, err := s.begin(ctx)
 	if err != nil {
 		return fmt.Errorf("the service's database: %w", err)
 	}
+	defer func() {
+		s.contention.left = time.Now()
+		release()
+	}()
 	defer tx.Rollback()
-	if _, err := tx.ExecContext(ctx, s.ask.lock); err != nil {
-		return fmt.Errorf("the service's database: %w", err)
-	}
 	if err := do(tx); err != nil {
 		return err
 	}
