@@ -2,6 +2,7 @@ package mirror
 
 import (
 	"context"
+	"errors"
 
 	"banyan.dev/banyan/strangler/backfill"
 )
@@ -9,9 +10,10 @@ import (
 // Announcer tells a service of entities that it is to have anew.
 type Announcer interface {
 	// Announce does a part of a job: some entities behind job.Reached, or all that are left. It answers once the service has applied
-	// them. It changes Reached, Done and Total, and says whether it was the last part. What can't be mended by trying again is an
-	// *UnreadableError.
-	Announce(ctx context.Context, job *backfill.Job) (last bool, err error)
+	// them, which may take as long as the service is away; meanwhile it calls waits about once a second, with what it waits for, and
+	// ends with its error, which says that the job is not to go on. It changes Reached, Done and Total, and says whether it was the
+	// last part. What can't be mended by trying again is an *UnreadableError.
+	Announce(ctx context.Context, job *backfill.Job, waits func(ctx context.Context, note string) error) (last bool, err error)
 }
 
 // announce does a service's backfill, part by part.
@@ -28,7 +30,16 @@ func (s *session) announce(ctx context.Context, job *backfill.Job) error {
 			continue
 		}
 		job.Note = ""
-		last, err := s.o.Fills.Announcer.Announce(ctx, job)
+		last, err := s.o.Fills.Announcer.Announce(ctx, job, func(ctx context.Context, note string) error {
+			now := *job
+			now.Note = note
+			err := s.keep(ctx, &now)
+			if err != nil && !errors.Is(err, errStopped) && ctx.Err() == nil {
+				s.o.Logger.Warn("what a backfill waits for can't be kept", "backfill", job.ID, "waits", note, "cause", err)
+				return nil // to end would be to tell the same entities again
+			}
+			return err
+		})
 		if err != nil || last {
 			return err
 		}

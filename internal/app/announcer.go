@@ -62,14 +62,20 @@ var _ mirror.Announcer = (*announcer)(nil)
 const (
 	// mostAnnounced is how many entities are announced before a fence is answered.
 	mostAnnounced = 1000
-	// answerPatience is how long an answer is waited for before the part is announced again.
-	answerPatience = 30 * time.Second
-	answerPoll     = 20 * time.Millisecond
+	// answerPatience is how long an answer is waited for before another fence is sent, which doubles up to longestPatience: a service
+	// that is late or away finds few when it comes to them. The entities are not told of again.
+	answerPatience  = 30 * time.Second
+	longestPatience = 10 * time.Minute
+	// answerPoll is the time between two looks for an answer, answerPause that between two notes of what is waited for.
+	answerPoll  = 20 * time.Millisecond
+	answerPause = time.Second
+	// mostFences is how many fences of a part may be answered still.
+	mostFences = 16
 )
 
 // Announce implements mirror.Announcer: ids go into the ledger, and a fence behind them, which the service answers once it has
 // applied them. Its epoch is 0, so that it keeps no write away.
-func (a *announcer) Announce(ctx context.Context, job *backfill.Job) (last bool, err error) {
+func (a *announcer) Announce(ctx context.Context, job *backfill.Job, waits func(ctx context.Context, note string) error) (last bool, err error) {
 	entity := protoreflect.FullName(job.Name)
 	known, told := a.project.entitiesOf(a.service)[entity]
 	if !told {
@@ -91,7 +97,7 @@ func (a *announcer) Announce(ctx context.Context, job *backfill.Job) (last bool,
 	if err != nil || len(ids) == 0 {
 		return err == nil, err
 	}
-	if err := a.tell(ctx, control.Announcement{Service: a.service, Capability: capability, Epoch: epoch, Entity: job.Name, IDs: ids}); err != nil {
+	if err := a.tell(ctx, control.Announcement{Service: a.service, Capability: capability, Epoch: epoch, Entity: job.Name, IDs: ids}, waits); err != nil {
 		return false, err
 	}
 	job.Reached, job.Done = ids[len(ids)-1], job.Done+uint64(len(ids))
@@ -126,35 +132,82 @@ func (a *announcer) epoch(ctx context.Context, entity protoreflect.FullName) (ca
 }
 
 // tell announces entities, and waits until the service has applied them.
-func (a *announcer) tell(ctx context.Context, what control.Announcement) error {
-	queue := a.answers.Queue()
-	if queue == "" {
+func (a *announcer) tell(ctx context.Context, what control.Announcement, waits func(ctx context.Context, note string) error) error {
+	if a.answers.Queue() == "" {
 		return errors.New("there is no connection to the broker by which the service answers fences")
 	}
 	if err := a.ledger.Announce(ctx, what); err != nil {
 		return fmt.Errorf("announce entities: %w", err)
 	}
-	fence := uuid.NewString()
-	if err := a.ledger.SendFence(ctx, control.FenceRow{ID: fence, Service: what.Service, Capability: what.Capability, ReplyTo: queue}); err != nil {
-		return fmt.Errorf("send a fence: %w", err)
-	}
-	for until := time.Now().Add(answerPatience); ; {
-		if answer, ok := a.answers.Take(fence); ok {
-			if answer.Error != "" {
-				return fmt.Errorf("the service answers a fence: %s", answer.Error)
-			}
-			return nil
+	f := &fencing{announcer: a, what: what, patience: answerPatience, began: time.Now()}
+	for noted := time.Now(); ; {
+		if done, err := f.look(ctx); done || err != nil {
+			return err
 		}
-		switch {
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case time.Now().After(until):
-			return fmt.Errorf("the service %s has not applied what it was told within %s", what.Service, answerPatience)
-		case a.answers.Queue() != queue:
-			return errors.New("the connection by which the service answers fences was lost")
+		if now := time.Now(); now.Sub(noted) >= answerPause {
+			if err := waits(ctx, f.note()); err != nil {
+				return err
+			}
+			noted = now
 		}
 		sleep(ctx, answerPoll)
 	}
+}
+
+// fencing waits for a service to have applied what it was told: any fence behind that may say so.
+type fencing struct {
+	*announcer
+	what     control.Announcement
+	queue    string   // that the fences' answers come to
+	fences   []string // that may be answered
+	again    time.Time
+	patience time.Duration
+	began    time.Time
+	trouble  string // with the last fence
+}
+
+func (f *fencing) look(ctx context.Context) (done bool, err error) {
+	if ctx.Err() != nil {
+		return false, ctx.Err()
+	}
+	if queue := f.answers.Queue(); queue != f.queue { // what is answered to the one before is lost
+		f.queue, f.fences, f.again = queue, nil, time.Time{}
+	}
+	for i := 0; i < len(f.fences); i++ {
+		answer, ok := f.answers.Take(f.fences[i])
+		switch {
+		case ok && answer.Error == "":
+			return true, nil
+		case ok:
+			f.trouble = "the service answers a fence: " + answer.Error
+			f.fences = slices.Delete(f.fences, i, i+1)
+			i--
+		}
+	}
+	now := time.Now()
+	if f.queue == "" || now.Before(f.again) {
+		return false, nil
+	}
+	fence := uuid.NewString()
+	if err := f.ledger.SendFence(ctx, control.FenceRow{ID: fence, Service: f.what.Service, Capability: f.what.Capability, ReplyTo: f.queue}); err != nil {
+		f.trouble, f.again = "send a fence: "+err.Error(), now.Add(answerPause)
+		return false, nil //nolint:nilerr // it is told, and tried again
+	}
+	if len(f.fences) == mostFences {
+		f.fences = slices.Delete(f.fences, 1, 2) // the first is answered first
+	}
+	f.fences = append(f.fences, fence)
+	f.again, f.patience = now.Add(f.patience), min(2*f.patience, longestPatience)
+	return false, nil
+}
+
+// note says what is waited for.
+func (f *fencing) note() string {
+	note := fmt.Sprintf("waits: the service %s has not applied what it was told %s ago", f.what.Service, time.Since(f.began).Round(time.Second))
+	if f.trouble != "" {
+		note += " (" + f.trouble + ")"
+	}
+	return note
 }
 
 // count gives about how many entities there are; 0 when that is not known.

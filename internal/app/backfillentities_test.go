@@ -9,6 +9,7 @@ import (
 
 	"banyan.dev/banyan/internal/app/apptest"
 	"banyan.dev/banyan/internal/chaos/boxes"
+	"banyan.dev/banyan/internal/devstack"
 )
 
 // backfill asks for one of the new service's entities and gives what became of it.
@@ -92,6 +93,85 @@ func TestEntitiesAreSentAnew(t *testing.T) {
 	out, err := b.admin(t, 0, http.MethodPost, "backfills", map[string]any{"all": true})
 	if err != nil || !strings.Contains(fmt.Sprint(out), ".boxes") {
 		t.Errorf("got %v, %v", out, err)
+	}
+}
+
+// A service that is away, or whose answer is lost, is told of entities once, and meanwhile a backfill can be stopped.
+func TestEntitiesAreToldOnceHoweverLateTheServiceIs(t *testing.T) {
+	b := newShiftLab(t, boxes.Options{}, "1s")
+	b.to(t, "mirrored")
+	b.filled(t)
+	b.stop()
+	count := func(table string) (n int) {
+		t.Helper()
+		if err := b.db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+b.ledger+"."+table).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	told, fences := count("announcements"), count("fences")
+	fenced := func(n int) {
+		t.Helper()
+		apptest.Poll(t, "fences", func() error {
+			if now := count("fences") - fences; now < n {
+				return fmt.Errorf("%d of %d", now, n)
+			}
+			return nil
+		})
+	}
+	ask := func() any {
+		t.Helper()
+		out, err := b.admin(t, 0, http.MethodPost, "backfills", map[string]any{"targets": []string{"boxes.v1.Box"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return out["backfills"].([]any)[0].(map[string]any)["id"]
+	}
+	state := func(id any, want string) {
+		t.Helper()
+		apptest.Poll(t, "the backfill to be "+want, func() error {
+			out, err := b.admin(t, 0, http.MethodGet, fmt.Sprintf("backfills/%v", id), nil)
+			if err == nil && !strings.Contains(fmt.Sprint(out["state"], ": ", out["note"]), want) {
+				err = fmt.Errorf("%v", out)
+			}
+			return err
+		})
+	}
+	first := ask()
+	fenced(1)
+	// The connection that answers come by is lost.
+	broker := devstack.RabbitMQ(t)
+	list, err := broker.Control(t.Context(), "list_connections", "--quiet", "--no-table-headers", "pid", "vhost", "client_properties")
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := 0
+	for line := range strings.Lines(list) {
+		parts := strings.Split(strings.TrimSpace(line), "\t")
+		if len(parts) == 3 && strings.HasSuffix(b.variables["BANYAN_BROKER_URL"], parts[1]) && strings.Contains(parts[2], "answers to backfills") {
+			if out, err := broker.Control(t.Context(), "close_connection", parts[0], "tested"); err != nil {
+				t.Fatal(out, err)
+			}
+			closed++
+		}
+	}
+	if closed == 0 {
+		t.Fatalf("nothing to close in %q", list)
+	}
+	fenced(2)
+	if n := count("announcements") - told; n != 1 {
+		t.Errorf("it was told %d times", n)
+	}
+	state(first, "running: waits: the service boxes has not applied what it was told")
+	if _, err := b.admin(t, 0, http.MethodPost, fmt.Sprintf("backfills/%v:stop", first), map[string]any{}); err != nil {
+		t.Fatal(err)
+	}
+	second := ask()
+	state(second, "running")
+	b.start(t)
+	state(second, "done")
+	if n := count("announcements") - told; n != 2 {
+		t.Errorf("two backfills told it %d times", n)
 	}
 }
 
