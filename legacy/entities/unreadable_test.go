@@ -5,9 +5,14 @@ import (
 	"strings"
 	"testing"
 
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/legacy"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
+	"banyan.dev/banyan/strangler"
 )
 
 // What legacy has is never told to be gone, whatever keeps it from being read: it is named, with what to do.
@@ -67,5 +72,27 @@ func TestAServerThatIsAwayMayComeBack(t *testing.T) {
 	l.pool.Close()
 	if _, err := e.Read(t.Context(), at, named("lab.v1.Box", "1")); err == nil || change.Stops(err) != nil {
 		t.Errorf("it says %v", err)
+	}
+}
+
+// DDL that comes between a snapshot's beginning and its reading makes the server ask for another snapshot: that is no fault of
+// an entity's.
+func TestASnapshotThatDDLHasOvertakenIsTakenAnew(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			l := newLab(t, server)
+			box := l.program.Event("lab.v1.Box")
+			altered := false
+			err := l.backend.Snapshot(t.Context(), l.end(t), []legacy.Asked{{Event: box, ID: "3"}, {Event: box, ID: "1"}}, func(_ legacy.Asked, _ protoreflect.Message, err error) error {
+				if !altered { // there is no box 3: its things were not asked for
+					l.exec(t, "ALTER TABLE things MODIFY name VARCHAR(30) NOT NULL, FORCE")
+					altered = true
+				}
+				return err
+			})
+			if told := strangler.AsError(err); err == nil || told.Code != codes.Aborted || told.Reason != "SCHEMA_CHANGED" {
+				t.Errorf("it says %v", err)
+			}
+		})
 	}
 }

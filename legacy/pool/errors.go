@@ -20,6 +20,7 @@ import (
 const (
 	errUnknownStatement  = 1243
 	errReadOnlyOption    = 1290
+	errTableChanged      = 1412 // since the snapshot was begun
 	errTooManyStatements = 1461
 	errNeedReprepare     = 1615
 	errReadOnlyMode      = 1836

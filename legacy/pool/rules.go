@@ -47,7 +47,7 @@ func ruleOf(number uint16) rule {
 
 	case 1020, 1205, 1213, 1613, 1614, 3101, 3572:
 		return rule{codes.Aborted, "CONFLICT", "other changes to the same data were in the way; nothing was changed, try again", retrySoon}
-	case errUnknownStatement, errNeedReprepare:
+	case errUnknownStatement, errNeedReprepare, errTableChanged:
 		return rule{codes.Aborted, "SCHEMA_CHANGED", "the legacy database's tables changed meanwhile; nothing was changed, try again", retrySoon}
 
 	case 1317, 1028, 1969, 3024:

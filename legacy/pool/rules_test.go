@@ -192,6 +192,7 @@ func TestTranslate(t *testing.T) {
 		{number(1317), codes.DeadlineExceeded, "STATEMENT_STOPPED", false},
 		{number(3024), codes.DeadlineExceeded, "STATEMENT_STOPPED", false},
 		{number(1615), codes.Aborted, "SCHEMA_CHANGED", true},
+		{number(1412), codes.Aborted, "SCHEMA_CHANGED", true},
 		{number(1020), codes.Aborted, "CONFLICT", true},
 		{number(1153), codes.InvalidArgument, "VALUE_TOO_LARGE", false},
 		{number(9999), codes.Internal, "LEGACY_ERROR", false},
