@@ -107,19 +107,14 @@ func (e *Entities) Steps() int { return e.steps }
 
 // Read implements mirror.Entities.
 func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.EntityName) (out []mirror.EntityState, err error) {
-	asked := make([]legacy.Asked, len(all))
-	for i, of := range all {
-		known, ok := e.options.Entities[protoreflect.FullName(of.Entity)]
-		if !ok {
-			return nil, &change.StopError{
-				What: fmt.Sprintf("%s was announced, and the service is told of no such entity by this config", of.Entity),
-				Fix:  "run all processes with the same config; if the entity is gone for good, go on behind the announcement with banyan mirror reset --name service.NAME",
-			}
+	var asked []legacy.Asked
+	for _, of := range all {
+		if known, ok := e.options.Entities[protoreflect.FullName(of.Entity)]; ok {
+			asked = append(asked, legacy.Asked{Event: known.Event, ID: of.ID})
 		}
-		asked[i] = legacy.Asked{Event: known.Event, ID: of.ID}
 	}
 	err = e.patiently(ctx, func() error {
-		out = make([]mirror.EntityState, 0, len(all))
+		out = e.strangers(make([]mirror.EntityState, 0, len(all)), all)
 		size := 0
 		return e.options.Backend.Snapshot(ctx, at, asked, func(of legacy.Asked, m protoreflect.Message, err error) error {
 			if err != nil && passes(strangler.AsError(err)) {
@@ -134,7 +129,7 @@ func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.En
 			if state.Unreadable != nil {
 				state = mirror.EntityState{ID: of.ID, Unreadable: state.Unreadable}
 			}
-			out = append(out, state)
+			out = e.strangers(append(out, state), all)
 			if size += len(state.Data) + len(state.Proto); e.options.MaxBytes > 0 && size >= e.options.MaxBytes {
 				return errEnough
 			}
@@ -145,6 +140,22 @@ func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.En
 		return nil, err
 	}
 	return out, nil
+}
+
+// strangers appends the states of those that come next and that the service is not told of: somebody has announced them, or they
+// were kept when a config still had them.
+func (e *Entities) strangers(out []mirror.EntityState, all []mirror.EntityName) []mirror.EntityState {
+	for len(out) < len(all) {
+		of := all[len(out)]
+		if _, known := e.options.Entities[protoreflect.FullName(of.Entity)]; known {
+			break
+		}
+		out = append(out, mirror.EntityState{ID: of.ID, Unreadable: &change.StopError{
+			What: fmt.Sprintf("the service is told of no %s by this config", of.Entity),
+			Fix:  "run all processes with the same config; if it is gone from all for good, delete its rows of the table unreadable, and start again",
+		}})
+	}
+	return out
 }
 
 // Follow implements mirror.Entities.

@@ -96,3 +96,22 @@ func TestASnapshotThatDDLHasOvertakenIsTakenAnew(t *testing.T) {
 		})
 	}
 }
+
+// Who is told of other entities than were announced, or than were kept by an earlier config, is told of these all the same.
+func TestStrangersAreApart(t *testing.T) {
+	l := newLab(t, devstack.Databases(t)[0])
+	all := slices.Concat(named("lab.v1.Gone", "1"), named("lab.v1.Box", "1"), named("lab.v1.Gone", "2", "3"), named("lab.v1.Owner", "ann"), named("lab.v1.Gone", "4"))
+	states, err := l.open().Read(t.Context(), l.end(t), all)
+	if err != nil || len(states) != len(all) {
+		t.Fatalf("%+v, %v", states, err)
+	}
+	for i, of := range all {
+		stop := states[i].Unreadable
+		if gone := of.Entity == "lab.v1.Gone"; states[i].ID != of.ID || gone != (stop != nil) || gone && !strings.Contains(stop.What, "told of no lab.v1.Gone by this config") {
+			t.Errorf("%v: %+v", of, states[i])
+		}
+	}
+	if states, err = l.bounded(1).Read(t.Context(), l.end(t), all[1:]); err != nil || len(states) != 3 {
+		t.Errorf("of a bounded reading there are %+v, %v", states, err)
+	}
+}
