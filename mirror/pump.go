@@ -121,16 +121,20 @@ func (p *pump) run(ctx context.Context) error {
 	if err := p.load(ctx); err != nil {
 		return causeOf(ctx, err)
 	}
-	again := time.NewTicker(rereadEvery / 10)
+	again := time.NewTimer(rereadEvery)
 	defer again.Stop()
 	for {
-		if len(p.apart.kept)+len(p.apart.told) > 0 && !time.Now().Before(p.apart.next) {
+		apart := len(p.apart.kept)+len(p.apart.told) > 0
+		if apart && !time.Now().Before(p.apart.next) {
 			if err := p.reread(ctx); err != nil {
 				return causeOf(ctx, err)
 			}
 		}
 		taken := p.take()
 		if len(taken) == 0 {
+			if again.Stop(); apart {
+				again.Reset(time.Until(p.apart.next))
+			}
 			select {
 			case <-ctx.Done():
 				return nil

@@ -46,8 +46,11 @@ const (
 	// mostApart is how many entities are kept apart. With more the stream stops: it is the contract or the SQL that is wrong, and
 	// nobody would look through them.
 	mostApart = 1000
-	// rereadEvery is the time between two tries to read them.
-	rereadEvery = 10 * time.Second
+	// rereadEvery is the time between two tries to read them, at least. rereadAtOnce are read between other work, and rereadShare
+	// times as long as that took, nothing but other work is done.
+	rereadEvery  = 10 * time.Second
+	rereadAtOnce = 10
+	rereadShare  = 4
 	// mostShown is how many Status names.
 	mostShown = 5
 )
@@ -57,7 +60,8 @@ type apart struct {
 	kept map[EntityName]Unreadable
 	// told are those that were told since they were kept, and are to be forgotten once that is confirmed.
 	told map[EntityName]bool
-	next time.Time // when they are read again
+	left []EntityName // still to be read in this turn
+	next time.Time    // when some are read again
 }
 
 // unread gives the port; nil: what can't be read stops the stream.
@@ -137,25 +141,18 @@ func (p *pump) tellApart(name EntityName) {
 // reread tells what can be read by now. Between an entity's change and its telling, keys may have moved to the service: so what
 // is told late is no change by legacy's authority any more, whatever it was. It is a foreign one, which the service does not
 // apply over what it has written itself.
+//
+// There may be many of them, each slow to read: they take turns with what can be read, and leave legacy alone for most of the time.
 func (p *pump) reread(ctx context.Context) error {
-	p.apart.next = time.Now().Add(rereadEvery)
-	all := p.apart.list()
-	if len(all) > 0 {
-		at, err := p.s.o.Source.Tail(ctx)
-		if err != nil {
-			return fmt.Errorf("find the end of the log: %w", err)
-		}
-		if at.Server != p.s.stream.Server() {
-			return errMoved
-		}
-		for len(all) > 0 {
-			n, err := p.rereadSome(ctx, at, all[:min(len(all), chunk)])
-			if err != nil {
-				return err
-			}
-			all = all[n:]
-		}
+	began := time.Now()
+	if err := p.rereadNext(ctx); err != nil {
+		return err
 	}
+	pause := rereadShare * time.Since(began)
+	if len(p.apart.left) == 0 {
+		pause = max(pause, rereadEvery)
+	}
+	p.apart.next = time.Now().Add(pause)
 	if len(p.apart.told) == 0 {
 		return nil
 	}
@@ -166,6 +163,42 @@ func (p *pump) reread(ctx context.Context) error {
 		return fmt.Errorf("forget what can be read again: %w", err)
 	}
 	clear(p.apart.told)
+	return nil
+}
+
+// rereadNext reads those whose turn it is.
+func (p *pump) rereadNext(ctx context.Context) error {
+	a := &p.apart
+	if len(a.left) == 0 {
+		for _, u := range a.list() {
+			a.left = append(a.left, u.EntityName)
+		}
+	}
+	var some []Unreadable
+	n := 0
+	for ; n < len(a.left) && len(some) < rereadAtOnce; n++ {
+		if u, still := a.kept[a.left[n]]; still {
+			some = append(some, u)
+		}
+	}
+	a.left = a.left[n:]
+	if len(some) == 0 {
+		return nil
+	}
+	at, err := p.s.o.Source.Tail(ctx)
+	if err != nil {
+		return fmt.Errorf("find the end of the log: %w", err)
+	}
+	if at.Server != p.s.stream.Server() {
+		return errMoved
+	}
+	for len(some) > 0 {
+		n, err := p.rereadSome(ctx, at, some)
+		if err != nil {
+			return err
+		}
+		some = some[n:]
+	}
 	return nil
 }
 

@@ -89,13 +89,17 @@ func (e *broken) Read(ctx context.Context, at change.Position, all []EntityName)
 	return states, err
 }
 
-func serveBroken(t *testing.T, test func(t *testing.T, l *lab, e *broken, c *corner)) {
+func serveBroken(t *testing.T, test func(t *testing.T, l *lab, e *broken, c *corner), as ...func(*broken) Entities) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		e := &broken{shopEntities: shopEntities{gone: map[string]bool{}}, bad: map[string]string{}}
 		l := &lab{log: newScript(), broker: &inbox{automatic: true}, store: &keeper{state: State{Epoch: 1}}}
 		c := &corner{kept: map[EntityName]Unreadable{}, broker: l.broker}
-		l.mirror = New(Options{Name: "service.orders", Source: l.log, Sink: l.broker, Store: l.store, Ledger: "banyan", Service: &ServiceStream{Name: "orders", Entities: e, Unread: c}})
+		service := &ServiceStream{Name: "orders", Entities: e, Unread: c}
+		for _, as := range as {
+			service.Entities = as(e)
+		}
+		l.mirror = New(Options{Name: "service.orders", Source: l.log, Sink: l.broker, Store: l.store, Ledger: "banyan", Service: service})
 		ctx, cancel := context.WithCancel(t.Context())
 		ended := make(chan struct{})
 		go func() {
