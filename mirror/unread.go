@@ -18,10 +18,10 @@ import (
 type Unread interface {
 	// Load gives those that are kept.
 	Load(ctx context.Context) ([]Unreadable, error)
-	// Keep keeps some, in the place of what was kept of them.
+	// Keep keeps some, in the place of what was kept of them, unless that has a greater version.
 	Keep(ctx context.Context, some []Unreadable) error
-	// Forget forgets some.
-	Forget(ctx context.Context, some []EntityName) error
+	// Forget forgets some, but those of which a greater version is kept by now: a later leader has met them again.
+	Forget(ctx context.Context, some []Unreadable) error
 	// Passed notes that a fence is about to pass entities of these messages that can't be read: keys must not move by it. It is kept
 	// before the fence is sent, so that whoever has the answer finds it.
 	Passed(ctx context.Context, fence string, messages []string) error
@@ -38,7 +38,7 @@ type Unreadable struct {
 	Version   string
 	Event     string
 	Committed time.Time
-	// WrittenBack says that this change was brought from the service itself.
+	// WrittenBack says that all changes that were not told were brought from the service itself.
 	WrittenBack bool
 }
 
@@ -59,7 +59,7 @@ const (
 type apart struct {
 	kept map[EntityName]Unreadable
 	// told are those that were told since they were kept, and are to be forgotten once that is confirmed.
-	told map[EntityName]bool
+	told map[EntityName]Unreadable
 	left []EntityName // still to be read in this turn
 	next time.Time    // when some are read again
 }
@@ -69,7 +69,7 @@ func (p *pump) unread() Unread { return p.s.o.Service.Unread }
 
 // load reads what earlier leaders have kept apart.
 func (p *pump) load(ctx context.Context) error {
-	p.apart.kept, p.apart.told = map[EntityName]Unreadable{}, map[EntityName]bool{}
+	p.apart.kept, p.apart.told = map[EntityName]Unreadable{}, map[EntityName]Unreadable{}
 	if p.unread() == nil {
 		return nil
 	}
@@ -107,7 +107,10 @@ func (p *pump) setApart(ctx context.Context, some []Unreadable) error {
 	for i, u := range some {
 		before, again := p.apart.kept[u.EntityName]
 		if again {
-			some[i].Since = before.Since
+			some[i].Since, some[i].WrittenBack = before.Since, u.WrittenBack && before.WrittenBack
+			if before.Version > u.Version { // it is met again on the way there
+				some[i].Version, some[i].Event, some[i].Committed = before.Version, before.Event, before.Committed
+			}
 		}
 		if !again || before.Reason != u.Reason {
 			p.s.o.Logger.Error("an entity can't be read in legacy: the service is not told of it until it can, no key of its capability can move, and all others go on",
@@ -129,11 +132,12 @@ func (p *pump) setApart(ctx context.Context, some []Unreadable) error {
 
 // tellApart takes an entity back that is told now.
 func (p *pump) tellApart(name EntityName) {
-	if _, was := p.apart.kept[name]; !was {
+	u, was := p.apart.kept[name]
+	if !was {
 		return
 	}
 	delete(p.apart.kept, name)
-	p.apart.told[name] = true
+	p.apart.told[name] = u
 	p.s.m.watch.unread(p.apart.list())
 	p.s.o.Logger.Info("an entity can be read again, and the service is told of it", "entity", name.Entity, "id", name.ID)
 }
@@ -159,7 +163,7 @@ func (p *pump) reread(ctx context.Context) error {
 	if err := p.s.feed.Flush(ctx); err != nil {
 		return fmt.Errorf("wait for what could be read again: %w", err)
 	}
-	if err := p.unread().Forget(ctx, slices.Collect(maps.Keys(p.apart.told))); err != nil {
+	if err := p.unread().Forget(ctx, slices.Collect(maps.Values(p.apart.told))); err != nil {
 		return fmt.Errorf("forget what can be read again: %w", err)
 	}
 	clear(p.apart.told)

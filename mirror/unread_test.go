@@ -50,7 +50,7 @@ func (c *corner) Keep(_ context.Context, some []Unreadable) error {
 	return c.called("keep")
 }
 
-func (c *corner) Forget(_ context.Context, some []EntityName) error {
+func (c *corner) Forget(_ context.Context, some []Unreadable) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.broker.mu.Lock()
@@ -58,8 +58,10 @@ func (c *corner) Forget(_ context.Context, some []EntityName) error {
 		c.calls = append(c.calls, "too early")
 	}
 	c.broker.mu.Unlock()
-	for _, name := range some {
-		delete(c.kept, name)
+	for _, u := range some {
+		if c.kept[u.EntityName].Version <= u.Version {
+			delete(c.kept, u.EntityName)
+		}
 	}
 	return c.called("forget")
 }
@@ -247,6 +249,38 @@ func TestWhatCantBeReadStopsAStreamThatKeepsNothing(t *testing.T) {
 		l.after(time.Second)
 		if s := l.mirror.Status(); s.Stop == nil || s.Stop.Cause != "a value" {
 			t.Errorf("status %+v", s)
+		}
+	})
+}
+
+// What is met again on the way to what was kept before is no newer than that; and what was changed behind the service's back stays so,
+// whatever it has written back since.
+func TestWhatIsKeptApartNeverGoesBack(t *testing.T) {
+	serveBroken(t, func(t *testing.T, l *lab, e *broken, c *corner) {
+		version := func(tx, row int) string { return fmt.Sprintf("0001-00000001-%012x-%08x", 100*tx, row) }
+		two, four := EntityName{"shop.v2.Order", "2"}, EntityName{"shop.v2.Order", "4"}
+		e.set(func() { e.bad["2"], e.bad["4"] = "a value", "a value" })
+		for _, events := range [][]change.Event{{inserted(1, 2)}, {marked(), locked(2), inserted(3, 2)}, {marked(), locked(4), inserted(3, 4)}} {
+			l.log.add(events...)
+			l.after(time.Second)
+		}
+		if u := c.kept[two]; u.WrittenBack || u.Version != version(1, 3) {
+			t.Errorf("kept %+v", u)
+		}
+		u := c.kept[four]
+		if !u.WrittenBack {
+			t.Errorf("kept %+v", u)
+		}
+		u.Version, u.Event = version(9, 1), "later"
+		c.mu.Lock()
+		c.kept[four] = u
+		c.mu.Unlock()
+		l.broker.cut() // the next leader has it from the store, and has not come there
+		l.after(time.Second)
+		l.log.add(marked(), locked(4), inserted(3, 4))
+		l.after(time.Second)
+		if u := c.kept[four]; u.Version != version(9, 1) || u.Event != "later" {
+			t.Errorf("kept %+v", u)
 		}
 	})
 }

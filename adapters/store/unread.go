@@ -47,7 +47,12 @@ func (u *Unread) Load(ctx context.Context) (all []mirror.Unreadable, err error) 
 	return all, err
 }
 
-// Keep keeps some in one transaction.
+// newer replaces what is kept, unless it is of a greater version. The version is the last that is set: the others compare it.
+const newer = "reason = IF(VALUES(version) < version, reason, VALUES(reason)), fix = IF(VALUES(version) < version, fix, VALUES(fix))," +
+	" event = IF(VALUES(version) < version, event, VALUES(event)), committed_at = IF(VALUES(version) < version, committed_at, VALUES(committed_at))," +
+	" written_back = IF(VALUES(version) < version, written_back, VALUES(written_back)), version = GREATEST(version, VALUES(version))"
+
+// Keep keeps some, as many at once as one statement takes.
 func (u *Unread) Keep(ctx context.Context, some []mirror.Unreadable) error {
 	return u.within(ctx, "keep what can't be read", func(ctx context.Context) error {
 		for chunk := range slices.Chunk(some, sweepAtOnce) {
@@ -62,7 +67,7 @@ func (u *Unread) Keep(ctx context.Context, some []mirror.Unreadable) error {
 				args = append(args, u.options.Mirror, one.Entity, []byte(one.ID), cut(one.Reason, mostWords), cut(one.Fix, mostWords), one.Since.UTC(), one.Version, one.Event, committed.UTC(), one.WrittenBack)
 			}
 			upsert := "INSERT INTO " + u.options.table("unreadable") + " (mirror, entity, id, reason, fix, since, version, event, committed_at, written_back) VALUES " + values[len(", "):] +
-				" ON DUPLICATE KEY UPDATE reason = VALUES(reason), fix = VALUES(fix), version = VALUES(version), event = VALUES(event), committed_at = VALUES(committed_at), written_back = VALUES(written_back)"
+				" ON DUPLICATE KEY UPDATE " + newer
 			if err := again(ctx, func() error {
 				_, err := u.db.ExecContext(ctx, upsert, args...)
 				return err
@@ -74,12 +79,12 @@ func (u *Unread) Keep(ctx context.Context, some []mirror.Unreadable) error {
 	})
 }
 
-// Forget deletes some.
-func (u *Unread) Forget(ctx context.Context, some []mirror.EntityName) error {
+// Forget deletes some. Its caller may have been deposed meanwhile: versions say so, as texts.
+func (u *Unread) Forget(ctx context.Context, some []mirror.Unreadable) error {
 	return u.within(ctx, "forget what can be read again", func(ctx context.Context) error {
 		for _, one := range some {
 			if err := again(ctx, func() error {
-				_, err := u.db.ExecContext(ctx, "DELETE FROM "+u.options.table("unreadable")+" WHERE mirror = ? AND entity = ? AND id = ?", u.options.Mirror, one.Entity, []byte(one.ID))
+				_, err := u.db.ExecContext(ctx, "DELETE FROM "+u.options.table("unreadable")+" WHERE mirror = ? AND entity = ? AND id = ? AND version <= ?", u.options.Mirror, one.Entity, []byte(one.ID), one.Version)
 				return err
 			}); err != nil {
 				return err

@@ -52,7 +52,11 @@ func TestUnreadableEntitiesAreKept(t *testing.T) {
 		if err := orders.Keep(t.Context(), []mirror.Unreadable{two, later}); err != nil {
 			t.Fatal(err)
 		}
-		if err := orders.Forget(t.Context(), []mirror.EntityName{three.EntityName, {Entity: "shop.v2.Order", ID: id(1)}}); err != nil {
+		if err := orders.Forget(t.Context(), []mirror.Unreadable{three, {EntityName: mirror.EntityName{Entity: "shop.v2.Order", ID: id(1)}, Version: two.Version}}); err != nil {
+			t.Fatal(err)
+		}
+		// A leader of before, which is late, takes nothing away that is to be told since.
+		if err := errors.Join(orders.Forget(t.Context(), []mirror.Unreadable{two}), orders.Keep(t.Context(), []mirror.Unreadable{two})); err != nil {
 			t.Fatal(err)
 		}
 		got, err := orders.Load(t.Context())

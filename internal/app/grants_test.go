@@ -187,7 +187,7 @@ func (l *grantLab) setsApart(t *testing.T, dsn string) error {
 	for range 2 {
 		err = errors.Join(err, u.Keep(ctx, []mirror.Unreadable{one}), u.Passed(ctx, "f", []string{"boxes.v1.Box"}))
 	}
-	return errors.Join(err, u.Forget(ctx, []mirror.EntityName{one.EntityName}))
+	return errors.Join(err, u.Forget(ctx, []mirror.Unreadable{one}))
 }
 
 // tails begins to read the log at its end.
