@@ -21,6 +21,10 @@ type Event struct {
 	ID, GetID protoreflect.FieldDescriptor
 	// Tables are those that rows of the entity are in. The first has one row for each, which Column identifies.
 	Tables []EventTable
+
+	// spelling leads from an id to the first table's row that has it, in whatever letters: ids that are texts are equal as their
+	// collation says. Nil for numbers, and until it is verified.
+	spelling *EventBy
 }
 
 // EventTable is a table with the column that has the entity's id, or that leads to it.
@@ -30,7 +34,8 @@ type EventTable struct {
 	// By is nil where Column has the id.
 	By *EventBy
 
-	pos fault.Pos
+	loose bool // Column has an id as a text, which may be spelled in another way than the first table's; known once it is verified
+	pos   fault.Pos
 }
 
 // EventBy says that a row is part of the entity that a row of another table is part of: of the one whose Column has the same

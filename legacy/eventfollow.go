@@ -12,20 +12,39 @@ import (
 	"banyan.dev/banyan/mirror/change"
 )
 
-// Follow finds the entities that rows are part of by way of others. Table is the index in Event.Tables of the rows' table, which
-// has a By; Value is what a row's column has: digits of a number, a text, or bytes.
+// Follow finds the entities that rows are part of by way of others. Table is the index in Event.Tables of the rows' table, of which
+// there are Steps; Value is what a row's column has: digits of a number, a text, or bytes. Where Table is Itself, Value is an id,
+// which leads to itself as the entity's row has it.
 type Follow struct {
 	Event *Event
 	Table int
 	Value string
 }
 
-// Steps is how many other tables a table's rows lead over to come to the entity's id: 0 where they have it.
+// Itself stands for a table whose rows have ids, in any spelling.
+const Itself = -1
+
+// Steps is how many other tables a table's rows lead over to come to the entity's id: 0 where they have it. A text leads to it over
+// the first table, where it may be spelled in another way. The event has to be verified.
 func (e *Event) Steps(table int) (n int) {
-	for by := e.Tables[table].By; by != nil; by = e.Tables[by.Table].By {
+	for by := e.by(table); by != nil; by = e.by(by.Table) {
 		n++
 	}
 	return n
+}
+
+// Spelled says whether ids can be spelled in several ways. The event has to be verified.
+func (e *Event) Spelled() bool { return e.spelling != nil }
+
+// by gives how a table's rows lead on; nil where they have the id.
+func (e *Event) by(table int) *EventBy {
+	if table == Itself {
+		return e.spelling
+	}
+	if t := &e.Tables[table]; t.By != nil || !t.loose {
+		return t.By
+	}
+	return e.spelling
 }
 
 // followAtOnce is how many values one query looks up. Smaller numbers are rounded up to powers of two, so that few texts are
@@ -72,7 +91,7 @@ func (b *Backend) Follow(ctx context.Context, at change.Position, all []Follow) 
 				}
 			}
 			if err := g.event.follow(ctx, conn, g.table, some, found); err != nil {
-				return nil, fmt.Errorf("find the %s that rows of %s are part of: %w", g.event.Entity.Name(), g.event.Tables[g.table].name(), err)
+				return nil, fmt.Errorf("find the %s that rows of %s are part of: %w", g.event.Entity.Name(), g.event.Tables[max(g.table, 0)].name(), err)
 			}
 		}
 	}
@@ -81,7 +100,7 @@ func (b *Backend) Follow(ctx context.Context, at change.Position, all []Follow) 
 
 // follow looks values up, each of them once.
 func (e *Event) follow(ctx context.Context, conn *pool.Conn, table int, values []string, found func(value, id string)) error {
-	if e.Tables[table].By.kind != byText {
+	if e.by(table).kind != byText {
 		return e.lookUp(ctx, conn, table, values, false, func(row []driver.Value) {
 			if row[1] != nil {
 				found(text(row[0]), text(row[1]))
@@ -145,25 +164,24 @@ func (e *Event) lookUp(ctx context.Context, conn *pool.Conn, table int, values [
 // chain gives the tables that a table's rows lead over, joined, with the key of the first and the id of the last.
 func (e *Event) chain(table int) (key, id, from string) {
 	var sb strings.Builder
-	at := &e.Tables[table]
-	for n := 1; at.By != nil; n++ {
-		next, alias := &e.Tables[at.By.Table], "t"+strconv.Itoa(n)
+	by := e.by(table)
+	for n := 1; by != nil; n++ {
+		next, alias := &e.Tables[by.Table], "t"+strconv.Itoa(n)
 		if n == 1 {
-			key = alias + "." + quoted(at.By.Column)
+			key = alias + "." + quoted(by.Column)
 			sb.WriteString(next.quoted() + " " + alias)
 		} else {
-			sb.WriteString(" JOIN " + next.quoted() + " " + alias + " ON " + alias + "." + quoted(at.By.Column) + " = " + id)
+			sb.WriteString(" JOIN " + next.quoted() + " " + alias + " ON " + alias + "." + quoted(by.Column) + " = " + id)
 		}
 		id = alias + "." + quoted(next.Column)
-		at = next
+		by = e.by(by.Table)
 	}
 	return key, id, sb.String()
 }
 
 // argument gives a value as the key's type, so that its index is used, and the placeholder for it.
 func (e *Event) argument(table int, value string) (driver.Value, string) {
-	t := &e.Tables[table]
-	switch t.By.kind {
+	switch e.by(table).kind {
 	case byNumber:
 		if n, err := strconv.ParseInt(value, 10, 64); err == nil {
 			return n, "?"

@@ -53,9 +53,35 @@ func (e *Event) check(s *schema, faults *fault.List) {
 				faults.Add(named.pos, fix, "%s.%s is %s, and %s is of type %s: some of its values are no ids", named.Table, named.Column, column.Type, e.ID.Name(), e.ID.Kind())
 			}
 		}
+		e.spells(s, i, faults)
 		if i == 0 && t.engine != "" && !t.unique(strings.ToLower(named.Column)) {
 			faults.Add(named.pos, "name the table that has one row for each "+entity+", by its key", "%s.%s is no unique key: several rows could be one %s", named.Table, named.Column, entity)
 		}
+	}
+}
+
+// spells looks whether a table's ids, which are fit to be ids, are texts: those that the server takes for equal are one id, as the
+// first table spells it.
+func (e *Event) spells(s *schema, i int, faults *fault.List) {
+	named, root := &e.Tables[i], &e.Tables[0]
+	t, first := s.table(named.Schema, named.Table), s.table(root.Schema, root.Table)
+	if first == nil {
+		return // which is a fault already
+	}
+	name, key := strings.ToLower(named.Column), strings.ToLower(root.Column)
+	a, b := t.columns[name], first.columns[key]
+	named.loose = false
+	switch {
+	case i == 0 && whole(a):
+		e.spelling = nil
+	case i == 0:
+		e.spelling = &EventBy{Table: 0, Column: root.Column, kind: byText, pos: root.pos}
+	case whole(a):
+	case comparable(a, b, t.collations[name], first.collations[key]):
+		named.loose = true
+	default:
+		faults.Warn(named.pos, "make the two the same: texts of one collation", "%s.%s is %s, and %s.%s is %s: where a row spells an id in another way than the %s itself, the services are told of two",
+			named.Table, named.Column, described(a, t.collations[name]), root.Table, root.Column, described(b, first.collations[key]), e.Entity.Name())
 	}
 }
 

@@ -33,6 +33,10 @@ type EntityTable struct {
 	Column string
 	// Path is nil where Column has the id. It is the same pointer each time.
 	Path *Path
+	// Own leads from an id in Column to the id as legacy has it now, perhaps in other letters that the server takes for equal: then
+	// nothing has the id of before any more, though Read finds something by it. Nil where ids are the same or not. It is the
+	// same pointer each time.
+	Own *Path
 }
 
 // Path leads from the value of a row's column to the id of the entity that the row is part of, over rows of other tables, whose own

@@ -37,12 +37,9 @@ func (p *pump) follow(ctx context.Context, at change.Position, all []touched) ([
 		return all, nil
 	}
 	p.followed = true
-	ids, err := p.s.o.Service.Entities.Follow(ctx, at, steps)
+	ids, err := p.ids(ctx, at, steps)
 	if err != nil {
-		return nil, fmt.Errorf("find the entities of %d rows: %w", len(steps), err)
-	}
-	if len(ids) != len(steps) {
-		return nil, fmt.Errorf("of %d rows, the entities of %d were found", len(steps), len(ids))
+		return nil, err
 	}
 	found := all[:0]
 	for _, t := range all {
@@ -62,6 +59,18 @@ func (p *pump) follow(ctx context.Context, at change.Position, all []touched) ([
 		found = append(found, t)
 	}
 	return coalesce(found), nil
+}
+
+// ids gives the id that each step leads to.
+func (p *pump) ids(ctx context.Context, at change.Position, steps []Step) ([]string, error) {
+	ids, err := p.s.o.Service.Entities.Follow(ctx, at, steps)
+	if err != nil {
+		return nil, fmt.Errorf("find the entities of %d rows: %w", len(steps), err)
+	}
+	if len(ids) != len(steps) {
+		return nil, fmt.Errorf("of %d rows, the entities of %d were found", len(steps), len(ids))
+	}
+	return ids, nil
 }
 
 // unsettled is what a fence waits for, see above.

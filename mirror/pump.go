@@ -188,6 +188,9 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 		if err != nil {
 			return err
 		}
+		if err := p.leave(ctx, at, part, states); err != nil {
+			return err
+		}
 		p.secured = false
 		n := 0
 		var unread []Unreadable
@@ -239,6 +242,30 @@ func (p *pump) read(ctx context.Context, at change.Position, part []touched) (ma
 		states[refs[i]] = state
 	}
 	return states, nil
+}
+
+// leave says of ids that rows have left that they are gone, also where legacy finds an entity by them: in other letters.
+func (p *pump) leave(ctx context.Context, at change.Position, part []touched, states map[reference]EntityState) error {
+	var left []reference
+	var steps []Step
+	for _, t := range part {
+		if state, there := states[t.reference]; there && t.own != nil && !state.Deleted {
+			left, steps = append(left, t.reference), append(steps, Step{t.own, t.id})
+		}
+	}
+	if len(steps) == 0 {
+		return nil
+	}
+	ids, err := p.ids(ctx, at, steps)
+	if err != nil {
+		return err
+	}
+	for i, ref := range left {
+		if ids[i] != ref.id {
+			states[ref] = EntityState{ID: ref.id, Deleted: true}
+		}
+	}
+	return nil
 }
 
 // entity sends an entity's state.

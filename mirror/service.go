@@ -70,11 +70,13 @@ func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {
 			if err := checkImage(r.Table, &r.Rows[i]); err != nil {
 				return err
 			}
-			for _, image := range [...][]change.Value{r.Rows[i].Before, r.Rows[i].After} {
+			before, after := r.Rows[i].Before, r.Rows[i].After
+			left := before != nil && (after == nil || !equal(&before[columns[0]], &after[columns[0]]))
+			for n, image := range [...][]change.Value{before, after} {
 				if image == nil {
 					continue
 				}
-				if err := s.touch(r.Table, &of, &image[columns[0]], r.First+uint32(i)); err != nil {
+				if err := s.touch(r.Table, &of, &image[columns[0]], r.First+uint32(i), n == 0 && left); err != nil {
 					return err
 				}
 			}
@@ -84,8 +86,8 @@ func (s *serviceEvents) rows(ctx context.Context, r *change.Rows) error {
 	return s.bound(ctx)
 }
 
-// touch notes the entity that a row is part of, or what leads to it.
-func (s *serviceEvents) touch(t *change.Table, of *EntityTable, v *change.Value, number uint32) error {
+// touch notes the entity that a row is part of, or what leads to it. left says that the row has this value no more.
+func (s *serviceEvents) touch(t *change.Table, of *EntityTable, v *change.Value, number uint32, left bool) error {
 	ref := reference{of.Entity, "", of.Path}
 	var none bool
 	var err error
@@ -109,7 +111,11 @@ func (s *serviceEvents) touch(t *change.Table, of *EntityTable, v *change.Value,
 		s.m.watch.skipped()
 		return nil
 	}
-	s.held[ref] = held{row: number, announced: s.held[ref].announced}
+	h := s.held[ref]
+	if h.row = number; left && of.Own != nil {
+		h.own = of.Own
+	}
+	s.held[ref] = h
 	return nil
 }
 
@@ -165,7 +171,7 @@ func (s *serviceEvents) touched() []touched {
 	all := make([]touched, 0, len(s.held))
 	var by *author // of all that a path leads to
 	for ref, h := range s.held {
-		t := touched{reference: ref, at: s.version(h.row), tx: s.tx}
+		t := touched{reference: ref, at: s.version(h.row), tx: s.tx, own: h.own}
 		switch {
 		case h.announced:
 			t.origin = protocol.OriginAnnounce

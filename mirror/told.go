@@ -86,7 +86,8 @@ func (s *serviceEvents) announcement(t *change.Table, row []change.Value, number
 		if entity == "" || id == "" || len(id) > mostID {
 			return fmt.Errorf("an announcement of %q %.40q", entity, id)
 		}
-		s.held[reference{entity, id, nil}] = held{row: number, announced: true}
+		ref := reference{entity, id, nil}
+		s.held[ref] = held{row: number, announced: true, own: s.held[ref].own}
 	}
 	return nil
 }

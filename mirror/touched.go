@@ -22,6 +22,7 @@ type reference struct {
 type held struct {
 	row       uint32 // its last
 	announced bool
+	own       *Path // not nil: a row has had the id, and has it no more
 }
 
 // touched is an entity that was changed, or is announced.
@@ -33,6 +34,8 @@ type touched struct {
 	tx *change.Transaction
 	// by tells the origin once the id is known; nil where it is.
 	by *author
+	// own leads to the id as it is spelled now, where it may be another than it was; nil where it is not.
+	own *Path
 }
 
 // event gives the id of the event.
@@ -133,6 +136,7 @@ func coalesce(several []touched) []touched {
 			if before.at.Compare(t.at) > 0 {
 				t.at, t.tx = before.at, before.tx
 			}
+			t.own = cmp.Or(t.own, before.own)
 		}
 		byReference[of] = t
 	}

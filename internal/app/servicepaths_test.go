@@ -58,8 +58,14 @@ func (r *serviceRig) usePaths(t *testing.T) {
 		"CREATE TABLE options (id INT PRIMARY KEY, position_id INT, text INT NOT NULL, KEY (position_id))",
 		"CREATE TABLE notes (id INT PRIMARY KEY, option_id INT, text INT NOT NULL, KEY (option_id))",
 		"CREATE TABLE stock (id INT PRIMARY KEY, n INT NOT NULL)")
-	bound, faults := contract.Load(t.Context(), []contract.Root{{FS: fstest.MapFS{"shop.proto": {Data: []byte(pathsProto)}}}})
-	file, more := annotated.Parse("paths.sql", []byte(pathsSQL))
+	r.useEntities(t, pathsProto, pathsSQL)
+}
+
+// useEntities gives the rig's stream entities of annotated SQL.
+func (r *serviceRig) useEntities(t *testing.T, proto, sql string) {
+	t.Helper()
+	bound, faults := contract.Load(t.Context(), []contract.Root{{FS: fstest.MapFS{"shop.proto": {Data: []byte(proto)}}}})
+	file, more := annotated.Parse("paths.sql", []byte(sql))
 	faults.Append(more)
 	if faults.Failed() {
 		t.Fatal(faults.Err())

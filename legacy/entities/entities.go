@@ -68,10 +68,13 @@ func New(o Options) *Entities {
 			}
 			at := e.key(schema, t.Table)
 			of := mirror.EntityTable{Entity: string(name), Column: t.Column}
-			if t.By != nil {
+			if steps := entity.Event.Steps(i); steps > 0 {
 				of.Path = &mirror.Path{Entity: of.Entity}
-				e.steps = max(e.steps, entity.Event.Steps(i))
+				e.steps = max(e.steps, steps)
 				e.paths[of.Path] = path{entity.Event, i}
+			} else if i == 0 && entity.Event.Spelled() {
+				of.Own = &mirror.Path{Entity: of.Entity}
+				e.paths[of.Own] = path{entity.Event, legacy.Itself}
 			}
 			e.tables[at] = append(e.tables[at], of)
 		}
