@@ -47,6 +47,7 @@ const (
 type entries struct {
 	exchange string
 	batch    int
+	most     int // bytes of a frame with several messages
 	compress compressor
 
 	open     bool
@@ -63,7 +64,7 @@ type stretch struct{ first, last uint64 }
 
 // add appends a message.
 func (e *entries) add(dst []byte, m *change.Message) []byte {
-	if e.open && len(dst)-e.start+nativeSize(m, e.exchange)+len(m.Body) > enoughEntry {
+	if e.open && len(dst)-e.start+nativeSize(m, e.exchange)+len(m.Body) > e.most {
 		dst = e.seal(dst)
 	}
 	if !e.open {
@@ -77,7 +78,7 @@ func (e *entries) add(dst []byte, m *change.Message) []byte {
 	at := len(dst)
 	dst = appendNativeMessage(append(dst, 0, 0, 0, 0), e.exchange, m)
 	binary.BigEndian.PutUint32(dst[at:], uint32(len(dst)-at-4)) //nolint:gosec // It was checked.
-	if len(dst)-e.start >= enoughEntry || e.batch > 1 && e.messages == e.batch {
+	if len(dst)-e.start >= e.most || e.batch > 1 && e.messages == e.batch {
 		dst = e.seal(dst)
 	}
 	return dst

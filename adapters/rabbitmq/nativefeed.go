@@ -51,7 +51,7 @@ func openNativeFeed(ctx context.Context, o *Options, shared *fate, blocked func(
 	}
 	f := &nativeFeed{
 		fate: shared, options: o, uri: uri, link: link, blocked: blocked, window: newWindow(o.Window, o.WindowBytes),
-		entries: &entries{exchange: exchange, batch: native.Batch, compress: packer}, stop: make(chan struct{}),
+		entries: &entries{exchange: exchange, batch: native.Batch, most: min(enoughEntry, link.frame), compress: packer}, stop: make(chan struct{}),
 	}
 	// The window bounds what is pending, as in a feed by AMQP.
 	f.outlet = newSealedOutlet(link, 2*o.WindowBytes+o.Window*1024+mostAnswer, f.entries.seal)

@@ -46,7 +46,7 @@ func TestWhatIsNoFrameIsTold(t *testing.T) {
 
 // Entries are confirmed one by one, in whatever order the broker likes; nothing is safe before all before it is.
 func TestEntriesAreConfirmed(t *testing.T) {
-	e := &entries{exchange: "e", batch: 3}
+	e := &entries{exchange: "e", most: enoughEntry, batch: 3}
 	w := newWindow(20, 1<<20)
 	var out []byte
 	for range 7 {
@@ -105,7 +105,7 @@ func TestEntriesAreConfirmed(t *testing.T) {
 // A frame is never larger than what the broker takes for certain, unless one message is.
 func TestFramesAreBounded(t *testing.T) {
 	for _, batch := range []int{1, maxBatch} {
-		e := &entries{exchange: "e", batch: batch}
+		e := &entries{exchange: "e", most: enoughEntry, batch: batch}
 		var out []byte
 		for n := range 3000 {
 			out = e.add(out, &change.Message{Key: "k", Body: make([]byte, n)})
