@@ -9,7 +9,8 @@ import (
 // Entities knows which rows are part of which entities of the contract, and reads entities in legacy. It is safe for
 // concurrent use.
 type Entities interface {
-	// Of gives the entities that a table's rows are part of; nil for most tables. It does not block.
+	// Of gives the entities that a table's rows are part of; nil for most tables. An empty table stands for all of the schema's. It
+	// does not block.
 	Of(schema, table string) []EntityTable
 	// Read gives the states of entities, in their order, as they are in one snapshot that contains all transactions before at, a
 	// place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives the first ones

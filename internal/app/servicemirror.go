@@ -24,11 +24,8 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend, fills *m
 		Backend: backend, Contract: a.project.Contract, Schema: tables.schema, FoldCase: a.project.lower, Entities: a.project.entitiesOf(service),
 		Protobuf: cfg.Services[service].Format == config.EventProtobuf, MaxBytes: int(cfg.Mirror.MaxMemory / memoryShare),
 	})
-	reads := func(schema, table string) bool {
-		return schema == tables.ledger || (table == "" && schema == tables.schema) || len(told.Of(schema, table)) > 0
-	}
 	source, err := binlog.New(binlog.Options{
-		DSN: cfg.Legacy.DSN.Reveal(), Scope: reads, ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger,
+		DSN: cfg.Legacy.DSN.Reveal(), Scope: tables.readsFor(told), ConnectTimeout: cfg.Legacy.ConnectTimeout, Logger: logger,
 	})
 	if err != nil {
 		return nil, closers, err
@@ -61,4 +58,12 @@ func (a *App) newServiceMirror(service string, backend *legacy.Backend, fills *m
 		Name: serviceMirror(service), Ledger: cfg.Ledger.Schema.String(), Logger: logger, Source: source, Store: kept, Sink: sink, Heart: heart, Fills: fills,
 		Service: &mirror.ServiceStream{Name: service, Entities: told, Told: a.project.onlyTold(service), Unread: unread},
 	}), closers, nil
+}
+
+// readsFor gives which tables a service's stream has to see the changes of: those that tell of its entities, and Banyan's own. What
+// concerns a whole schema concerns it where it has such tables, or is the DSN's.
+func (s scope) readsFor(told mirror.Entities) func(schema, table string) bool {
+	return func(schema, table string) bool {
+		return schema == s.ledger || (table == "" && schema == s.schema) || len(told.Of(schema, table)) > 0
+	}
 }

@@ -45,7 +45,7 @@ type Entity struct {
 // Entities reads entities. It is safe for concurrent use.
 type Entities struct {
 	options Options
-	tables  map[string][]mirror.EntityTable // by schema.table
+	tables  map[string][]mirror.EntityTable // by schema.table, and by "schema." for all of them
 	paths   map[*mirror.Path]path
 	steps   int // of the longest
 	json    protojson.MarshalOptions
@@ -77,6 +77,8 @@ func New(o Options) *Entities {
 				e.paths[of.Own] = path{entity.Event, legacy.Itself}
 			}
 			e.tables[at] = append(e.tables[at], of)
+			whole := e.key(schema, "")
+			e.tables[whole] = append(e.tables[whole], of)
 		}
 	}
 	return e

@@ -168,7 +168,7 @@ func TestOf(t *testing.T) {
 		e := entities.New(entities.Options{Contract: l.contract, Schema: "shop", Entities: all, FoldCase: fold})
 		for table, want := range map[string]string{
 			"shop.things": "lab.v1.Box by box", "shop.boxes": "lab.v1.Box by id, lab.v1.Owner by owner", "Other.Boxes": "lab.v1.Box by b",
-			"shop.Boxes": "lab.v1.Box by id, lab.v1.Owner by owner", "other.boxes": "lab.v1.Box by b", "Other.things": "", "shop.": "", ".boxes": "", "shop.other": "",
+			"shop.Boxes": "lab.v1.Box by id, lab.v1.Owner by owner", "other.boxes": "lab.v1.Box by b", "Other.things": "", "shop.": "lab.v1.Box by id, lab.v1.Box by box, lab.v1.Owner by name, lab.v1.Owner by owner", "Other.": "lab.v1.Box by b", "crm.": "", ".boxes": "", "shop.other": "",
 		} {
 			if !fold && (table == "shop.Boxes" || table == "other.boxes") {
 				want = ""
