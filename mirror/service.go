@@ -125,7 +125,14 @@ func (s *serviceEvents) refill(what string) string {
 }
 
 func (s *serviceEvents) statement(_ context.Context, e *change.Statement) error {
-	if e.Schema == s.o.Ledger || e.Op == change.Create || e.Op == change.Alter {
+	if e.Schema == s.o.Ledger || e.Op == change.Create {
+		return nil
+	}
+	if e.Op == change.Alter {
+		for _, of := range s.o.Service.Entities.Of(e.Schema, e.Table) {
+			s.o.Logger.Warn("a table of an entity was altered: if that has changed what its rows say, tell the service of all of them: banyan backfill",
+				"entity", of.Entity, "schema", e.Schema, "table", e.Table, "statement", fmt.Sprintf("%.200s", e.SQL))
+		}
 		return nil
 	}
 	if e.Table != "" && len(s.o.Service.Entities.Of(e.Schema, e.Table)) == 0 && len(s.o.Service.Entities.Of(e.ToSchema, e.ToTable)) == 0 {

@@ -1,8 +1,10 @@
 package mirror
 
 import (
+	"bytes"
 	"context"
 	"fmt"
+	"log/slog"
 	"strconv"
 	"strings"
 	"testing"
@@ -314,5 +316,19 @@ func TestWhatNobodyCanTellStopsTheStream(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// Altering a table may change its rows, and most times doesn't: somebody is told who knows.
+func TestAlteredTablesAreWarnedOf(t *testing.T) {
+	for table, want := range map[string]int{"orders": 1, "products": 0} {
+		var log bytes.Buffer
+		s := &serviceEvents{session: &session{o: &Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Ledger: "banyan", Service: &ServiceStream{Entities: &shopEntities{}}}}}
+		if err := s.statement(t.Context(), &change.Statement{Op: change.Alter, Schema: "shop", Table: table, SQL: "ALTER TABLE " + table}); err != nil {
+			t.Error(err)
+		}
+		if got := strings.Count(log.String(), "level=WARN"); got != want || want > 0 && !strings.Contains(log.String(), "shop.v2.Order") {
+			t.Errorf("%s: %s", table, log.String())
+		}
 	}
 }
