@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -117,7 +118,8 @@ type inbox struct {
 	got       []change.Message // over all feeds
 	opened    int
 	feed      *pipe
-	automatic bool // confirms at once
+	automatic bool   // confirms at once
+	large     string // what is in bodies that are too large; empty: none is
 }
 
 func (b *inbox) Open(context.Context) (change.Feed, error) {
@@ -152,6 +154,9 @@ func (p *pipe) Send(_ context.Context, m *change.Message) error {
 	defer p.inbox.mu.Unlock()
 	if p.err != nil {
 		return p.err
+	}
+	if large := p.inbox.large; large != "" && strings.Contains(string(m.Body), large) {
+		return &change.TooLargeError{Bytes: 20, Most: 10, Fix: "raise it"}
 	}
 	kept := *m
 	kept.Body = append([]byte(nil), m.Body...)

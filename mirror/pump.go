@@ -205,7 +205,14 @@ func (p *pump) entities(ctx context.Context, at change.Position, part []touched)
 				}
 				unread = append(unread, t.unreadable(state.Unreadable))
 			} else if err := p.entity(ctx, t, &state); err != nil {
-				return err
+				stop := tooLarge(t.entity, t.id, err)
+				if stop == nil {
+					return err
+				}
+				if p.unread() == nil {
+					return stop
+				}
+				unread = append(unread, t.unreadable(stop))
 			}
 			n++
 		}

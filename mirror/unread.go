@@ -3,6 +3,7 @@ package mirror
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,8 +13,8 @@ import (
 	"banyan.dev/banyan/protocol"
 )
 
-// Unread keeps the entities that a service could not be told of, since they can't be read in legacy: a value that the contract has no
-// room for, a row that its Get misses. One of them must not keep all others from being told. Its methods are called by
+// Unread keeps the entities that a service could not be told of, since they can't be read in legacy (a value that the contract has no
+// room for, a row that its Get misses), or are larger than the broker takes. One of them must not keep all others from being told. Its methods are called by
 // whoever leads the service's stream.
 type Unread interface {
 	// Load gives those that are kept.
@@ -113,7 +114,7 @@ func (p *pump) setApart(ctx context.Context, some []Unreadable) error {
 			}
 		}
 		if !again || before.Reason != u.Reason {
-			p.s.o.Logger.Error("an entity can't be read in legacy: the service is not told of it until it can, no key of its capability can move, and all others go on",
+			p.s.o.Logger.Error("an entity can't be read in legacy, or can't be sent: the service is not told of it until it can, no key of its capability can move, and all others go on",
 				"entity", u.Entity, "id", u.ID, "reason", u.Reason, "do", u.Fix)
 		}
 		p.apart.kept[u.EntityName] = some[i]
@@ -239,12 +240,29 @@ func (p *pump) rereadSome(ctx context.Context, at change.Position, some []Unread
 			return 0, err
 		}
 		if err := p.send(ctx, &change.Transaction{Committed: u.Committed}, protocol.PartitionOf(u.Entity, u.ID, state.Key), &change.Message{ID: u.Event, Type: protocol.TypeEntity, Version: u.Version, Body: body}); err != nil {
-			return 0, err
+			stop := tooLarge(u.Entity, u.ID, err)
+			if stop == nil {
+				return 0, err
+			}
+			if reason := reasonOf(stop); reason != u.Reason {
+				u.Reason, u.Fix = reason, stop.Fix
+				still = append(still, u)
+			}
+			continue
 		}
 		p.s.m.watch.told(1, 0)
 		p.tellApart(u.EntityName)
 	}
 	return len(states), p.setApart(ctx, still)
+}
+
+// tooLarge says of an error what to do about the entity whose event is too large for the broker; nil where that is not why.
+func tooLarge(entity, id string, err error) *change.StopError {
+	var large *change.TooLargeError
+	if !errors.As(err, &large) {
+		return nil
+	}
+	return &change.StopError{What: fmt.Sprintf("the %s %s is too large to be sent", entity, id), Cause: large, Fix: large.Fix + "; it is tried again by itself"}
 }
 
 // reasonOf says why an entity can't be read.

@@ -41,6 +41,7 @@ type feed struct {
 	frame   int // the largest
 	logger  *slog.Logger
 	patient time.Duration // ConfirmTimeout
+	most    int           // bytes of a body, 0 where it is not known; set before the first message
 
 	returns atomic.Uint64
 	blocked atomic.Pointer[string]
@@ -134,6 +135,9 @@ func (f *feed) Send(ctx context.Context, m *change.Message) error {
 	if err := check(m, key, f.frame); err != nil {
 		f.fail(err)
 		return err
+	}
+	if f.most > 0 && len(m.Body) > f.most {
+		return &change.TooLargeError{Bytes: len(m.Body), Most: f.most, Fix: raiseMost}
 	}
 	for {
 		if err := f.failure(); err != nil {

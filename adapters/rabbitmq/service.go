@@ -23,6 +23,7 @@ type ServiceSink struct {
 	options Options
 	uri     amqp.URI
 	service string
+	limit   limit
 }
 
 // NewServiceSink checks the options, whose Exchange is that of the service and whose History is none. It does not connect.
@@ -39,10 +40,11 @@ func NewServiceSink(o Options, service string) (*ServiceSink, error) {
 }
 
 // Open connects, declares the exchange, and gives a feed to it. A queue that would lose messages is a *change.StopError, as
-// far as AMQP shows it.
+// far as AMQP shows it. A message that is larger than RabbitMQ takes ends a feed, since it ends the channel; the next one knows how
+// much that is, and refuses such messages by a *change.TooLargeError before they are sent.
 func (s *ServiceSink) Open(ctx context.Context) (change.Feed, error) {
 	t := s.topology()
-	f, err := openFeed(ctx, &s.options, target{exchange: t.exchange, unrouted: s.unrouted, broken: t.broken}, func(conn *amqp.Connection) error {
+	f, err := openFeed(ctx, &s.options, target{exchange: t.exchange, unrouted: s.unrouted, broken: s.broken}, func(conn *amqp.Connection) error {
 		if err := s.declare(conn); err != nil {
 			return err
 		}
@@ -51,7 +53,17 @@ func (s *ServiceSink) Open(ctx context.Context) (change.Feed, error) {
 	if err != nil {
 		return nil, err
 	}
+	f.most = s.limit.take()
 	return f, nil
+}
+
+// broken says what the end of the channel means; nil for what passes, and so does a message that was too large.
+func (s *ServiceSink) broken(err *amqp.Error) *change.StopError {
+	if most, ok := mostOf(err); ok {
+		s.limit.learn(most)
+		return nil
+	}
+	return s.topology().broken(err)
 }
 
 // Check connects and holds what exists against what is needed. It makes nothing: what is missing is fine. Its errors are as

@@ -84,7 +84,7 @@ func newMirrorCollector(status func() mirror.Status) *mirrorCollector {
 	add(counter, "entities_total", "Entity events sent by a service's stream, repeats too.", known(func(s *mirror.Status) float64 { return float64(s.Entities) }))
 	add(counter, "fences_total", "Fences sent by a service's stream, repeats too.", known(func(s *mirror.Status) float64 { return float64(s.Fences) }))
 	add(gauge, "waiting", "Entities that a service's stream knows to have changed and has not read yet, and fences behind them.", known(func(s *mirror.Status) float64 { return float64(s.Waiting) }))
-	add(gauge, "unreadable", "Entities that a service is not told of, since they can't be read in legacy.", known(func(s *mirror.Status) float64 { return float64(s.Unreadable) }))
+	add(gauge, "unreadable", "Entities that a service is not told of, since they can't be read in legacy, or are too large for the broker.", known(func(s *mirror.Status) float64 { return float64(s.Unreadable) }))
 	add(counter, "skipped_total", "Images of rows that tell no entity that they are part of.", known(func(s *mirror.Status) float64 { return float64(s.Skipped) }))
 	add(counter, "restarts_total", "Failures after which the mirror began again at its saved position.", known(func(s *mirror.Status) float64 { return float64(s.Restarts) }))
 	return c

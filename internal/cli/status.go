@@ -194,7 +194,7 @@ func streamText(m *app.MirrorStatus, now time.Time) string {
 	row("lag", "%s", lag(m))
 	row("sent", "%d entities, %d fences, waiting %d", m.Entities, m.Fences, m.Waiting)
 	if m.Unreadable > 0 {
-		row("unreadable", "%d entities can't be read in legacy: the service is not told of them, and no key of their capability moves to it", m.Unreadable)
+		row("unreadable", "%d entities can't be read in legacy, or can't be sent: the service is not told of them, and no key of their capability moves to it", m.Unreadable)
 		for _, u := range m.Unread {
 			row("", "%s %s, for %s: %s", u.Entity, u.ID, now.Sub(u.Since).Round(time.Second), u.Reason)
 			row("", "  do: %s", u.Fix)

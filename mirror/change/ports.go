@@ -3,6 +3,7 @@ package change
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -42,7 +43,8 @@ type Sink interface {
 type Feed interface {
 	// Send hands a message over. It blocks while too much is unconfirmed. Nothing of the message is kept once it returns.
 	// An error is final: the feed's messages that are not confirmed may have arrived or not, and have to be sent again.
-	// A message that nobody takes is a *StopError.
+	// A message that nobody takes is a *StopError. A *TooLargeError alone is not final: nothing of that message was sent, and
+	// others may be.
 	Send(ctx context.Context, m *Message) error
 	// Flush waits until all that was sent is confirmed. Its error is as Send's.
 	Flush(ctx context.Context) error
@@ -105,6 +107,17 @@ func (e *StopError) Error() string {
 }
 
 func (e *StopError) Unwrap() error { return e.Cause }
+
+// TooLargeError says that a message has more bytes than whoever takes messages takes of one.
+type TooLargeError struct {
+	Bytes, Most int
+	// Fix, what to do about it, is for people.
+	Fix string
+}
+
+func (e *TooLargeError) Error() string {
+	return fmt.Sprintf("its event has %d bytes, and the broker takes %d at most", e.Bytes, e.Most)
+}
 
 // Stops gives the StopError in err, or nil when err may pass.
 func Stops(err error) *StopError {

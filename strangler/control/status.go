@@ -84,7 +84,7 @@ func (c *commander) status(ctx context.Context, facts Facts, r *Record, replicas
 			return out, away(err)
 		}
 		if unread > 0 {
-			out.Blockers = append(out.Blockers, fmt.Sprintf("%d %s can't be read in legacy, so that the new service is not told of them: banyan status names them", unread, facts.Entity))
+			out.Blockers = append(out.Blockers, fmt.Sprintf("%d %s can't be read in legacy, or can't be sent, so that the new service is not told of them: banyan status names them", unread, facts.Entity))
 		}
 	}
 	out.RollbackSafe, out.RollbackWhy = safe(&s)
