@@ -14,6 +14,7 @@ import (
 	"banyan.dev/banyan/adapters/binlog/relations"
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/adapters/store"
+	"banyan.dev/banyan/bench/rig"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
 )
@@ -45,7 +46,7 @@ func sinkOptions(j job, logger *slog.Logger) rabbitmq.Options {
 }
 
 // mirrorBanyan runs Banyan's mirror of the same parts as `banyan serve` does.
-func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
+func mirrorBanyan(ctx context.Context, j job, p *rig.Progress) (err error) {
 	logger := slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	source, err := newSource(j.DSN, logger)
 	if err != nil {
@@ -73,8 +74,12 @@ func mirrorBanyan(ctx context.Context, j job, p *progress) (err error) {
 	if _, err := kept.Reset(ctx, j.From); err != nil {
 		return fmt.Errorf("go back to where the rows begin: %w", err)
 	}
+	watched := rig.WatchedSink{Sink: sink, Progress: p}
+	if j.Record {
+		watched.Key = orderOf
+	}
 	mirror.New(mirror.Options{
-		Name: mirrorName, Source: source, Sink: watchedSink{sink, p, j.Record}, Store: kept, Relations: keys, Heart: heart,
+		Name: mirrorName, Source: source, Sink: watched, Store: kept, Relations: keys, Heart: heart,
 		Ledger: ledger, Logger: logger,
 	}).Run(ctx)
 	return nil
@@ -86,40 +91,14 @@ func newSource(dsn string, logger *slog.Logger) (*binlog.Source, error) {
 	})
 }
 
-// watchedSink tells progress of what is sent and confirmed.
-type watchedSink struct {
-	change.Sink
-	progress *progress
-	record   bool
-}
-
-// Open opens the sink.
-func (s watchedSink) Open(ctx context.Context) (change.Feed, error) {
-	feed, err := s.Sink.Open(ctx)
-	if err != nil {
-		return nil, err
-	}
-	s.progress.follow(feed.Confirmed)
-	if s.record {
-		feed = watchedFeed{feed, s.progress}
-	}
-	return feed, nil
-}
-
-type watchedFeed struct {
-	change.Feed
-	progress *progress
-}
-
-// Send notes the key that the message has, and sends it.
-func (f watchedFeed) Send(ctx context.Context, m *change.Message) error {
+// orderOf gives the key that a message has.
+func orderOf(m *change.Message) (int64, error) {
 	_, key, _ := bytes.Cut(m.Body, []byte(`"key":{`))
 	_, key, _ = bytes.Cut(key, []byte(":"))
 	key, _, _ = bytes.Cut(key, []byte("}"))
 	n, err := strconv.ParseInt(strings.Trim(string(key), `"`), 10, 64)
 	if err != nil {
-		return fmt.Errorf("a message about no order: %w", err)
+		return 0, fmt.Errorf("a message about no order: %w", err)
 	}
-	f.progress.sent(n)
-	return f.Feed.Send(ctx, m)
+	return n, nil
 }

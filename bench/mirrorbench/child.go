@@ -2,15 +2,11 @@ package mirrorbench
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"io"
-	"os"
-	"runtime/pprof"
 	"time"
 
 	"banyan.dev/banyan/bench/canal"
+	"banyan.dev/banyan/bench/rig"
 	"banyan.dev/banyan/mirror/change"
 )
 
@@ -28,7 +24,7 @@ type job struct {
 	From       change.Position
 	// Rows is how many rows are to be confirmed, or seen; then it is done.
 	Rows uint64
-	// Record asks for receipts, and for a line of output once the first row is confirmed.
+	// Record asks for receipts, and to be told once the first row is confirmed.
 	Record bool
 	// Dir is for files.
 	Dir string
@@ -39,92 +35,43 @@ type job struct {
 // place is From as the others know it.
 func (j job) place() canal.Position { return canal.Position{File: j.From.File, Offset: j.From.Offset} }
 
-// outcome is what a contender has done.
-type outcome struct {
-	// Elapsed is from the start to the last confirm. CPU is user and system time of the whole process.
-	Elapsed, CPU time.Duration
-	// Peak is the most memory that was resident, in bytes.
-	Peak     int64
-	Receipts []receipt
+// start runs this program again to do the job.
+func (j job) start(ctx context.Context) (*rig.Process, error) {
+	return rig.Start(ctx, ChildVariable, j.Contender, j)
 }
 
 // Child runs a contender in this process: it reads a job from in and writes the outcome to out. It ends early when in does.
 func Child(ctx context.Context, in io.Reader, out io.Writer) error {
 	var j job
-	decoder := json.NewDecoder(in)
-	if err := decoder.Decode(&j); err != nil {
-		return fmt.Errorf("read what to do: %w", err)
-	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	go func() {
-		_, _ = io.Copy(io.Discard, in) // however it ends, the parent is gone
-		cancel()
-	}()
-	results := json.NewEncoder(out)
-	o, err := profiled(j.Profile, func() (outcome, error) { return j.do(ctx, func() error { return results.Encode(begun{true}) }) })
-	if err != nil {
-		return err
-	}
-	if o.Peak, err = peakMemory(); err != nil {
-		return err
-	}
-	return results.Encode(o)
+	return rig.Serve(ctx, in, out, &j, func(ctx context.Context, tell func(any) error) error {
+		var o rig.Outcome
+		err := rig.Profiled(j.Profile, func() (err error) {
+			o, err = j.do(ctx, func() error { return tell(rig.Begun{Begun: true}) })
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		if o.Peak, err = rig.PeakMemory(); err != nil {
+			return err
+		}
+		return tell(o)
+	})
 }
-
-// begun is the line that tells of the first confirmed row.
-type begun struct{ Begun bool }
 
 // do runs the contender until the job is done. It calls first once the first row is confirmed, where receipts are asked for.
-func (j job) do(ctx context.Context, first func() error) (outcome, error) {
+func (j job) do(ctx context.Context, first func() error) (rig.Outcome, error) {
 	c, err := contenderNamed(j.Contender)
 	if err != nil {
-		return outcome{}, err
+		return rig.Outcome{}, err
 	}
-	began := time.Now()
 	if !c.sends {
+		began := time.Now()
 		err := c.run(ctx, j, nil)
-		return outcome{Elapsed: time.Since(began)}, err
+		return rig.Outcome{Elapsed: time.Since(began)}, err
 	}
-	ctx, stop := context.WithCancel(ctx)
-	defer stop()
-	p := &progress{}
-	ended := make(chan error, 1)
-	go func() {
-		ended <- c.run(ctx, j, p)
-		stop()
-	}()
-	every := 2 * time.Millisecond
-	var told error
-	if j.Record {
-		every = 500 * time.Microsecond
-		p.await(ctx, 1, every)
-		told = first()
+	if !j.Record {
+		first = nil
 	}
-	p.await(ctx, j.Rows, every)
-	elapsed := time.Since(began)
-	stop()
-	if err := errors.Join(<-ended, told); err != nil {
-		return outcome{}, err
-	}
-	if got := p.look(); got < j.Rows {
-		return outcome{}, fmt.Errorf("%s ended at %d of %d rows", c.name, got, j.Rows)
-	}
-	return outcome{Elapsed: elapsed, Receipts: p.receipts}, nil
-}
-
-func profiled(file string, do func() (outcome, error)) (o outcome, err error) {
-	if file == "" {
-		return do()
-	}
-	f, err := os.Create(file)
-	if err != nil {
-		return outcome{}, err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	if err := pprof.StartCPUProfile(f); err != nil {
-		return outcome{}, err
-	}
-	defer pprof.StopCPUProfile()
-	return do()
+	return rig.Contest(ctx, c.name, j.Rows, first, func(ctx context.Context, p *rig.Progress) error { return c.run(ctx, j, p) })
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"banyan.dev/banyan/bench/canal"
+	"banyan.dev/banyan/bench/rig"
 )
 
 // contender is one way to follow a log.
@@ -17,7 +18,7 @@ type contender struct {
 	// streams says that it sends to a stream alone, by RabbitMQ's native protocol and past the exchange.
 	streams bool
 	// run reads on from the job's position until ctx ends, or, where nothing is sent, until all rows were seen.
-	run func(ctx context.Context, j job, p *progress) error
+	run func(ctx context.Context, j job, p *rig.Progress) error
 }
 
 // The contenders that figures are compared of.
@@ -60,19 +61,19 @@ func contenderNamed(name string) (contender, error) {
 	return contender{}, fmt.Errorf("no contender is named %q", name)
 }
 
-func decode(ctx context.Context, j job, _ *progress) error {
+func decode(ctx context.Context, j job, _ *rig.Progress) error {
 	return canal.Decode(ctx, j.Server, schema, table, j.place(), j.Rows)
 }
 
-func publishByHand(ctx context.Context, j job, p *progress) error {
+func publishByHand(ctx context.Context, j job, p *rig.Progress) error {
 	o := canal.Options{
 		Server: j.Server, Schema: schema, Table: table, From: j.place(), Keep: filepath.Join(j.Dir, "position"),
 		Broker: j.Broker, Exchange: exchange, CloudEvents: j.Contender == byHandCE,
 	}
 	if j.Record {
-		o.Sent = func(row []any) { p.sent(row[0].(int64)) } //nolint:errcheck // the key's type
+		o.Sent = func(row []any) { p.Sent(row[0].(int64)) } //nolint:errcheck // the key's type
 	}
 	publisher := canal.New(o)
-	p.follow(publisher.Confirmed)
+	p.Follow(publisher.Confirmed)
 	return publisher.Run(ctx)
 }

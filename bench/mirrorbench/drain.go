@@ -45,7 +45,7 @@ func (s *stage) drainInto(ctx context.Context, p Plan, at stretch, kind string, 
 			}
 			err := s.queued(ctx, kind, at.rows, func() error {
 				var one drained
-				effort, err := s.brokerEffort(ctx, at.rows, func() (err error) {
+				effort, err := s.servers.BrokerEffort(ctx, at.rows, func() (err error) {
 					one, err = s.drain(ctx, j)
 					return err
 				})
@@ -66,7 +66,7 @@ func (s *stage) drain(ctx context.Context, j job) (drained, error) {
 	if err != nil {
 		return drained{}, err
 	}
-	o, err := contender.wait()
+	o, err := contender.Outcome()
 	if err != nil {
 		return drained{}, err
 	}

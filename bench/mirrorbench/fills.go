@@ -16,6 +16,7 @@ import (
 	"banyan.dev/banyan/adapters/rabbitmq"
 	"banyan.dev/banyan/adapters/store"
 	"banyan.dev/banyan/bench/figure"
+	"banyan.dev/banyan/bench/rig"
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
 	"banyan.dev/banyan/strangler/backfill"
@@ -44,7 +45,7 @@ func RunFills(ctx context.Context, p Plan, machine func(versions string) []strin
 			name string
 			run  func(ctx context.Context) (int, time.Duration, error)
 		}{"backfill, " + kind + " queue", func(ctx context.Context) (rows int, took time.Duration, err error) {
-			sink, err := rabbitmq.NewSink(rabbitmq.Options{Connection: rabbitmq.Connection{URL: s.broker.URL(""), Logger: slog.New(slog.DiscardHandler)}, Exchange: exchange})
+			sink, err := rabbitmq.NewSink(rabbitmq.Options{Connection: rabbitmq.Connection{URL: s.servers.Broker.URL(""), Logger: slog.New(slog.DiscardHandler)}, Exchange: exchange})
 			if err != nil {
 				return 0, 0, err
 			}
@@ -70,7 +71,7 @@ func RunFills(ctx context.Context, p Plan, machine func(versions string) []strin
 		}
 	}
 	r := &report{out: out}
-	for _, line := range machine(s.versions) {
+	for _, line := range machine(s.servers.Versions) {
 		r.printf("%s\n", line)
 	}
 	r.printf("\n%s rows of %d columns, %d × by each by turns. Median (least–most).\n\n", figure.Number(float64(p.Rows), 0), 8, p.Rounds)
@@ -85,7 +86,7 @@ func RunFills(ctx context.Context, p Plan, machine func(versions string) []strin
 
 // selectAll reads the table by database/sql, as raw bytes, which is the least that a program can do with it.
 func (s *stage) selectAll(ctx context.Context, prepared bool) (rows int, took time.Duration, err error) {
-	db, err := openDatabase(s.database.DSN(schema))
+	db, err := rig.OpenDatabase(s.servers.Database.DSN(schema))
 	if err != nil {
 		return 0, 0, err
 	}
@@ -122,7 +123,7 @@ func (s *stage) selectAll(ctx context.Context, prepared bool) (rows int, took ti
 
 // fillInto runs a mirror from the log's end on with one backfill, until that is done. The time is the backfill's own, from its claim to its end, by the server's clock.
 func (s *stage) fillInto(ctx context.Context, sink change.Sink) (rows int, took time.Duration, err error) {
-	logger, dsn := slog.New(slog.DiscardHandler), s.database.DSN("")
+	logger, dsn := slog.New(slog.DiscardHandler), s.servers.Database.DSN("")
 	source, err := newSource(dsn, logger)
 	if err != nil {
 		return 0, 0, err

@@ -2,18 +2,17 @@ package mirrorbench
 
 import (
 	"context"
+	"database/sql"
 	"errors"
-	"fmt"
-	"slices"
 	"time"
 
-	"banyan.dev/banyan/bench/figure"
+	"banyan.dev/banyan/bench/rig"
 )
 
 // followed is what was measured of a contender that follows while rows are written.
 type followed struct {
-	rate          float64 // rows a second, as written
-	p50, p99, max float64 // milliseconds from a commit to the confirm
+	rate        float64 // rows a second, as written
+	rig.Latency         // from a commit to the confirm
 }
 
 // follow lets a contender send what is written meanwhile at a pace, into a new queue of a kind.
@@ -32,52 +31,52 @@ func (s *stage) follow(ctx context.Context, p Plan, c contender, kind string, pa
 			return err
 		}
 		// The first row tells when the contender has connected to everything.
-		if _, err := s.db.ExecContext(ctx, "USE "+schema+"; "+string(transaction(s.next, 1, appendInsert))); err != nil {
-			return errors.Join(err, contender.end())
+		if _, err := s.servers.DB.ExecContext(ctx, "USE "+schema+"; "+string(transaction(s.next, 1, appendInsert))); err != nil {
+			return errors.Join(err, contender.End())
 		}
-		if err := contender.awaitFirst(); err != nil {
+		if err := contender.AwaitFirst(); err != nil {
 			return err
 		}
-		w, err := write(ctx, s.db, pace, s.next+1, d)
+		w, err := write(ctx, s.servers.DB, pace, s.next+1, d)
 		if err != nil {
-			return errors.Join(err, contender.end())
+			return errors.Join(err, contender.End())
 		}
 		s.next += rows
-		o, err := contender.wait()
+		o, err := contender.Outcome()
 		if err != nil {
 			return err
 		}
 		o.Receipts = o.Receipts[1:]
-		f, err = w.measure(o, int(p.WarmUp.Seconds()*float64(pace.Rate)))
+		f.rate = w.rate
+		f.Latency, err = o.Latency(w.first, w.committed, int(p.WarmUp.Seconds()*float64(pace.Rate)))
 		return err
 	})
 	return f, err
 }
 
-// measure compares receipts with commits, but for the first rows.
-func (w written) measure(o outcome, warmUp int) (followed, error) {
-	latencies := make([]float64, 0, len(w.committed))
-	seen := make([]bool, len(w.committed))
-	for _, r := range o.Receipts {
-		i := int(r.Key) - w.first
-		if i < 0 || i >= len(seen) {
-			return followed{}, fmt.Errorf("a message of row %d, which was not written", r.Key)
-		}
-		if seen[i] {
-			continue // sent again
-		}
-		seen[i] = true
-		if i >= warmUp {
-			// A server's log is read before the writer is answered, so that the confirm can be first.
-			latencies = append(latencies, max(0, time.Duration(r.At-w.committed[i]).Seconds()*1000))
+// written is what was written at a pace.
+type written struct {
+	first int
+	// committed has, for each row from first on, when its transaction's COMMIT had returned: Unix time in nanoseconds.
+	committed []int64
+	// rate is rows a second, as it came out.
+	rate float64
+}
+
+// write inserts rows at a pace.
+func write(ctx context.Context, db *sql.DB, pace Pace, first int, d time.Duration) (written, error) {
+	n := max(1, int(d.Seconds()*float64(pace.Rate))/pace.Transaction)
+	at, took, err := rig.Pace{
+		DB: db, Schema: schema, Transactions: n, Gap: time.Second * time.Duration(pace.Transaction) / time.Duration(pace.Rate),
+		Text: func(i int) string {
+			return string(transaction(first+i*pace.Transaction, pace.Transaction, appendInsert))
+		},
+	}.Write(ctx)
+	w := written{first: first, rate: float64(n*pace.Transaction) / took.Seconds()}
+	for _, t := range at {
+		for range pace.Transaction {
+			w.committed = append(w.committed, t)
 		}
 	}
-	if i := slices.Index(seen, false); i >= 0 {
-		return followed{}, fmt.Errorf("no message of row %d was confirmed", w.first+i)
-	}
-	slices.Sort(latencies)
-	return followed{
-		rate: w.rate,
-		p50:  figure.Quantile(latencies, 0.5), p99: figure.Quantile(latencies, 0.99), max: latencies[len(latencies)-1],
-	}, nil
+	return w, err
 }

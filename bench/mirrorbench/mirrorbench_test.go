@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"banyan.dev/banyan/bench/canal"
+	"banyan.dev/banyan/bench/rig"
 )
 
 // The test binary is also what it starts as a contender.
@@ -83,48 +84,6 @@ func TestChild(t *testing.T) {
 	}
 }
 
-func TestProgressDatesConfirms(t *testing.T) {
-	p := &progress{}
-	if p.look() != 0 {
-		t.Error("something is confirmed before anything was sent")
-	}
-	confirmed := uint64(0)
-	p.follow(func() uint64 { return confirmed })
-	for key := range int64(3) {
-		p.sent(key + 7)
-	}
-	confirmed = 2
-	before := time.Now().UnixNano()
-	if got := p.look(); got != 2 || len(p.receipts) != 2 || p.receipts[0].Key != 7 || p.receipts[1].Key != 8 || p.receipts[1].At < before {
-		t.Errorf("%d confirmed, receipts %v", got, p.receipts)
-	}
-	first := p.receipts[0]
-	confirmed = 3
-	p.await(t.Context(), 3, time.Hour)
-	if len(p.receipts) != 3 || p.receipts[0] != first || p.receipts[2].Key != 9 {
-		t.Errorf("receipts %v, want one more", p.receipts)
-	}
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	p.await(ctx, 4, time.Hour)
-}
-
-func TestLatencies(t *testing.T) {
-	const ms = int64(time.Millisecond)
-	w := written{first: 100, committed: []int64{0, 10 * ms, 20 * ms, 30 * ms}, rate: 5}
-	receipts := []receipt{{100, 900 * ms}, {102, 25 * ms}, {101, 12 * ms}, {103, 29 * ms}, {102, 99 * ms}}
-	f, err := w.measure(outcome{Receipts: receipts}, 1)
-	if err != nil || f.p50 != 2 || f.p99 != 5 || f.max != 5 || f.rate != 5 {
-		t.Errorf("got %+v, %v", f, err)
-	}
-	if _, err := w.measure(outcome{Receipts: receipts[:3]}, 1); err == nil || !strings.Contains(err.Error(), "no message of row 103") {
-		t.Errorf("a message is missing: %v", err)
-	}
-	if _, err := w.measure(outcome{Receipts: []receipt{{99, 0}}}, 1); err == nil || !strings.Contains(err.Error(), "row 99, which was not written") {
-		t.Errorf("a message too many: %v", err)
-	}
-}
-
 func TestReportComparesTheLastTwo(t *testing.T) {
 	var text strings.Builder
 	r := &report{out: &text}
@@ -135,8 +94,8 @@ func TestReportComparesTheLastTwo(t *testing.T) {
 	r.drains("inserts, stream queue", []contender{{name: byHand}, {name: banyan}, {name: batched, streams: true}}, [][]drained{
 		{{rate: 1000}}, {{rate: 2000}}, {{rate: 4000}},
 	}, []drained{{rate: 10_000}})
-	r.pace(Pace{5000, 10}, "stream", banyan, followed{p99: 51})
-	r.pace(Pace{5000, 10}, "stream", byHand, followed{p99: 99})
+	r.pace(Pace{5000, 10}, "stream", banyan, followed{Latency: rig.Latency{P99: 51}})
+	r.pace(Pace{5000, 10}, "stream", byHand, followed{Latency: rig.Latency{P99: 99}})
 	r.end()
 	for _, want := range []string{
 		"| inserts, quorum queue | by hand | 1,000 (1,000–2,000) | 20.0 (20.0–20.0) | 60.0 (60.0–60.0) | 10.0 (10.0–10.0) |",

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"strconv"
 
-	"github.com/go-sql-driver/mysql"
-
 	"banyan.dev/banyan/mirror/change"
 )
 
@@ -29,30 +27,11 @@ type stretch struct {
 	rows int
 }
 
-// openDatabase gives connections that take several statements at once.
-func openDatabase(dsn string) (*sql.DB, error) {
-	config, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		return nil, err
-	}
-	config.MultiStatements = true
-	connector, err := mysql.NewConnector(config)
-	if err != nil {
-		return nil, err
-	}
-	return sql.OpenDB(connector), nil
-}
-
 // fill makes the table, and a stretch of inserts and one of updates of the same rows. tail gives the end of the log.
 func fill(ctx context.Context, db *sql.DB, tail func(context.Context) (change.Position, error), p Plan) (stretches []stretch, err error) {
 	if _, err := db.ExecContext(ctx, "CREATE DATABASE "+schema); err != nil {
 		return nil, fmt.Errorf("make the database: %w", err)
 	}
-	// The log is read later; until then nobody needs each commit on the disk.
-	if err := durable(ctx, db, false); err != nil {
-		return nil, err
-	}
-	defer func() { err = errors.Join(err, durable(ctx, db, true)) }()
 	connection, err := db.Conn(ctx)
 	if err != nil {
 		return nil, err
@@ -77,16 +56,6 @@ func fill(ctx context.Context, db *sql.DB, tail func(context.Context) (change.Po
 		stretches = append(stretches, stretch{made.name, from, p.Rows})
 	}
 	return stretches, nil
-}
-
-// durable says whether a commit has to be on the disk before it is acknowledged.
-func durable(ctx context.Context, db *sql.DB, is bool) error {
-	set := "SET GLOBAL sync_binlog = 0, GLOBAL innodb_flush_log_at_trx_commit = 2"
-	if is {
-		set = "SET GLOBAL sync_binlog = 1, GLOBAL innodb_flush_log_at_trx_commit = 1"
-	}
-	_, err := db.ExecContext(ctx, set)
-	return err
 }
 
 // transaction gives a transaction of n statements, one a row, as an application would write it. One statement is a

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"banyan.dev/banyan/bench/figure"
+	"banyan.dev/banyan/bench/rig"
 )
 
 // What Banyan aims for.
@@ -103,15 +104,15 @@ func (r *report) ratio(of, other string, own, others []drained) (rate float64) {
 
 func (r *report) beginPaces(p Plan) {
 	r.printf("\nFrom a commit to the broker's confirm while %d connections write at a steady pace for %s, after %s of warm-up:\n\n",
-		writers, p.Duration, p.WarmUp)
+		rig.Writers, p.Duration, p.WarmUp)
 	r.head("pace", "queue", "contender", "written, rows/s", "p50, ms", "p99, ms", "most, ms")
 }
 
 func (r *report) pace(pace Pace, kind, contender string, f followed) {
 	r.cells(pace.String(), kind, contender, figure.Number(f.rate, 0),
-		figure.Number(f.p50, 1), figure.Number(f.p99, 1), figure.Number(f.max, 1))
-	if strings.HasPrefix(contender, banyan) && f.p99 >= aimP99 {
-		r.verdicts = append(r.verdicts, fmt.Sprintf("%s, %s queue: p99 of %.1f ms", pace, kind, f.p99))
+		figure.Number(f.P50, 1), figure.Number(f.P99, 1), figure.Number(f.Max, 1))
+	if strings.HasPrefix(contender, banyan) && f.P99 >= aimP99 {
+		r.verdicts = append(r.verdicts, fmt.Sprintf("%s, %s queue: p99 of %.1f ms", pace, kind, f.P99))
 	}
 }
 

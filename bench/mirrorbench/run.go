@@ -25,7 +25,7 @@ func Run(ctx context.Context, p Plan, machine func(versions string) []string, ou
 	}
 	defer func() { err = errors.Join(err, s.close()) }()
 	r := &report{out: out}
-	r.begin(p, machine(s.versions))
+	r.begin(p, machine(s.servers.Versions))
 	if err := s.drainAll(ctx, p, r); err != nil {
 		return err
 	}

@@ -1,4 +1,4 @@
-package mirrorbench
+package rig
 
 import (
 	"errors"
@@ -10,8 +10,8 @@ import (
 	"syscall"
 )
 
-// peakMemory gives the most memory of this process that was resident, in bytes.
-func peakMemory() (int64, error) {
+// PeakMemory gives the most memory of this process that was resident, in bytes.
+func PeakMemory() (int64, error) {
 	if runtime.GOOS == "linux" {
 		return highWater()
 	}

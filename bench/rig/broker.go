@@ -1,4 +1,4 @@
-package mirrorbench
+package rig
 
 import (
 	"context"
@@ -9,8 +9,8 @@ import (
 )
 
 // brokerTime gives the CPU that the broker has used since its start, as Erlang counts it: user and system time of all threads.
-func (s *stage) brokerTime(ctx context.Context) (time.Duration, error) {
-	text, err := s.broker.Control(ctx, "eval", "element(1, erlang:statistics(runtime)).")
+func (s *Servers) brokerTime(ctx context.Context) (time.Duration, error) {
+	text, err := s.Broker.Control(ctx, "eval", "element(1, erlang:statistics(runtime)).")
 	if err != nil {
 		return 0, err
 	}
@@ -21,8 +21,8 @@ func (s *stage) brokerTime(ctx context.Context) (time.Duration, error) {
 	return time.Duration(ms) * time.Millisecond, nil
 }
 
-// brokerEffort gives the broker's CPU during run, in microseconds a row.
-func (s *stage) brokerEffort(ctx context.Context, rows int, run func() error) (float64, error) {
+// BrokerEffort gives the broker's CPU during run, in microseconds for each of n.
+func (s *Servers) BrokerEffort(ctx context.Context, n int, run func() error) (float64, error) {
 	before, err := s.brokerTime(ctx)
 	if err != nil {
 		return 0, err
@@ -31,5 +31,5 @@ func (s *stage) brokerEffort(ctx context.Context, rows int, run func() error) (f
 		return 0, err
 	}
 	after, err := s.brokerTime(ctx)
-	return float64((after - before).Microseconds()) / float64(rows), err
+	return float64((after - before).Microseconds()) / float64(n), err
 }
