@@ -1,12 +1,13 @@
 // Bench compares Banyan with what a team would write by hand, side by side in one run: the facade with a service that
 // answers the same contract from the same database, then the mirror with a program that sends the same table's changes to
 // the same broker. Between them it compares an older version of the contract with the newer one that it is a translation of, and
-// at the end a backfill of a table with a plain SELECT of it.
+// at the end a backfill of a table with a plain SELECT of it, what feeds a new service with programs that tell of the same
+// orders, and fences with messages that go the last part of their way alone.
 // Run it from anywhere:
 //
-//	go run ./bench                 half an hour
-//	go run ./bench -quick          two or three minutes
-//	go run ./bench -part facade    one of them: facade, versions, mirror, backfill
+//	go run ./bench                 an hour
+//	go run ./bench -quick          some minutes
+//	go run ./bench -part facade    one of them: facade, versions, mirror, backfill, entities, fences
 //
 // docs/performance.md says how it measures and what that does and doesn't show.
 package main
@@ -23,6 +24,7 @@ import (
 	"time"
 
 	"banyan.dev/banyan/bench/mirrorbench"
+	"banyan.dev/banyan/bench/servicebench"
 )
 
 func main() {
@@ -34,10 +36,13 @@ func main() {
 	if _, child := os.LookupEnv(mirrorbench.ChildVariable); child {
 		exit(mirrorbench.Child(ctx, os.Stdin, os.Stdout))
 	}
-	p, m := full(), mirrorbench.Full()
+	if _, child := os.LookupEnv(servicebench.ChildVariable); child {
+		exit(servicebench.Child(ctx, os.Stdin, os.Stdout))
+	}
+	p, m, v := full(), mirrorbench.Full(), servicebench.Full()
 	flag.BoolFunc("quick", "a short run, for a first look; flags after it change it", func(string) error {
 		p.rounds, p.warmUp, p.duration = 3, 200*time.Millisecond, 700*time.Millisecond
-		m = mirrorbench.Quick()
+		m, v = mirrorbench.Quick(), servicebench.Quick()
 		return nil
 	})
 	part := flag.String("part", "", "measure only one of "+strings.Join(allParts(), ", "))
@@ -48,14 +53,17 @@ func main() {
 	flag.StringVar(&p.only, "only", "", "measure rows whose name contains this, such as \"list\" or \"point read, gRPC\"")
 	flag.StringVar(&p.profiles, "profiles", "", "write CPU and allocation profiles into this directory, which makes the figures worse")
 	m.Flags(flag.CommandLine)
+	v.Flags(flag.CommandLine)
 	into := flag.String("into", "", "also put the reports into this page, such as docs/performance.md")
 	flag.Parse()
-	m.Profiles = p.profiles
+	m.Profiles, v.Profiles = p.profiles, p.profiles
 	exit(measureParts(ctx, *part, *into, map[string]func(io.Writer) error{
 		facadePart:   func(out io.Writer) error { return run(ctx, p, out) },
 		versionsPart: func(out io.Writer) error { return runVersions(ctx, p, out) },
 		mirrorPart:   func(out io.Writer) error { return mirrorbench.Run(ctx, m, mirrorMachine, out) },
 		backfillPart: func(out io.Writer) error { return mirrorbench.RunFills(ctx, m, mirrorMachine, out) },
+		entitiesPart: func(out io.Writer) error { return servicebench.RunEntities(ctx, v, mirrorMachine, out) },
+		fencesPart:   func(out io.Writer) error { return servicebench.RunFences(ctx, v, mirrorMachine, out) },
 	}))
 }
 
@@ -65,10 +73,14 @@ const (
 	versionsPart = "versions"
 	mirrorPart   = "mirror"
 	backfillPart = "backfill"
+	entitiesPart = "entities"
+	fencesPart   = "fences"
 )
 
 // allParts gives them in the order in which they are measured.
-func allParts() []string { return []string{facadePart, versionsPart, mirrorPart, backfillPart} }
+func allParts() []string {
+	return []string{facadePart, versionsPart, mirrorPart, backfillPart, entitiesPart, fencesPart}
+}
 
 // measureParts runs one part, or all, one after the other, and puts what each prints into a page, if that has a name.
 func measureParts(ctx context.Context, only, into string, parts map[string]func(io.Writer) error) error {

@@ -15,6 +15,10 @@ func places(part string) (begins, ends string) {
 		what += " of the mirror"
 	case backfillPart:
 		what += " of backfills"
+	case entitiesPart:
+		what += " of entity events"
+	case fencesPart:
+		what += " of fences"
 	case versionsPart:
 		what += " of older versions"
 	}

@@ -17,21 +17,11 @@ import (
 type handler struct {
 	canal.DummyEventHandler
 	ctx     context.Context // canal's handlers get none
-	channel *amqp.Channel
+	out     *outlet
 	options *Options
 
-	returned <-chan amqp.Return
-	// window has what is published and not confirmed, in order, and the positions between transactions. It blocks the
-	// reader when it is full.
-	window chan sent
-	gtid   string
-	row    int // of the transaction
-}
-
-// sent is a message under way, or a position behind those before it.
-type sent struct {
-	confirm  *amqp.DeferredConfirmation
-	position Position
+	gtid string
+	row  int // of the transaction
 }
 
 // envelope is a message's body.
@@ -107,11 +97,7 @@ func (h *handler) publish(e *envelope, table *schema.Table, row []any) error {
 	if h.options.CloudEvents {
 		m.Headers = h.attributes(&m, table, row)
 	}
-	confirm, err := h.channel.PublishWithDeferredConfirm(h.options.Exchange, "row."+e.Table+"."+e.Op, true, false, m)
-	if err != nil {
-		return fmt.Errorf("publish: %w", err)
-	}
-	return h.push(sent{confirm: confirm})
+	return h.out.publish(h.ctx, "row."+e.Table+"."+e.Op, m)
 }
 
 // attributes gives the event's attributes. The number in the transaction orders events of one transaction, as its GTID
@@ -130,14 +116,5 @@ func (h *handler) attributes(m *amqp.Publishing, table *schema.Table, row []any)
 
 // OnPosSynced passes on where a transaction ends.
 func (h *handler) OnPosSynced(_ *replication.EventHeader, at mysql.Position, _ mysql.GTIDSet, _ bool) error {
-	return h.push(sent{position: Position{File: at.Name, Offset: uint64(at.Pos)}})
-}
-
-func (h *handler) push(s sent) error {
-	select {
-	case h.window <- s:
-		return nil
-	case <-h.ctx.Done():
-		return h.ctx.Err()
-	}
+	return h.out.push(h.ctx, sent{position: Position{File: at.Name, Offset: uint64(at.Pos)}})
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"sync"
 	"sync/atomic"
 
 	"github.com/go-mysql-org/go-mysql/canal"
@@ -46,8 +47,30 @@ func New(o Options) *Publisher {
 func (p *Publisher) Confirmed() uint64 { return p.confirmed.Load() }
 
 // Run sends changes until ctx ends. All else that ends it is an error.
-func (p *Publisher) Run(ctx context.Context) (err error) {
-	connection, err := amqp.Dial(p.options.Broker)
+func (p *Publisher) Run(ctx context.Context) error {
+	return run(ctx, p.options.Broker, func(ctx context.Context, channel *amqp.Channel) (canal.EventHandler, reading, error) {
+		out, err := newOutlet(channel, p.options.Exchange, p.options.Window, &p.confirmed)
+		if err != nil {
+			return nil, reading{}, err
+		}
+		return &handler{ctx: ctx, out: out, options: &p.options}, reading{
+			server: p.options.Server, from: p.options.From, tables: "^" + regexp.QuoteMeta(p.options.Schema+"."+p.options.Table) + "$",
+			beside: []func(context.Context) error{func(ctx context.Context) error { return out.reap(ctx, p.options.Keep) }},
+		}, nil
+	})
+}
+
+// reading says what is read, and what is done beside, which gives nil when ctx ends, and an error before that.
+type reading struct {
+	server Server
+	from   Position
+	tables string // a regular expression of schema.table
+	beside []func(context.Context) error
+}
+
+// run connects to the broker, and gives a handler what is read until ctx ends or something fails.
+func run(ctx context.Context, broker string, prepare func(context.Context, *amqp.Channel) (canal.EventHandler, reading, error)) (err error) {
+	connection, err := amqp.Dial(broker)
 	if err != nil {
 		return fmt.Errorf("connect to the broker: %w", err)
 	}
@@ -60,41 +83,39 @@ func (p *Publisher) Run(ctx context.Context) (err error) {
 	if err != nil {
 		return fmt.Errorf("open a channel: %w", err)
 	}
-	if err := channel.Confirm(false); err != nil {
-		return fmt.Errorf("ask for confirms: %w", err)
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	h, of, err := prepare(ctx, channel)
+	if err != nil {
+		return err
 	}
-	reader, err := canal.NewCanal(p.options.Server.canal("^" + regexp.QuoteMeta(p.options.Schema+"."+p.options.Table) + "$"))
+	reader, err := canal.NewCanal(of.server.canal(of.tables))
 	if err != nil {
 		return fmt.Errorf("read the log: %w", err)
 	}
-	ctx, stop := context.WithCancelCause(ctx)
-	defer stop(nil)
-	h := &handler{
-		ctx: ctx, channel: channel, options: &p.options,
-		returned: channel.NotifyReturn(make(chan amqp.Return, 1)),
-		window:   make(chan sent, p.options.Window),
-	}
 	reader.SetEventHandler(h)
 
-	reaped := make(chan error, 1)
-	go func() {
-		err := p.reap(ctx, h)
-		stop(err)
-		reaped <- err
-	}()
-	read := make(chan struct{})
-	go func() {
-		defer close(read)
-		if err := reader.RunFrom(p.options.From.at()); err != nil {
+	var running sync.WaitGroup
+	failed := make([]error, len(of.beside))
+	for i, do := range of.beside {
+		running.Go(func() {
+			failed[i] = do(ctx)
+			stop(failed[i])
+		})
+	}
+	running.Go(func() {
+		if err := reader.RunFrom(of.from.at()); err != nil {
 			stop(fmt.Errorf("read the log: %w", err))
 		}
-	}()
+	})
 	<-ctx.Done()
 	reader.Close()
-	<-read
-	err = <-reaped
-	if cause := context.Cause(ctx); err == nil && !errors.Is(cause, context.Canceled) {
-		err = cause
+	running.Wait()
+	if err := errors.Join(failed...); err != nil {
+		return err
 	}
-	return err
+	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
+		return cause
+	}
+	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 	"time"
 
@@ -24,6 +25,8 @@ type Servers struct {
 	Dir string
 	// Versions says which these are.
 	Versions string
+
+	brokerPID string // empty where the system doesn't tell a process's CPU time
 }
 
 // StartServers starts them. They are the caller's to close.
@@ -54,6 +57,13 @@ func StartServers(ctx context.Context) (s *Servers, err error) {
 		return nil, err
 	}
 	s.Versions += ", RabbitMQ " + strings.TrimSpace(broker)
+	if runtime.GOOS == "linux" {
+		pid, err := s.Broker.Control(ctx, "eval", `io:format("~s", [os:getpid()]).`)
+		if err != nil {
+			return nil, err
+		}
+		s.brokerPID, _, _ = strings.Cut(pid, "ok")
+	}
 	return s, nil
 }
 
