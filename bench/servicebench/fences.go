@@ -32,7 +32,7 @@ func (y *system) fence(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, fmt.Errorf("ask for a fence: %w", err)
 	}
-	defer reply.Body.Close()
+	defer reply.Body.Close() //nolint:errcheck // it was read
 	text, err := io.ReadAll(reply.Body)
 	if err != nil {
 		return 0, fmt.Errorf("ask for a fence: %w", err)

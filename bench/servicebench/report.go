@@ -117,7 +117,7 @@ const keptUp = 0.98
 // fences prints what was measured at a number of changes a second that were asked for.
 func (r *report) fences(queues, changes int, t timed) {
 	if t.rate < keptUp*float64(changes) {
-		r.late = append(r.late, fmt.Sprintf("%s of %s rows a second with %d queues", figure.Number(t.rate, 0), figure.Number(float64(changes), 0), queues))
+		r.late = append(r.late, fmt.Sprintf("%s of %s rows a second (queues: %d)", figure.Number(t.rate, 0), figure.Number(float64(changes), 0), queues))
 	}
 	row := func(of, rate, what string, l rig.Latency) {
 		r.cells(of, rate, what, figure.Number(float64(t.count), 0), figure.Number(l.P50, 1), figure.Number(l.P99, 1), figure.Number(l.Max, 1))

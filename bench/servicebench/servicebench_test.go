@@ -261,7 +261,7 @@ func TestReportComparesTheLast(t *testing.T) {
 		"|  | **ratio** to by hand, 200 at once | **1.50** (0.75–3.00) | **0.50** (0.50–0.50) | – | ",
 		"| 4 | 1,000 | message alone | 30 | 3.0 | 6.0 | 8.0 |",
 		"|  |  | **ratio** |  | **2.00** | **1.50** | **1.25** |",
-		"could NOT keep up: 870 of 1,000 rows a second with 2 queues. ",
+		"could NOT keep up: 870 of 1,000 rows a second (queues: 2). ",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("no %q in\n%s", want, text.String())
