@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"syscall"
+	"time"
 )
 
 // child is a process that is killed and started again.
@@ -37,6 +39,32 @@ func (c *child) start() error {
 		defer close(ended)
 		_ = cmd.Wait() // killed
 	}(c.ended)
+	return nil
+}
+
+// leavePatience is how long a process may take to end in good order.
+const leavePatience = 30 * time.Second
+
+// leave asks it to end, and waits until it has.
+func (c *child) leave() error {
+	if c.running == nil {
+		return nil
+	}
+	if err := c.running.Process.Signal(syscall.SIGTERM); err != nil {
+		return fmt.Errorf("ask the service to end: %w", err)
+	}
+	late := time.NewTimer(leavePatience)
+	defer late.Stop()
+	select {
+	case <-c.ended:
+	case <-late.C:
+		return fmt.Errorf("the service, asked to end, has not within %s: see %s", leavePatience, c.log)
+	}
+	if code := c.running.ProcessState.ExitCode(); code != 0 {
+		return fmt.Errorf("the service, asked to end, ended with %d: see %s", code, c.log)
+	}
+	_ = c.input.Close() // it has ended
+	c.running = nil
 	return nil
 }
 

@@ -118,6 +118,39 @@ func missing(before []string, code int, answer string, err error) (what string, 
 	return "", true
 }
 
+func (*boxSystem) entity() string { return "boxes.v1.Box" }
+
+func (*boxSystem) damage(ctx context.Context, r *shiftRun) (int, error) {
+	return takeAway(ctx, filepath.Join(r.Dir, "boxes.db"), "DELETE FROM boxes WHERE id % 3 = 0", "DELETE FROM things WHERE box % 3 = 0")
+}
+
+// takeAway deletes from a service's file, and says how much the first statement has.
+func takeAway(ctx context.Context, file string, statements ...string) (int, error) {
+	db, err := sql.Open("sqlite", "file:"+file+"?mode=rw&_pragma=busy_timeout(10000)&_txlock=immediate")
+	if err != nil {
+		return 0, err
+	}
+	defer db.Close() //nolint:errcheck // what it did is committed
+	tx, err := db.BeginTx(ctx, nil)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = tx.Rollback() }() // after a commit it does nothing
+	var taken int64
+	for i, statement := range statements {
+		result, err := tx.ExecContext(ctx, statement)
+		if err != nil {
+			return 0, err
+		}
+		if i == 0 {
+			if taken, err = result.RowsAffected(); err != nil {
+				return 0, err
+			}
+		}
+	}
+	return int(taken), tx.Commit()
+}
+
 // compare reads every box from both sides, through the contract: from legacy by the facade, after the last rollback, and from
 // the new service itself. Which boxes there are, each side's own table says.
 func (*boxSystem) compare(ctx context.Context, r *shiftRun) error {

@@ -21,8 +21,11 @@ type ShiftReport struct {
 	// Shifts and Rollbacks have moved keys, Idle are commands that found all as it was to be.
 	Shifts, Rollbacks, Backs, Idle int
 	// Live are writes that the new service has done and that came home.
-	Live                      int
-	Voided                    int
+	Live   int
+	Voided int
+	// Fills counts backfills by what became of them, with all as "asked". Parked counts parked events that were retried.
+	Fills                     map[string]int
+	Parked                    int
 	rollbacks, pauses, writes []time.Duration
 }
 
@@ -40,6 +43,15 @@ func (r *ShiftReport) fault(what string) {
 			r.Faults = map[string]int{}
 		}
 		r.Faults[what]++
+	})
+}
+
+func (r *ShiftReport) filled(how string) {
+	r.set(func() {
+		if r.Fills == nil {
+			r.Fills = map[string]int{}
+		}
+		r.Fills[how]++
 	})
 }
 
@@ -126,8 +138,9 @@ func (r *ShiftReport) String() string {
 	}
 	return fmt.Sprintf("shift run, seed %d\n  faults %v\n  %d shifts, %d rollbacks, %d gone back by themselves, %d commands with nothing to do; %d open writes given up\n"+
 		"  writes: %d acknowledged (%d came home from the new service), %d failed or without an answer, %d refused; by the old application %d; reads %d\n"+
+		"  backfills %v; %d parked events were retried\n"+
 		"  lost %d, doubled %d, stale reads %d, revived %d\n"+
 		"  write pauses of shifts and rollbacks p50 %s p99 %s; rollbacks until all replicas read legacy p50 %s p99 %s; writes p50 %s p99 %s",
-		r.Seed, r.Faults, r.Shifts, r.Rollbacks, r.Backs, r.Idle, r.Voided, r.Acked, r.Live, r.Failed, r.Refused, r.Old, r.Reads, len(r.Lost), len(r.Doubled), len(r.Stale), len(r.Revived),
+		r.Seed, r.Faults, r.Shifts, r.Rollbacks, r.Backs, r.Idle, r.Voided, r.Acked, r.Live, r.Failed, r.Refused, r.Old, r.Reads, r.Fills, r.Parked, len(r.Lost), len(r.Doubled), len(r.Stale), len(r.Revived),
 		percentile(r.pauses, 50), percentile(r.pauses, 99), percentile(r.rollbacks, 50), percentile(r.rollbacks, 99), percentile(r.writes, 50), percentile(r.writes, 99))
 }

@@ -46,6 +46,10 @@ type System interface {
 	oldApplication(ctx context.Context, r *shiftRun)
 	// act has a client do one thing, and notes what it was told.
 	act(ctx context.Context, r *shiftRun, random *rand.Rand, client, n int)
+	// entity is the message of what is shifted.
+	entity() string
+	// damage takes some entities from the new service's store, behind the back of what it knows of Banyan, and says how many.
+	damage(ctx context.Context, r *shiftRun) (int, error)
 	// compare says in what the sides differ; nil when they are equal.
 	compare(ctx context.Context, r *shiftRun) error
 	// judge holds what legacy has to what clients were told.
@@ -75,7 +79,9 @@ type shiftRun struct {
 	service  *child
 	second   *child // another process of the service, which shares its database and its queues
 	at       string // where the new service listens
-	stops    []func(context.Context) error
+	// operating is held while nobody but the holder is to shift.
+	operating sync.Mutex
+	stops     []func(context.Context) error
 }
 
 // RunShifts runs one.
@@ -251,6 +257,7 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	}
 	all.Go(func() { r.System.oldApplication(ctx, r) })
 	all.Go(func() { r.operate(ctx) })
+	all.Go(func() { r.fills(ctx) })
 	short, end := context.WithTimeout(ctx, r.Length)
 	defer end()
 	err := r.faults(short)
@@ -280,7 +287,9 @@ func (r *shiftRun) operate(ctx context.Context) {
 		if random.IntN(3) > 0 {
 			what, body = "advance", map[string]any{"stage": "live", "percent": 10 * (1 + random.IntN(10))}
 		}
+		r.operating.Lock()
 		out, err := r.command(ctx, random.IntN(2), what, body)
+		r.operating.Unlock()
 		r.report.command(what, out, err)
 		r.Log.Debug("command", "what", what, "body", body, "outcome", out, "error", err)
 		sleep(ctx, time.Duration(random.IntN(400))*time.Millisecond)
@@ -303,6 +312,20 @@ func (r *shiftRun) settle(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("the last rollback: %w", err)
 	}
+	if err := r.equal(ctx); err != nil {
+		return err
+	}
+	if err := r.refill(ctx); err != nil {
+		return err
+	}
+	if err := r.equal(ctx); err != nil {
+		return fmt.Errorf("after a backfill: %w", err)
+	}
+	return r.System.judge(ctx, r)
+}
+
+// equal waits until both sides are.
+func (r *shiftRun) equal(ctx context.Context) error {
 	if err := poll(ctx, 200*time.Millisecond, func() error {
 		if err := r.idle(ctx); err != nil {
 			return err
@@ -311,7 +334,7 @@ func (r *shiftRun) settle(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("the sides don't become equal: %w", err)
 	}
-	return r.System.judge(ctx, r)
+	return nil
 }
 
 // idle says whether no write is open any more.

@@ -2,11 +2,14 @@ package chaos_test
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"log/slog"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -25,6 +28,11 @@ const (
 
 var calm = flag.Bool("chaos.calm", false, "shift without faults")
 
+// untilAsked gives a context that ends when somebody asks this process to.
+func untilAsked() (context.Context, context.CancelFunc) {
+	return signal.NotifyContext(context.Background(), syscall.SIGTERM)
+}
+
 // serveBoxes is the new service.
 func serveBoxes(args []string) int {
 	f := flag.NewFlagSet("boxes", flag.ContinueOnError)
@@ -37,11 +45,13 @@ func serveBoxes(args []string) int {
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
-	s, err := boxes.Open(context.Background(), o)
+	ctx, stop := untilAsked()
+	defer stop()
+	s, err := boxes.Open(ctx, o)
 	if err == nil {
-		err = s.Serve(context.Background())
+		err = errors.Join(s.Serve(ctx), s.Close())
 	}
-	if err != nil {
+	if err != nil && ctx.Err() == nil {
 		o.Logger.Error("the service ended", "cause", err)
 		return 1
 	}
@@ -73,8 +83,10 @@ func serveOrders(args []string) int {
 	}
 	if err == nil {
 		var s *orders.Service
-		if s, err = orders.Open(context.Background(), o); err == nil {
-			err = s.Serve(context.Background())
+		ctx, stop := untilAsked()
+		defer stop()
+		if s, err = orders.Open(ctx, o); err == nil {
+			err = errors.Join(s.Serve(ctx), s.Close())
 		}
 	}
 	if err != nil {

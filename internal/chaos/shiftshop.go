@@ -249,6 +249,12 @@ func wrongOrder(want placedOrder, cancelled bool, code int, answer string, err e
 	return "", true
 }
 
+func (*shopSystem) entity() string { return "shop.v2.Order" }
+
+func (*shopSystem) damage(ctx context.Context, r *shiftRun) (int, error) {
+	return takeAway(ctx, filepath.Join(r.Dir, "orders.db"), "DELETE FROM orders WHERE id % 3 = 0", "DELETE FROM articles WHERE id % 3 = 0")
+}
+
 // compare reads every order from both sides, through the contract: from legacy by the facade, after the last rollback, and
 // from the new service itself.
 func (*shopSystem) compare(ctx context.Context, r *shiftRun) error {
