@@ -57,7 +57,7 @@ func (*boxSystem) fill(ctx context.Context, r *shiftRun) error {
 }
 
 func (*boxSystem) service(r *shiftRun, listen string) ([]string, error) {
-	return []string{"--listen", listen, "--db", filepath.Join(r.Dir, "boxes.db"), "--broker", r.broker.URL("/"), "--queues", "4", "--delay", "5ms"}, nil
+	return []string{"--listen", listen, "--db", filepath.Join(r.Dir, "boxes.db"), "--broker", r.broker.URL("/"), "--queues", "4", "--delay", "5ms", "--ill", r.illness()}, nil
 }
 
 // oldApplication writes other boxes behind Banyan's back.

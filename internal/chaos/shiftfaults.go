@@ -47,7 +47,7 @@ func (r *shiftRun) faults(ctx context.Context) error {
 	whole := context.WithoutCancel(ctx)
 	quiet := func() { sleep(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond) }
 	for quiet(); ctx.Err() == nil; quiet() {
-		kinds := []string{"replica", "replica", "pause", "service", "service", "second", "second", "leave", "binding", "broker", "database"}
+		kinds := []string{"replica", "replica", "pause", "service", "service", "second", "second", "leave", "illness", "illness", "binding", "broker", "database"}
 		fault := kinds[r.random.IntN(len(kinds))]
 		which := r.random.IntN(2)
 		r.report.fault(fault)
@@ -74,6 +74,10 @@ func (r *shiftRun) faults(ctx context.Context) error {
 			err = r.second.leave()
 			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			err = errors.Join(err, r.second.start())
+		case "illness":
+			err = r.sicken(r.random.IntN(ills))
+			sleep(ctx, time.Duration(2000+r.random.IntN(4000))*time.Millisecond)
+			err = errors.Join(err, r.heal(whole))
 		case "binding":
 			err = r.unbind(r.random.IntN(protocol.Partitions))
 			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)

@@ -312,6 +312,9 @@ func (r *shiftRun) settle(ctx context.Context) error {
 	}); err != nil {
 		return fmt.Errorf("the last rollback: %w", err)
 	}
+	if err := r.heal(ctx); err != nil {
+		return fmt.Errorf("what is parked can't be applied: %w", err)
+	}
 	if err := r.equal(ctx); err != nil {
 		return err
 	}

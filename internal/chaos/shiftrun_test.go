@@ -42,9 +42,11 @@ func serveBoxes(args []string) int {
 	f.StringVar(&o.Broker, "broker", "", "URL")
 	f.IntVar(&o.Queues, "queues", 1, "how many queues")
 	f.DurationVar(&o.Delay, "delay", 0, "longest delay of answers")
+	ill := f.String("ill", "", "file that says what can't be applied")
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
+	o.Refuse = chaos.Refuse(*ill)
 	ctx, stop := untilAsked()
 	defer stop()
 	s, err := boxes.Open(ctx, o)
@@ -70,10 +72,11 @@ func serveOrders(args []string) int {
 	f.StringVar(&o.Broker, "broker", "", "URL")
 	facade := f.String("banyan", "", "addresses")
 	taxes := f.String("taxes", "", "file")
+	ill := f.String("ill", "", "file that says what can't be applied")
 	if err := f.Parse(args); err != nil {
 		return 2
 	}
-	o.Facade = strings.Split(*facade, ",")
+	o.Facade, o.Refuse = strings.Split(*facade, ","), chaos.Refuse(*ill)
 	text, err := os.ReadFile(*taxes)
 	if err == nil {
 		o.Config, err = orders.DefaultConfig()

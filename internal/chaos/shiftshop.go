@@ -150,7 +150,7 @@ func (*shopSystem) service(r *shiftRun, listen string) ([]string, error) {
 		return nil, fmt.Errorf("write the taxes: %w", err)
 	}
 	return []string{
-		"--listen", listen, "--db", filepath.Join(r.Dir, "orders.db"), "--broker", r.broker.URL("/"), "--taxes", file,
+		"--listen", listen, "--db", filepath.Join(r.Dir, "orders.db"), "--broker", r.broker.URL("/"), "--taxes", file, "--ill", r.illness(),
 		"--banyan", r.replicas[0].grpc + "," + r.replicas[1].grpc,
 	}, nil
 }

@@ -37,7 +37,7 @@ func rooms() []room {
 		{dir: "cmd", may: []string{"internal/cli", "internal/app"}, why: "main only hands over"},
 		{dir: "examples", may: []string{"contract", "consumer", "protocol", "internal/devstack", "internal/fault"}, why: "an example shows what a team can have: nothing of Banyan's inside", tests: []string{"legacy", "strangler", "internal"}},
 		{dir: "internal/chaos/boxes", may: []string{"consumer", "contract", "protocol"}, why: "it is a service as others write one"},
-		{dir: "internal/chaos", may: []string{"internal/chaos/boxes", "mirror", "mirror/change", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
+		{dir: "internal/chaos", may: []string{"internal/chaos/boxes", "mirror", "mirror/change", "proto", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
 		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "legacy/entities", "migrations", "consumer", "protocol"}, why: "it runs Banyan beside others, and services that it feeds"},
 	}
 }

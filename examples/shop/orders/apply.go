@@ -20,6 +20,11 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 	if e.Entity != orderName {
 		return fmt.Errorf("this service keeps %s, and no %s", orderName, e.Entity)
 	}
+	if s.options.Refuse != nil {
+		if err := s.options.Refuse(e); err != nil {
+			return err
+		}
+	}
 	id, err := strconv.ParseInt(e.ID, 10, 64)
 	if err != nil {
 		return fmt.Errorf("the id of an order: %w", err)

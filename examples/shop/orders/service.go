@@ -18,6 +18,7 @@ import (
 
 	"banyan.dev/banyan/consumer"
 	"banyan.dev/banyan/examples/shop/shopv2"
+	"banyan.dev/banyan/protocol"
 )
 
 // Options say where the service is and who is around it. Database and Facade are needed.
@@ -50,6 +51,8 @@ type Options struct {
 	// after they were made.
 	Delay      time.Duration
 	DelayShare int
+	// Refuse is for trials of what a broken service does: it says why an event can't be applied. nil: all can.
+	Refuse func(protocol.EntityEvent) error
 }
 
 // Service is a running order service.

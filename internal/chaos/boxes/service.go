@@ -9,6 +9,7 @@ import (
 	"math"
 	"math/rand/v2"
 	"net"
+	"slices"
 	"strconv"
 	"sync/atomic"
 	"time"
@@ -38,6 +39,8 @@ type Options struct {
 	Begun, Held func(ctx context.Context)
 	// Stubborn goes on with a write whose caller has gone. AnyEpoch takes writes of all epochs, which no service may.
 	Stubborn, AnyEpoch bool
+	// Refuse says why an event can't be applied; nil: all can.
+	Refuse func(protocol.EntityEvent) error
 	// Lag is how long each event takes.
 	Lag    time.Duration
 	Logger *slog.Logger
@@ -124,13 +127,20 @@ func (s *Service) Serve(ctx context.Context) error {
 		return fmt.Errorf("listen: %w", err)
 	}
 	server := grpc.NewServer(grpc.UnknownServiceHandler(s.handle))
+	if err := consumer.RegisterAdmin(server, s.consuming()); err != nil {
+		return errors.Join(err, on.Close())
+	}
 	stop := context.AfterFunc(ctx, server.Stop)
 	defer stop()
 	failed := make(chan error, 1)
 	go func() { failed <- server.Serve(on) }()
-	err = consumer.Run(ctx, consumer.Options{URL: s.options.Broker, Service: "boxes", Queues: s.options.Queues, Store: s.store, Apply: s.apply, Logger: s.options.Logger})
+	err = consumer.Run(ctx, s.consuming())
 	server.Stop()
 	return errors.Join(err, <-failed)
+}
+
+func (s *Service) consuming() consumer.Options {
+	return consumer.Options{URL: s.options.Broker, Service: "boxes", Queues: s.options.Queues, Store: s.store, Apply: s.apply, Logger: s.options.Logger}
 }
 
 func (s *Service) box() *dynamicpb.Message {
@@ -145,28 +155,68 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 	if !s.hurried.Load() {
 		rest(ctx, s.options.Lag)
 	}
-	for _, clear := range []string{"DELETE FROM things WHERE box = ?", "DELETE FROM boxes WHERE id = ?"} {
-		if _, err := tx.ExecContext(ctx, clear, e.ID); err != nil {
+	if s.options.Refuse != nil {
+		if err := s.options.Refuse(e); err != nil {
 			return err
 		}
 	}
 	if e.Deleted {
-		return nil
+		return clearBox(ctx, tx, e.ID)
 	}
 	box := s.box()
 	if err := consumer.Message(e, box); err != nil {
 		return err
 	}
-	if _, err := tx.ExecContext(ctx, "INSERT INTO boxes (id, owner) VALUES (?, ?)", field(box, "id").Int(), field(box, "owner").Int()); err != nil {
+	have, err := column[string](ctx, tx, "SELECT thing FROM things WHERE box = ? ORDER BY seq", e.ID)
+	if err != nil {
 		return err
 	}
-	things := field(box, "things").List()
-	for i := range things.Len() {
-		if _, err := tx.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", e.ID, things.Get(i).String()); err != nil {
+	list := field(box, "things").List()
+	want := make([]string, list.Len())
+	for i := range want {
+		want[i] = list.Get(i).String()
+	}
+	if len(have) > len(want) || !slices.Equal(have, want[:len(have)]) { // mostly things were added only
+		if err := clearBox(ctx, tx, e.ID); err != nil {
+			return err
+		}
+		have = nil
+	}
+	if _, err := tx.ExecContext(ctx, "INSERT OR REPLACE INTO boxes (id, owner) VALUES (?, ?)", field(box, "id").Int(), field(box, "owner").Int()); err != nil {
+		return err
+	}
+	for _, thing := range want[len(have):] {
+		if _, err := tx.ExecContext(ctx, "INSERT INTO things (box, thing) VALUES (?, ?)", e.ID, thing); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func clearBox(ctx context.Context, tx *sql.Tx, id string) error {
+	for _, clear := range []string{"DELETE FROM things WHERE box = ?", "DELETE FROM boxes WHERE id = ?"} {
+		if _, err := tx.ExecContext(ctx, clear, id); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// column gives the one column of a query.
+func column[T any](ctx context.Context, from asker, query string, args ...any) (out []T, err error) {
+	rows, err := from.QueryContext(ctx, query, args...)
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		var v T
+		if err := rows.Scan(&v); err != nil {
+			return nil, err
+		}
+		out = append(out, v)
+	}
+	return out, rows.Err()
 }
 
 // rest waits, or until ctx ends.
@@ -254,25 +304,17 @@ func (s *Service) read(ctx context.Context, from asker, id int64, into *dynamicp
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
-	rows, err := from.QueryContext(ctx, "SELECT thing FROM things WHERE box = ? ORDER BY seq", id)
+	all, err := column[string](ctx, from, "SELECT thing FROM things WHERE box = ? ORDER BY seq", id)
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
-	defer rows.Close()
 	proto.Reset(into)
 	fields := into.Descriptor().Fields()
 	into.Set(fields.ByName("id"), protoreflect.ValueOfInt64(id))
 	into.Set(fields.ByName("owner"), protoreflect.ValueOfInt64(owner))
 	things := into.Mutable(fields.ByName("things")).List()
-	for rows.Next() {
-		var thing string
-		if err := rows.Scan(&thing); err != nil {
-			return status.Error(codes.Unavailable, err.Error())
-		}
+	for _, thing := range all {
 		things.Append(protoreflect.ValueOfString(thing))
-	}
-	if err := rows.Err(); err != nil {
-		return status.Error(codes.Unavailable, err.Error())
 	}
 	return nil
 }
