@@ -12,11 +12,13 @@ import (
 // SQLite keeps no line of the processes that wait for a database: each looks now and then whether it is free, the more seldom
 // the longer it has waited, and whoever has just had it sees first that it is. So a busy process can keep another one out for
 // longer than that one's patience. Here a process that waits looks often, and one that has met another lately leaves the
-// database free between two turns for longer than the other's pause between two looks.
+// database free between two turns for longer than the other's pause between two looks. One that knows of no other does so now and
+// then, since who is never let in is never met.
 const (
 	lookEvery   = 2 * time.Millisecond
 	leaveFree   = 5 * time.Millisecond
 	metRemember = 10 * time.Second
+	freeEvery   = 200 * time.Millisecond
 )
 
 // contention is what a process knows of others that use its database. Whoever has the Store's turn has it.
@@ -25,14 +27,18 @@ type contention struct {
 	asked    bool
 	met      time.Time // when another process was last in the way
 	left     time.Time // when this one last left
+	freed    time.Time // when it last left the database free for long enough
 }
 
-// leave waits until others have had time to see that the database is free, if there are any.
+// leave waits until others have had time to see that the database is free.
 func (c *contention) leave(ctx context.Context) {
-	if time.Since(c.met) < metRemember {
-		if d := leaveFree - time.Since(c.left); d > 0 {
-			rest(ctx, d)
-		}
+	free := time.Since(c.left)
+	if free < leaveFree && (time.Since(c.met) < metRemember || time.Since(c.freed) > freeEvery) {
+		rest(ctx, leaveFree-free)
+		free = leaveFree
+	}
+	if free >= leaveFree {
+		c.freed = time.Now()
 	}
 }
 
