@@ -251,6 +251,9 @@ func (a *admin) RetryParked(ctx context.Context, request *consumerv1.RetryParked
 			return errors.Join(err, ctx.Err())
 		}
 		if err != nil && len(out.GetStuck()) < mostStuck {
+			if why := errors.Unwrap(err); why != nil { // the answer says itself how many are left
+				err = why
+			}
 			out.Stuck = append(out.Stuck, &consumerv1.StuckKey{Key: key, Left: int64(left), Reason: plain(err.Error())})
 		}
 		return nil

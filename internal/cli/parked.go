@@ -148,10 +148,14 @@ Exit codes: 0 shown, 1 a failure or nothing is parked there, 2 wrong command lin
 						return fmt.Errorf("nothing is parked under the key %q", key)
 					}
 				}
+				var first *consumerv1.ParkedEvent
 				for _, id := range ids {
 					e, err := service.GetParked(ctx, &consumerv1.GetParkedRequest{Id: id})
 					if err != nil {
 						return err
+					}
+					if first == nil {
+						first = e
 					}
 					if err := f.show(sys, e, func(p paint) string { return parkedPage(p, e) }); err != nil {
 						return err
@@ -160,13 +164,26 @@ Exit codes: 0 shown, 1 a failure or nothing is parked there, 2 wrong command lin
 				if f.output == "json" {
 					return nil
 				}
-				return write(sys.Stdout, "Next: "+f.next("banyan parked retry "+args[0]+" --all")+"\n")
+				return write(sys.Stdout, f.afterShow(args[0], first))
 			})
 		},
 	}
 	f.flags(cmd, askTimeout)
 	keyFlag(cmd, &key, "all")
 	return cmd
+}
+
+// conflictReason begins the reason of a conflict.
+const conflictReason = "conflict"
+
+// afterShow says what to type next. Trying a conflict again settles nothing.
+func (f *serviceFlags) afterShow(service string, first *consumerv1.ParkedEvent) string {
+	if !strings.HasPrefix(first.GetReason(), conflictReason) {
+		return "Next: " + f.next("banyan parked retry "+service+" --key "+demo.Quote(first.GetKey())) + "\n"
+	}
+	drop := fmt.Sprintf("banyan parked drop %s --key %s --through %d --confirm", service, demo.Quote(first.GetKey()), first.GetId())
+	return "Next, if the service's state is to stand: " + f.next(drop) + ", and write it once more through Banyan\n" +
+		"Next, if legacy's is: banyan rollback its capability, then banyan backfill " + printable(first.GetEntity()) + "\n"
 }
 
 func parkedPage(p paint, e *consumerv1.ParkedEvent) string {
@@ -202,8 +219,8 @@ func newParkedRetry(sys System) *cobra.Command {
 		Long: `Apply the parked events of a key, or of all keys, in their order. A key stops at the
 first one that can't be applied: that one stays parked, and all behind it.
 
-A conflict stays one. It is settled for legacy by an announcement of the entity
-(banyan backfill), for the service by drop.
+A conflict stays one. It is settled for the service by drop, for legacy by a rollback of
+the capability and an announcement of the entity (banyan backfill).
 
 ` + serviceHelp + `
 
@@ -260,7 +277,8 @@ func newParkedDrop(sys System) *cobra.Command {
 		Short: "Give the parked events of a key up: the service's own state stands",
 		Long: `Give the parked events of a key up. They count as done, and what the service has
 stands; nothing brings them back but an announcement of their entities (banyan
-backfill). Look at both states first: banyan parked show.
+backfill). Legacy keeps what it has until the service's next write of the entity.
+Look at both states first: banyan parked show.
 
 --through NUMBER gives up those up to that one, so that none goes that you have not
 seen.
