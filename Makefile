@@ -47,7 +47,7 @@ deps: ## install the servers that demo and tests run (YES=1: ask nothing)
 
 .PHONY: test
 test: ## run all tests with the race detector (PKG=./legacy/... for some)
-	@scripts/deps servers compiler
+	@scripts/deps servers compiler services
 	go test $(TEST_FLAGS) $(PKG)
 
 .PHONY: format

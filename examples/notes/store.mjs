@@ -1,6 +1,7 @@
 // What the service keeps, in memory, and on disk as a journal of transactions: a line each, in JSON, written and synced before
 // anybody is told. A line that a crash has cut off counts as never written. One process has the file.
 import fs from 'node:fs';
+import { dirname } from 'node:path';
 
 const tables = ['notes', 'entities', 'epochs', 'writes', 'parked', 'backs', 'state'];
 
@@ -18,6 +19,9 @@ export class Store {
     if (whole.length > 0) this.#write(whole);
     fs.fsyncSync(this.#file);
     fs.renameSync(path + '.new', path);
+    const directory = fs.openSync(dirname(path)); // a name is only safe when its directory is
+    fs.fsyncSync(directory);
+    fs.closeSync(directory);
   }
 
   // transaction runs body, which must not wait for anything, and keeps all of what it has put and removed, or nothing.
