@@ -72,6 +72,7 @@ func (*boxSystem) oldApplication(ctx context.Context, r *shiftRun) {
 			r.report.old()
 		}
 		sleep(ctx, 20*time.Millisecond)
+		r.ease(ctx)
 	}
 }
 

@@ -63,8 +63,13 @@ const (
 	shiftClients = 8
 	// callPatience is how long a client waits for an answer.
 	callPatience = 20 * time.Second
-	// enoughPatience is how long after its length a run may go on until it has been of use.
+	// commandPatience is how long an operator waits for one. It is longer than a shift may take, or a rollback would end
+	// each that is slow.
+	commandPatience = time.Minute
+	// enoughPatience is how long after its length a run may go on until it has been of use, longestEase how long clients rest
+	// between two things by then.
 	enoughPatience = 2 * time.Minute
+	longestEase    = 2 * time.Second
 )
 
 // shiftRun is a capability that is shifted to and fro, between faults, while clients write through two replicas.
@@ -77,8 +82,9 @@ type shiftRun struct {
 	db       *sql.DB
 	replicas []*banyan
 	service  *child
-	second   *child // another process of the service, which shares its database and its queues
-	at       string // where the new service listens
+	second   *child    // another process of the service, which shares its database and its queues
+	at       string    // where the new service listens
+	over     time.Time // when the run's length is over
 	// operating is held while nobody but the holder is to shift.
 	operating sync.Mutex
 	stops     []func(context.Context) error
@@ -223,7 +229,9 @@ func (r *shiftRun) command(ctx context.Context, replica int, what string, body m
 	}
 	request.Header.Set("Content-Type", "application/json")
 	request.Header.Set("X-Banyan-Who", "chaos")
-	answer, err := r.replicas[replica].client.Do(request)
+	patient := *r.replicas[replica].client
+	patient.Timeout = commandPatience
+	answer, err := patient.Do(request)
 	if err != nil {
 		return outcome{}, fmt.Errorf("command %s: %w", what, err)
 	}
@@ -242,16 +250,18 @@ func (r *shiftRun) command(ctx context.Context, replica int, what string, body m
 }
 
 // disturb lets clients, the old application, an operator and faults do what they do, for a while. On a slow machine it goes
-// on without faults until enough has been shifted to say something.
+// on without faults, and ever more at ease, until enough has been shifted to say something.
 func (r *shiftRun) disturb(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, r.Length+enoughPatience)
 	defer cancel()
+	r.over = time.Now().Add(r.Length)
 	var all sync.WaitGroup
 	for n := range shiftClients {
 		all.Go(func() {
 			random := rand.New(rand.NewPCG(r.Seed, uint64(100+n))) //nolint:gosec // it chooses what to do
 			for i := 0; ctx.Err() == nil; i++ {
 				r.System.act(ctx, r, random, n, i)
+				r.ease(ctx)
 			}
 		})
 	}
@@ -267,6 +277,14 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	cancel()
 	all.Wait()
 	return err
+}
+
+// ease rests the longer, the longer the run's length is over: a machine that is too slow for all that is written would not catch
+// up, and nothing be shifted.
+func (r *shiftRun) ease(ctx context.Context) {
+	if over := time.Since(r.over); over > 0 {
+		sleep(ctx, min(over/10, longestEase))
+	}
 }
 
 // enough says what is missing before the run says something.
