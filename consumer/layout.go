@@ -189,14 +189,25 @@ func (r *runner) mark(ctx context.Context, channel *amqp.Channel, name string) e
 
 // sendOn sends copies of a fence to where a service of n queues has the partitions that they are for.
 func (r *runner) sendOn(ctx context.Context, channel *amqp.Channel, n int, copies []fenceCopy) error {
-	for _, c := range copies {
-		m := amqp.Publishing{
+	ctx, cancel := context.WithTimeout(ctx, confirmWithin)
+	defer cancel()
+	names, confirms := make([]string, len(copies)), make([]*amqp.DeferredConfirmation, len(copies))
+	failed := func(i int, err error) error {
+		return fmt.Errorf("send fence %s on to queue %s: %w", copies[i].fence.ID, names[i], err)
+	}
+	for i, c := range copies {
+		names[i] = protocol.QueueName(r.Service, n, c.fence.Partition%n)
+		var err error
+		if confirms[i], err = channel.PublishWithDeferredConfirmWithContext(ctx, "", names[i], false, false, amqp.Publishing{
 			Headers: c.message.Headers, ContentType: c.message.ContentType, DeliveryMode: amqp.Persistent, ReplyTo: c.message.ReplyTo,
 			CorrelationId: c.message.CorrelationId, MessageId: c.message.MessageId, Timestamp: c.message.Timestamp, Body: c.message.Body,
+		}); err != nil {
+			return failed(i, err)
 		}
-		name := protocol.QueueName(r.Service, n, c.fence.Partition%n)
-		if err := handOver(ctx, channel, name, m); err != nil {
-			return fmt.Errorf("send fence %s on to queue %s: %w", c.fence.ID, name, err)
+	}
+	for i, confirm := range confirms { // of all together: there may be 64
+		if err := confirmed(ctx, confirm); err != nil {
+			return failed(i, err)
 		}
 	}
 	return nil
@@ -210,6 +221,11 @@ func handOver(ctx context.Context, channel *amqp.Channel, name string, m amqp.Pu
 	if err != nil {
 		return err
 	}
+	return confirmed(ctx, confirm)
+}
+
+// confirmed waits until the broker has a message, and gives an error when it refuses it.
+func confirmed(ctx context.Context, confirm *amqp.DeferredConfirmation) error {
 	taken, err := confirm.WaitContext(ctx)
 	if err == nil && !taken {
 		err = errors.New("the broker did not take it")
