@@ -185,6 +185,9 @@ func (p *readPlan) choose(all []candidate) error {
 	var why []string
 	for i := range all {
 		k := &all[i]
+		if k.why == "" && p.unused(k.name) {
+			k.why = "the server is told not to use it"
+		}
 		switch {
 		case k.why != "":
 			why = append(why, k.name+": "+k.why)
@@ -214,6 +217,16 @@ func (p *readPlan) choose(all []candidate) error {
 	}
 	p.shape = shape.String()
 	return nil
+}
+
+// unused says whether the definition keeps the server from using a key: IGNORED on MariaDB, INVISIBLE on MySQL. It can't be forced to.
+func (p *readPlan) unused(key string) bool {
+	for line := range strings.Lines(p.definition) {
+		if strings.Contains(line, "KEY "+quote(key)+" (") {
+			return strings.Contains(line, " IGNORED") || strings.Contains(line, " INVISIBLE")
+		}
+	}
+	return false
 }
 
 // keyPlace is how far reading has come, as mirror.ChunkRead.Reached has it.

@@ -185,6 +185,27 @@ func TestTablesAreReadByTheirKeys(t *testing.T) {
 	})
 }
 
+// Labels that the server does not tell as they are lead to all rows, too, and so does a table one of whose keys is not to be used.
+func TestTablesOfOddKeysAreReadWhole(t *testing.T) {
+	onServers(t, func(t *testing.T, b *bench, mariadb bool) {
+		tables := b.tables()
+		unused := map[bool]string{true: "IGNORED", false: "INVISIBLE"}[mariadb]
+		for table, c := range map[string]struct {
+			definition, values string
+			want               int
+		}{
+			"slashes": {`a ENUM('a\\b','c','d\ne','f''g','h'), b INT, PRIMARY KEY (a, b)`, `('a\\b',1),('c',1),('d\ne',1),('d\ne',2),('f''g',1),('h',1)`, 6},
+			"trees":   {"a ENUM('x','é','日本','🌳') CHARACTER SET utf8mb4, PRIMARY KEY (a DESC)", "('x'),('é'),('日本'),('🌳')", 4},
+			"unused":  {"a INT NOT NULL, b INT NOT NULL, c INT NOT NULL, UNIQUE x (a, b), UNIQUE y (c) " + unused, "(1, 1, 1), (2, 2, 2), (3, 3, 3)", 3},
+		} {
+			b.exec("SET NAMES utf8mb4; CREATE TABLE "+table+" ("+c.definition+")", "SET NAMES utf8mb4; INSERT INTO "+table+" VALUES "+c.values)
+			if _, rows := b.whole(tables, table, 1); len(rows) != c.want {
+				t.Errorf("%s: %d rows of %d", table, len(rows), c.want)
+			}
+		}
+	})
+}
+
 const digits = " UNION SELECT 1 UNION SELECT 2 UNION SELECT 3 UNION SELECT 4 UNION SELECT 5 UNION SELECT 6 UNION SELECT 7 UNION SELECT 8 UNION SELECT 9"
 
 func TestTablesThatCantBeReadInChunks(t *testing.T) {
