@@ -28,7 +28,7 @@ const (
 // statement is a query's meaning.
 type statement struct {
 	meaning meaning
-	// name is a savepoint's, or tells XA transactions apart as xidKey does.
+	// name is a savepoint's, or tells XA transactions apart as change.XAName does.
 	name string
 	// events are in the order of the text. Their SQL and Row are not set.
 	events []change.Statement

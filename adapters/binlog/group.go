@@ -121,5 +121,6 @@ func (s *stream) leave() {
 func (s *stream) passEnd() {
 	s.end.At = s.place.position(s.gtids.String())
 	s.end.Next = s.holds.oldest(s.end.At)
+	s.end.At.Undecided = s.undecided
 	s.queue = append(s.queue, &s.end)
 }

@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/go-mysql-org/go-mysql/replication"
+
+	"banyan.dev/banyan/mirror/change"
 )
 
 // group is what the log says at the beginning of a transaction: a group of events.
@@ -56,18 +58,13 @@ func parseMariaGTID(e event) (group, error) {
 	if g.prepared || g.completed {
 		format := uint32(c.little(4))
 		global, branch := int(c.u8()), int(c.u8())
-		g.xid = xidKey(format, c.bytes(global), c.bytes(branch))
+		g.xid = change.XAName(format, c.bytes(global), c.bytes(branch))
 	}
 	if len(c.rest) > 0 { // MariaDB 10.8 and later; else there is nothing or a filling of zeros
 		extra := c.u8()
 		g.half = extra&(mariaExtraStart|mariaExtraRollback) != 0
 	}
 	return g, c.err()
-}
-
-// xidKey tells XA transactions apart.
-func xidKey(format uint32, global, branch []byte) string {
-	return hex.EncodeToString(global) + "." + hex.EncodeToString(branch) + "." + strconv.FormatUint(uint64(format), 10)
 }
 
 var errNoGTID = errors.New("the transaction has no GTID")

@@ -29,10 +29,11 @@ type stream struct {
 	placed  bool
 	settler settler
 	// current is the group that is being read. Its events may come from memory or, of a prepared one, from a second link.
-	current current
-	replay  []event
-	nested  *stream
-	holds   holds
+	current   current
+	replay    []event
+	nested    *stream
+	holds     holds
+	undecided string // of holds, as change.Position has them
 	// as is set where a prepared transaction is read again: the transaction that decided it.
 	as *change.Transaction
 	// owner is the stream that opened this one, and closes its links; nil for the one that it is itself.

@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"banyan.dev/banyan/mirror"
 	"banyan.dev/banyan/mirror/change"
@@ -184,9 +185,25 @@ func (t *Tables) snapshot(ctx context.Context, log change.Position) (at change.P
 		}
 		return log, nil
 	}
+	if at, err = t.place(ctx); err != nil {
+		return at, err
+	}
+	behind, err := t.committed(ctx, log.Undecided)
+	if err != nil {
+		return at, err
+	}
+	if !behind && before(log, at) {
+		at = log
+	}
 	if _, err := t.session.ExecContext(ctx, begin); err != nil {
 		return at, fmt.Errorf("begin a snapshot: %w", err)
 	}
+	return at, nil
+}
+
+// place gives the place in MariaDB's log behind what has been committed: a snapshot that is begun then has all before it, but XA
+// transactions.
+func (t *Tables) place(ctx context.Context) (at change.Position, err error) {
 	rows, err := allRows(ctx, t.session.Conn, "SHOW SESSION STATUS LIKE 'binlog_snapshot_%'")
 	if err != nil {
 		return at, err
@@ -206,6 +223,75 @@ func (t *Tables) snapshot(ctx context.Context, log change.Position) (at change.P
 		return at, fmt.Errorf("the server does not say where in its log a snapshot is: %w", err)
 	}
 	return at, nil
+}
+
+const (
+	// xaPatience is how long XA transactions that may be committing are waited for at a time, xaPoll the time between two looks.
+	xaPatience = time.Second
+	xaPoll     = 2 * time.Millisecond
+)
+
+// committed waits until the engine has committed all XA transactions whose decision the log has before now: MariaDB writes XA COMMIT
+// into the log, and lets others see that place of it, before. It keeps them among the prepared ones until the engine is done.
+// Those that are undecided where the log has been read to, which may stay so for long, are not waited for; behind is false when there
+// are such, whose decision may be in the log behind that place.
+func (t *Tables) committed(ctx context.Context, undecided string) (behind bool, err error) {
+	left, err := t.xaPrepared(ctx)
+	if err != nil {
+		return false, err
+	}
+	behind = true
+	known := map[string]bool{}
+	for name := range strings.FieldsSeq(undecided) {
+		known[name] = true
+	}
+	for name := range left {
+		if known[name] {
+			behind = false
+			delete(left, name)
+		}
+	}
+	for until := time.Now().Add(xaPatience); len(left) > 0; {
+		if time.Now().After(until) {
+			return false, fmt.Errorf("%d XA transactions are prepared or being committed, and the log has not been read to where that is told: XA RECOVER shows them", len(left))
+		}
+		timer := time.NewTimer(xaPoll)
+		select {
+		case <-ctx.Done():
+			timer.Stop()
+			return false, ctx.Err()
+		case <-timer.C:
+		}
+		still, err := t.xaPrepared(ctx)
+		if err != nil {
+			return false, err
+		}
+		for name := range left {
+			if !still[name] {
+				delete(left, name)
+			}
+		}
+	}
+	return behind, nil
+}
+
+// xaPrepared gives the names of the XA transactions that are prepared.
+func (t *Tables) xaPrepared(ctx context.Context) (map[string]bool, error) {
+	rows, err := allRows(ctx, t.session.Conn, "XA RECOVER")
+	if err != nil {
+		return nil, err
+	}
+	names := map[string]bool{}
+	for _, row := range rows {
+		format, err := strconv.ParseInt(row[0], 10, 64)
+		global, err2 := strconv.Atoi(row[1])
+		branch, err3 := strconv.Atoi(row[2])
+		if err := errors.Join(err, err2, err3); err != nil || global < 0 || branch < 0 || len(row[3]) != global+branch {
+			return nil, fmt.Errorf("XA RECOVER shows %q: %w", row, errors.Join(errDriver, err))
+		}
+		names[change.XAName(uint32(format), []byte(row[3][:global]), []byte(row[3][global:]))] = true //nolint:gosec // the bits are what the log has
+	}
+	return names, nil
 }
 
 // Count implements mirror.Tables. Engines estimate.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"strings"
 
 	"banyan.dev/banyan/mirror/change"
 )
@@ -53,6 +54,17 @@ func (h holds) size() (n int) {
 	return n
 }
 
+// undecided names those that are not decided, as change.Position has them.
+func (h holds) undecided() string {
+	var b strings.Builder
+	for i := range h {
+		if h[i].decided == nil {
+			b.WriteString(" " + h[i].xid)
+		}
+	}
+	return b.String()
+}
+
 // decide finds the undecided transaction of a name, and says that it no longer is.
 func (h holds) decide(xid string, at change.Position) (hold, bool) {
 	for i := range h {
@@ -74,7 +86,7 @@ func parseXAPrepare(body []byte) (xaPrepare, error) {
 	x := xaPrepare{onePhase: c.u8() != 0}
 	format := uint32(c.little(4))
 	global, branch := int(c.little(4)), int(c.little(4))
-	x.xid = xidKey(format, c.bytes(global), c.bytes(branch))
+	x.xid = change.XAName(format, c.bytes(global), c.bytes(branch))
 	return x, c.err()
 }
 
@@ -89,6 +101,7 @@ func (s *stream) hold(e event, a *ahead) error {
 		one.kept, one.size = nil, 0
 	}
 	s.holds = append(s.holds, one)
+	s.undecided = s.holds.undecided()
 	s.leave()
 	return nil
 }
@@ -96,6 +109,7 @@ func (s *stream) hold(e event, a *ahead) error {
 // commitXA gives a prepared transaction's rows as those of the current group.
 func (s *stream) commitXA(ctx context.Context, xid string) error {
 	one, ok := s.holds.decide(xid, s.current.begins)
+	s.undecided = s.holds.undecided()
 	if ok && one.kept != nil {
 		s.decide(one.kept, one.plan)
 		return nil
@@ -118,6 +132,7 @@ func (s *stream) commitXA(ctx context.Context, xid string) error {
 // rollbackXA forgets a prepared transaction.
 func (s *stream) rollbackXA(xid string) {
 	s.holds.decide(xid, s.current.begins)
+	s.undecided = s.holds.undecided()
 	s.leave()
 }
 

@@ -2,6 +2,7 @@ package change
 
 import (
 	"cmp"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -24,6 +25,14 @@ type Position struct {
 	// ByGTIDs says that the log before the place has other transactions than GTIDs, as it may after a failover: reading goes
 	// on by GTIDs on this server, too. File and Offset are still where the last transaction ended.
 	ByGTIDs bool `json:"by_gtids,omitempty"`
+	// Undecided names the XA transactions that are prepared before the place and not decided there, each behind a space, as
+	// XAName writes it. Who has read the log up to the place knows them; they are not kept.
+	Undecided string `json:"-"`
+}
+
+// XAName tells XA transactions apart.
+func XAName(format uint32, global, branch []byte) string {
+	return hex.EncodeToString(global) + "." + hex.EncodeToString(branch) + "." + strconv.FormatUint(uint64(format), 10)
 }
 
 // IsZero says that there is no position yet.
