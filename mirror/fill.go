@@ -16,6 +16,8 @@ type Fills struct {
 	Book backfill.Book
 	// Tables reads tables; of a service's stream it is nil.
 	Tables Tables
+	// Has says whether the mirror sends changes of a table; nil: of all. It may be fewer than when a backfill was asked for.
+	Has func(schema, table string) bool
 	// Announcer tells a service of entities; of a mirror of rows it is nil.
 	Announcer Announcer
 	// Every is the time between two looks for something to do, and between two savings of how far it is; by default 1 s.
@@ -55,27 +57,36 @@ func (f *filled) reachedBy(relations []Relation) bool {
 	return false
 }
 
-// sweeps notes a change of many rows at once that is about to be sent, if it concerns the table that is being sent.
+// sweeps notes a change of many rows at once that is about to be sent, and whether it concerns the table that is being sent.
 func (s *rowEvents) sweeps(number uint32, cascade bool, concerns func(*filled) bool) {
 	s.sending.Lock()
 	defer s.sending.Unlock()
+	s.swept = change.Version{Epoch: s.encoder.epoch, File: s.encoder.tx.File, Offset: s.encoder.tx.Offset, Row: number, Cascade: cascade}
 	if s.filled != nil && concerns(s.filled) {
-		s.filled.swept = change.Version{Epoch: s.encoder.epoch, File: s.encoder.tx.File, Offset: s.encoder.tx.Offset, Row: number, Cascade: cascade}
+		s.filled.swept = s.swept
 	}
 }
 
-// fill does the mirror's backfills, one after another, until ctx ends or sending fails. What else fails is tried again.
+// fill does the mirror's backfills, one after another, until ctx ends or sending fails. What else fails is tried again, in its turn.
 func (s *session) fill(ctx context.Context) error {
 	state := s.term.State()
 	told := ""
+	after := uint64(0) // the one that can't go on: others come first
 	for ctx.Err() == nil {
-		job, found, err := s.o.Fills.Book.Claim(ctx, s.o.Name, state.Term, s.encoder.epoch)
+		job, found, err := s.o.Fills.Book.Claim(ctx, s.o.Name, state.Term, s.encoder.epoch, after)
+		if err == nil && !found && after != 0 {
+			after = 0
+			continue
+		}
 		if err == nil && found {
 			s.o.Logger.Info("a backfill goes on", "backfill", job.ID, "of", job.String(), "done", job.Done)
 			err = s.do(ctx, job)
 			var broken *sendError
 			if errors.As(err, &broken) {
 				return broken.cause
+			}
+			if err != nil {
+				after = job.ID
 			}
 		}
 		switch {
@@ -103,6 +114,8 @@ func (e *sendError) Unwrap() error { return e.cause }
 func (s *session) do(ctx context.Context, job backfill.Job) error {
 	var err error
 	switch {
+	case job.IsTable() && s.o.Fills.Has != nil && !s.o.Fills.Has(job.Schema, job.Name):
+		err = &UnreadableError{What: fmt.Sprintf("the mirror %s sends no changes of %s", s.o.Name, job.String()), Fix: "see mirror.tables in the config of the process that leads it"}
 	case job.IsTable() && s.o.Fills.Tables != nil:
 		err = s.fillTable(ctx, &job)
 	case !job.IsTable() && s.o.Fills.Announcer != nil:

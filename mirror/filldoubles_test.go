@@ -22,8 +22,12 @@ type ordersTable struct {
 	mu    sync.Mutex
 	reads []string
 	fail  error
+	// failOf gives the failure of a table; nil: none.
+	failOf func(table string) error
 	// beside is called in the middle of each reading.
 	beside func(c Chunk)
+	// at gives the place of the next snapshot; nil: the log's end.
+	at func() (change.Position, error)
 }
 
 func (s *ordersTable) Count(context.Context, string, string) (uint64, error) {
@@ -32,13 +36,19 @@ func (s *ordersTable) Count(context.Context, string, string) (uint64, error) {
 
 func (s *ordersTable) Read(ctx context.Context, c Chunk, use func(at change.Position, t *change.Table, row []change.Value) error) (ChunkRead, error) {
 	at, err := s.log.Tail(ctx)
+	s.mu.Lock()
+	fail, beside := s.fail, s.beside
+	if s.at != nil {
+		at, err = s.at()
+	}
+	if s.failOf != nil && fail == nil {
+		fail = s.failOf(c.Table)
+	}
+	s.reads = append(s.reads, fmt.Sprintf("%s+%d", c.After, c.Limit))
+	s.mu.Unlock()
 	if err != nil {
 		return ChunkRead{}, err
 	}
-	s.mu.Lock()
-	fail, beside := s.fail, s.beside
-	s.reads = append(s.reads, fmt.Sprintf("%s+%d", c.After, c.Limit))
-	s.mu.Unlock()
 	if beside != nil {
 		beside(c)
 	}
@@ -107,11 +117,11 @@ func (n *notebook) Stop(_ context.Context, id uint64, note string) (backfill.Job
 	return n.jobs[id-1], nil
 }
 
-func (n *notebook) Claim(_ context.Context, mirror string, term uint64, epoch uint32) (backfill.Job, bool, error) {
+func (n *notebook) Claim(_ context.Context, mirror string, term uint64, epoch uint32, after uint64) (backfill.Job, bool, error) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	for i := range n.jobs {
-		if j := &n.jobs[i]; !j.State.Over() && j.Mirror == mirror {
+		if j := &n.jobs[i]; !j.State.Over() && j.Mirror == mirror && j.ID > after {
 			j.State, j.Term, j.Epoch = backfill.Running, term, epoch
 			return *j, true, nil
 		}
@@ -161,7 +171,7 @@ func fills(t *testing.T, rows int, test func(t *testing.T, l *fillLab)) {
 		l := &fillLab{lab: &lab{log: newScript(), broker: &inbox{automatic: true}, store: &keeper{state: State{Epoch: 1}}}, book: &notebook{}, heart: &deadHeart{}}
 		l.ordersTable = &ordersTable{log: l.log, rows: rows}
 		l.mirror = New(Options{
-			Name: "main", Source: l.log, Sink: l.broker, Store: l.store, Ledger: "banyan", Heart: l.heart, Fills: &Fills{Book: l.book, Tables: l.ordersTable},
+			Name: "main", Source: l.log, Sink: l.broker, Store: l.store, Ledger: "banyan", Heart: l.heart, Fills: &Fills{Book: l.book, Tables: l.ordersTable, Has: func(_, table string) bool { return table != "secrets" }},
 			Omit: func(_, _, column string) bool { return column == "secret" }, Relations: kids{},
 		})
 		ctx, cancel := context.WithCancel(t.Context())

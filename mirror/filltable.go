@@ -15,6 +15,8 @@ const (
 	fewestRows = 50
 	mostRows   = 5000
 	mostBytes  = 4 << 20
+	// ratedChunks is in how many chunks the rows of a second are read where there is a rate.
+	ratedChunks = 4
 	// readFor is how long reading a chunk is to take. After one that took longer than slowRead the server is left alone for as long.
 	readFor  = 50 * time.Millisecond
 	slowRead = 250 * time.Millisecond
@@ -66,6 +68,7 @@ func (s *session) fillTable(ctx context.Context, job *backfill.Job) error {
 		encoder: encoder{source: s.encoder.source, term: s.encoder.term, epoch: s.encoder.epoch},
 	}
 	s.sending.Lock()
+	f.at.swept = s.swept // it may be of this table, and not committed yet, since the log has it before
 	s.filled = f.at
 	s.sending.Unlock()
 	defer func() {
@@ -140,7 +143,12 @@ func (f *filling) pass(ctx context.Context, from string) (reached string, over b
 // readOn reads chunk after chunk, until ctx ends, one fails, or the last is read. The second waits for the first to be taken.
 func (f *filling) readOn(ctx context.Context, from string, chunks chan<- *readChunk) {
 	limit, first := f.limit, f.rows
+	most := mostRows
+	if f.job.Rate > 0 { // several a second, so that a rate is no flood now and then
+		most = min(mostRows, max(1, int(f.job.Rate)/ratedChunks))
+	}
 	for {
+		limit = min(limit, most)
 		c := f.chunk(ctx, from, limit, first)
 		select {
 		case chunks <- c:
@@ -220,27 +228,6 @@ func (f *filling) chunkAt(ctx context.Context, from string, limit int, first uin
 		f.s.o.Logger.Warn("the key of a table was changed while it was being sent: its backfill begins anew", "backfill", f.job.ID, "of", f.job.String())
 	}
 	return c
-}
-
-// alone reads and sends a small chunk while the live stream waits: foreign keys change the table all the time.
-func (f *filling) alone(ctx context.Context, from string) (reached string, over bool, err error) {
-	f.s.sending.Lock()
-	defer f.s.sending.Unlock()
-	limited, cancel := context.WithTimeout(ctx, slowRead)
-	defer cancel()
-	c := f.chunkAt(limited, from, sweptRows, f.rows, f.s.at)
-	if c.err != nil {
-		return from, false, c.err
-	}
-	if c.version.Compare(f.at.swept) < 0 { // that is not committed yet
-		return from, false, nil
-	}
-	if err := f.sendLocked(ctx, c, 0, len(c.ends)); err != nil {
-		return from, false, err
-	}
-	f.sentLocked(c)
-	f.swept = 0
-	return c.read.Reached, c.read.Last, nil
 }
 
 // send sends a chunk, some rows at a time. sent is false when a change has made it worthless: what was sent of it already was

@@ -28,6 +28,7 @@ type session struct {
 	sent    uint64
 	at      change.Position // behind the last transaction that was read
 	filled  *filled         // the table that is being sent; nil: none
+	swept   change.Version  // of the last change of many rows at once, in any table
 	saving  sync.Mutex
 	saved   change.Position // under saving, once it runs
 }

@@ -53,8 +53,9 @@ func (t *Tables) leave() {
 	t.session, t.plan = nil, nil
 }
 
-// readSettings make the server give values as they are stored, TIMESTAMPs in UTC, and snapshots.
-const readSettings = "SET SESSION sql_mode = '', time_zone = '+00:00', character_set_results = NULL"
+// readSettings make the server give values as they are stored, TIMESTAMPs in UTC, and snapshots. A table that is locked, or being
+// altered, is waited for some seconds: a snapshot keeps old row versions, and there may be other tables to read.
+const readSettings = "SET SESSION sql_mode = '', time_zone = '+00:00', character_set_results = NULL, lock_wait_timeout = 5"
 
 func (t *Tables) enter(ctx context.Context) error {
 	if t.session != nil {

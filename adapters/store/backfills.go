@@ -162,12 +162,12 @@ func (b *Backfills) Stop(ctx context.Context, id uint64, note string) (job backf
 	return job, err
 }
 
-// Claim gives the oldest job of a mirror that is not over to the leader of a term.
-func (b *Backfills) Claim(ctx context.Context, mirror string, term uint64, epoch uint32) (job backfill.Job, found bool, err error) {
+// Claim gives the oldest job of a mirror that is not over, of those behind an id, to the leader of a term.
+func (b *Backfills) Claim(ctx context.Context, mirror string, term uint64, epoch uint32, after uint64) (job backfill.Job, found bool, err error) {
 	table := b.options.table("backfills")
-	oldest := "SELECT " + jobColumns + " FROM " + table + " WHERE mirror = ? AND state IN " + going + " ORDER BY id LIMIT 1"
+	oldest := "SELECT " + jobColumns + " FROM " + table + " WHERE mirror = ? AND state IN " + going + " AND id > ? ORDER BY id LIMIT 1"
 	err = b.within(ctx, "look for a backfill", func(ctx context.Context) error {
-		job, err = readJob(b.db.QueryRowContext(ctx, oldest, mirror).Scan)
+		job, err = readJob(b.db.QueryRowContext(ctx, oldest, mirror, after).Scan)
 		if errors.Is(err, sql.ErrNoRows) {
 			return nil
 		}

@@ -35,7 +35,7 @@ func TestBackfillsAreKept(t *testing.T) {
 	onEach(t, func(t *testing.T, o store.Options) {
 		migrated(t, o)
 		ctx, b := t.Context(), backfills(t, o)
-		if _, found, err := b.Claim(ctx, "rows", 1, 1); found || err != nil {
+		if _, found, err := b.Claim(ctx, "rows", 1, 1, 0); found || err != nil {
 			t.Fatalf("found one: %v", err)
 		}
 		orders := backfill.Job{Target: backfill.Target{Mirror: "rows", Schema: "shop", Name: "orders"}, Rate: 7, MaxLag: 1500 * time.Millisecond, Who: strings.Repeat("é", 300)}
@@ -58,7 +58,7 @@ func TestBackfillsAreKept(t *testing.T) {
 			t.Errorf("got %+v, %v", all, err)
 		}
 
-		job, found, err := b.Claim(ctx, "rows", 4, 2)
+		job, found, err := b.Claim(ctx, "rows", 4, 2, 0)
 		if err != nil || !found {
 			t.Fatal(err)
 		}
@@ -74,17 +74,17 @@ func TestBackfillsAreKept(t *testing.T) {
 			}
 		}
 		deposed := job
-		if job, found, err = b.Claim(ctx, "rows", 5, 2); err != nil || !found || job.Done != 7 || job.Reached != deposed.Reached || job.Note != "" {
+		if job, found, err = b.Claim(ctx, "rows", 5, 2, 0); err != nil || !found || job.Done != 7 || job.Reached != deposed.Reached || job.Note != "" {
 			t.Errorf("got %+v, %v", job, err)
 		}
 		if still, err := b.Save(ctx, deposed); still || err != nil {
 			t.Errorf("a deposed leader has saved: %v", err)
 		}
-		if _, found, err := b.Claim(ctx, "rows", 4, 2); found || err != nil {
+		if _, found, err := b.Claim(ctx, "rows", 4, 2, 0); found || err != nil {
 			t.Errorf("a deposed leader has claimed: %v", err)
 		}
 		// In another epoch it begins anew.
-		if job, found, err = b.Claim(ctx, "rows", 6, 3); err != nil || !found || job.Done != 0 || job.Reached != "" {
+		if job, found, err = b.Claim(ctx, "rows", 6, 3, 0); err != nil || !found || job.Done != 0 || job.Reached != "" {
 			t.Errorf("got %+v, %v", job, err)
 		}
 		job.State = backfill.Done
@@ -94,7 +94,7 @@ func TestBackfillsAreKept(t *testing.T) {
 		if still, err := b.Save(ctx, job); still || err != nil {
 			t.Errorf("what is done was saved: %v", err)
 		}
-		if next, found, err := b.Claim(ctx, "rows", 6, 3); err != nil || !found || next.ID != added[2].ID {
+		if next, found, err := b.Claim(ctx, "rows", 6, 3, 0); err != nil || !found || next.ID != added[2].ID {
 			t.Errorf("got %+v, %v", next, err)
 		}
 		stopped, err := b.Stop(ctx, added[2].ID, "stopped by ada")

@@ -26,7 +26,7 @@ func (l *grantLab) fills(t *testing.T, o store.Options) error {
 	if err != nil {
 		return err
 	}
-	job, found, err := b.Claim(ctx, "m", 1, 1)
+	job, found, err := b.Claim(ctx, "m", 1, 1, 0)
 	if err != nil || !found {
 		return fmt.Errorf("claimed %v: %w", found, err)
 	}

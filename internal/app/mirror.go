@@ -125,7 +125,7 @@ func NewMirror(cfg *config.Config, book backfill.Book, logger *slog.Logger) (*mi
 		return nil, closers, err
 	}
 	closers = append(closers, rows)
-	o.Fills = &mirror.Fills{Book: book, Tables: rows}
+	o.Fills = &mirror.Fills{Book: book, Tables: rows, Has: tables.has}
 	o.Source, o.Store, o.Relations, o.Sink, o.Heart = source, kept, keys, sink, heart
 	return mirror.New(o), closers, nil
 }

@@ -84,9 +84,9 @@ type Book interface {
 	Get(ctx context.Context, id uint64) (Job, error)
 	// Stop stops one unless it is over, and gives it as it is then; or ErrNone. note says who did, for people.
 	Stop(ctx context.Context, id uint64, note string) (Job, error)
-	// Claim gives the oldest job of a mirror that is not over to the leader of a term, who alone can save it from then on. In
+	// Claim gives the oldest job of a mirror that is not over, of those behind an id, to the leader of a term, who alone can save it from then on. In
 	// another epoch than before it begins anew: what was skipped between the two may have been sent from before.
-	Claim(ctx context.Context, mirror string, term uint64, epoch uint32) (job Job, found bool, err error)
+	Claim(ctx context.Context, mirror string, term uint64, epoch uint32, after uint64) (job Job, found bool, err error)
 	// Save keeps what its leader says of a job: State, Reached, Done, Total, Note. going is false, and nothing was kept, when it was
 	// stopped, or is another leader's.
 	Save(ctx context.Context, job Job) (going bool, err error)
