@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"banyan.dev/banyan/strangler/backfill"
@@ -47,38 +48,45 @@ func readJob(scan func(...any) error) (j backfill.Job, err error) {
 	return j, err
 }
 
-// Add keeps new jobs, all of them or none.
+const (
+	// addedAtOnce is how many jobs one statement adds.
+	addedAtOnce = 500
+	// keptJobs is how many jobs are kept at least: those that are over go once so many newer ones are there.
+	keptJobs = 10_000
+)
+
+// Add keeps new jobs, all of them or none. Old ones that are over go.
 func (b *Backfills) Add(ctx context.Context, jobs []backfill.Job) (added []backfill.Job, err error) {
-	insert := "INSERT INTO " + b.options.table("backfills") + " (mirror, of_schema, name, state, rate, max_lag, reached, who, created_at, changed_at) " +
-		"VALUES (?, ?, ?, 'waiting', ?, ?, '', ?, NOW(6), NOW(6))"
 	var busy *backfill.BusyError
 	err = b.within(ctx, "keep a backfill", func(ctx context.Context) error {
 		return b.transact(ctx, func(ctx context.Context, tx *sql.Tx) error {
-			added = nil
 			there, err := b.goingOn(ctx, tx)
 			if err != nil {
 				return err
 			}
-			for i := range jobs {
-				j := jobs[i]
-				if at := slices.IndexFunc(there, func(one backfill.Job) bool { return one.Target == j.Target }); at >= 0 {
-					busy = &backfill.BusyError{Job: there[at]}
-					return busy
-				}
-				done, err := tx.ExecContext(ctx, insert, j.Mirror, j.Schema, j.Name, j.Rate, j.MaxLag.Milliseconds(), cut(j.Who, mostWho))
-				if err != nil {
-					return err
-				}
-				id, err := done.LastInsertId()
-				if err != nil {
-					return err
-				}
-				if j, err = b.read(ctx, tx, uint64(id)); err != nil { //nolint:gosec // it counts from 1
-					return err
-				}
-				added, there = append(added, j), append(there, j)
+			if busy = firstBusy(there, jobs); busy != nil {
+				return busy
 			}
-			return nil
+			for some := range slices.Chunk(jobs, addedAtOnce) {
+				if err := b.insert(ctx, tx, some); err != nil {
+					return err
+				}
+			}
+			all, err := b.goingOn(ctx, tx)
+			if err != nil {
+				return err
+			}
+			known := make(map[uint64]bool, len(there))
+			for i := range there {
+				known[there[i].ID] = true
+			}
+			added = slices.DeleteFunc(all, func(j backfill.Job) bool { return known[j.ID] })
+			if len(added) == 0 || added[len(added)-1].ID <= keptJobs {
+				return nil
+			}
+			old := "DELETE FROM " + b.options.table("backfills") + " WHERE id <= ? AND state NOT IN " + going
+			_, err = tx.ExecContext(ctx, old, added[len(added)-1].ID-keptJobs)
+			return err
 		})
 	})
 	if busy != nil {
@@ -90,9 +98,36 @@ func (b *Backfills) Add(ctx context.Context, jobs []backfill.Job) (added []backf
 	return added, nil
 }
 
-// goingOn gives the jobs that are not over, and keeps others from adding some until the transaction ends.
+// firstBusy finds a job for a target that has one already, or has one among those before it.
+func firstBusy(there, jobs []backfill.Job) *backfill.BusyError {
+	of := make(map[backfill.Target]backfill.Job, len(there)+len(jobs))
+	for _, j := range there {
+		of[j.Target] = j
+	}
+	for _, j := range jobs {
+		if one, is := of[j.Target]; is {
+			return &backfill.BusyError{Job: one}
+		}
+		of[j.Target] = j
+	}
+	return nil
+}
+
+func (b *Backfills) insert(ctx context.Context, tx *sql.Tx, jobs []backfill.Job) error {
+	insert := "INSERT INTO " + b.options.table("backfills") + " (mirror, of_schema, name, state, rate, max_lag, reached, who, created_at, changed_at) VALUES " +
+		strings.Repeat("(?, ?, ?, 'waiting', ?, ?, '', ?, NOW(6), NOW(6)), ", len(jobs)-1) + "(?, ?, ?, 'waiting', ?, ?, '', ?, NOW(6), NOW(6))"
+	args := make([]any, 0, 6*len(jobs))
+	for i := range jobs {
+		j := &jobs[i]
+		args = append(args, j.Mirror, j.Schema, j.Name, j.Rate, j.MaxLag.Milliseconds(), cut(j.Who, mostWho))
+	}
+	_, err := tx.ExecContext(ctx, insert, args...)
+	return err
+}
+
+// goingOn gives the jobs that are not over, oldest first, and keeps others from adding some until the transaction ends.
 func (b *Backfills) goingOn(ctx context.Context, tx *sql.Tx) (all []backfill.Job, err error) {
-	rows, err := tx.QueryContext(ctx, "SELECT "+jobColumns+" FROM "+b.options.table("backfills")+" WHERE state IN "+going+" FOR UPDATE")
+	rows, err := tx.QueryContext(ctx, "SELECT "+jobColumns+" FROM "+b.options.table("backfills")+" WHERE state IN "+going+" ORDER BY id FOR UPDATE")
 	if err != nil {
 		return nil, err
 	}

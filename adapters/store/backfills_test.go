@@ -2,6 +2,7 @@ package store_test
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -140,6 +141,47 @@ func TestBackfillsAreAskedForOnce(t *testing.T) {
 		all.Wait()
 		if added != 1 {
 			t.Errorf("%d were added", added)
+		}
+	})
+}
+
+// A schema of very many tables is asked for at once, in the time that a statement has.
+func TestVeryManyBackfillsAreAdded(t *testing.T) {
+	onEach(t, func(t *testing.T, o store.Options) {
+		migrated(t, o)
+		b := backfills(t, o)
+		var jobs []backfill.Job
+		for n := range 20_000 {
+			jobs = append(jobs, backfill.Job{Target: backfill.Target{Mirror: "rows", Schema: "shop", Name: fmt.Sprintf("orders_%d", n)}})
+		}
+		added, err := b.Add(t.Context(), jobs)
+		if err != nil || len(added) != len(jobs) || added[0].Name != "orders_0" || added[19_999].Name != "orders_19999" || added[0].ID >= added[19_999].ID {
+			t.Fatalf("got %d, %v", len(added), err)
+		}
+		var busy *backfill.BusyError
+		if _, err := b.Add(t.Context(), jobs[19_999:]); !errors.As(err, &busy) || busy.Job.ID != added[19_999].ID {
+			t.Errorf("got %v", err)
+		}
+		twice := backfill.Job{Target: backfill.Target{Mirror: "rows", Schema: "shop", Name: "twice"}}
+		if _, err := b.Add(t.Context(), []backfill.Job{twice, twice}); !errors.As(err, &busy) {
+			t.Errorf("got %v", err)
+		}
+		// Of those that are over, the latest are kept.
+		for _, j := range []backfill.Job{added[0], added[19_998]} {
+			if _, err := b.Stop(t.Context(), j.ID, ""); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if _, err := b.Add(t.Context(), []backfill.Job{twice}); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := b.Get(t.Context(), added[0].ID); !errors.Is(err, backfill.ErrNone) {
+			t.Errorf("an old one that is over: %v", err)
+		}
+		for _, j := range []backfill.Job{added[1], added[19_998]} {
+			if _, err := b.Get(t.Context(), j.ID); err != nil {
+				t.Errorf("%s: %v", j.Name, err)
+			}
 		}
 	})
 }

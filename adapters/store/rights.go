@@ -66,7 +66,7 @@ func rights() map[Part]map[string]string {
 		},
 		PartMirror: {
 			"migrations_control": versions, "migrations_ledger": versions,
-			"mirrors": "SELECT, INSERT, UPDATE", "heartbeat": "SELECT, INSERT, UPDATE", "backfills": "SELECT, INSERT, UPDATE",
+			"mirrors": "SELECT, INSERT, UPDATE", "heartbeat": "SELECT, INSERT, UPDATE", "backfills": "SELECT, INSERT, UPDATE, DELETE",
 		},
 		PartStreams: {
 			"unreadable": "SELECT, INSERT, UPDATE, DELETE", "passed": "SELECT, INSERT, DELETE",

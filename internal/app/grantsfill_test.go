@@ -16,7 +16,7 @@ import (
 // fills keeps backfills, and reads a table.
 func (l *grantLab) fills(t *testing.T, o store.Options) error {
 	ctx := t.Context()
-	l.exec(t, "DELETE FROM "+l.ledger+".backfills")
+	l.exec(t, "DELETE FROM "+l.ledger+".backfills", "ALTER TABLE "+l.ledger+".backfills AUTO_INCREMENT = 100000") // so many that old ones go
 	b, err := store.NewBackfills(o)
 	if err != nil {
 		return err
