@@ -53,8 +53,8 @@ func (d *Desk) Start(ctx context.Context, r Request) ([]Job, error) {
 		return nil, strangler.Invalid("targets", "name a table or an entity, or all")
 	case r.All && r.Service != "":
 		return nil, strangler.Invalid("service", "all are tables, and a service is told of entities: name one")
-	case r.MaxLag < 0 || r.MaxLag > 24*time.Hour:
-		return nil, strangler.Invalid("max_lag", "%s is out of range: it is up to 24h", r.MaxLag)
+	case r.MaxLag < 0 || r.MaxLag > 24*time.Hour || r.MaxLag > 0 && r.MaxLag < time.Millisecond: // which the book would keep as none
+		return nil, strangler.Invalid("max_lag", "%s is out of range: it is from 1ms to 24h", r.MaxLag)
 	case r.MaxLag == 0:
 		r.MaxLag = UsualLag
 	}

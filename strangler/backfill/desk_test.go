@@ -74,6 +74,7 @@ func TestWhatIsAskedForIsFound(t *testing.T) {
 		"nothing":           {refused: "name a table"},
 		"all and one":       {request: backfill.Request{All: true, Targets: []string{"x"}}, refused: "not both"},
 		"too long a lag":    {request: backfill.Request{Targets: []string{"Orders"}, MaxLag: 25 * time.Hour}, refused: "out of range"},
+		"too short a lag":   {request: backfill.Request{Targets: []string{"Orders"}, MaxLag: time.Microsecond}, refused: "out of range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			jobs, err := desk(test.fold).Start(t.Context(), test.request)
