@@ -75,8 +75,10 @@ func (r *shiftRun) faults(ctx context.Context) error {
 			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			err = errors.Join(err, r.second.start())
 		case "illness":
-			err = r.sicken(r.random.IntN(ills))
-			sleep(ctx, time.Duration(2000+r.random.IntN(4000))*time.Millisecond)
+			if err = r.sicken(r.random.IntN(ills)); err == nil {
+				r.Log.Debug("ill", "parked", r.parked(whole) == nil) // what is parked, retries count
+			}
+			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			err = errors.Join(err, r.heal(whole))
 		case "binding":
 			err = r.unbind(r.random.IntN(protocol.Partitions))

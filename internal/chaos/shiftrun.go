@@ -267,9 +267,9 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 	}
 	all.Go(func() { r.System.oldApplication(ctx, r) })
 	all.Go(func() { r.operate(ctx) })
-	all.Go(func() { r.fills(ctx) })
 	short, end := context.WithTimeout(ctx, r.Length)
 	defer end()
+	all.Go(func() { r.fills(short) })
 	err := r.faults(short)
 	if err == nil {
 		err = poll(ctx, 50*time.Millisecond, func() error { return r.enough(ctx) })

@@ -11,9 +11,7 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
-	"google.golang.org/grpc/status"
 
 	consumerv1 "banyan.dev/banyan/proto/banyan/consumer/v1"
 	"banyan.dev/banyan/protocol"
@@ -49,35 +47,59 @@ func (r *shiftRun) sicken(kind int) error {
 	return errors.Join(os.WriteFile(part, []byte(strconv.Itoa(kind)), 0o600), os.Rename(part, r.illness()))
 }
 
-// heal ends that, and retries all that is parked until nothing is left.
-func (r *shiftRun) heal(ctx context.Context) error {
-	if err := os.Remove(r.illness()); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
-	}
+// illnessPatience is how long a service may be ill without an event for what it can't apply.
+const illnessPatience = 6 * time.Second
+
+// parked waits until the service has parked something, or for a while.
+func (r *shiftRun) parked(ctx context.Context) error {
+	return r.ask(func(service consumerv1.ConsumerServiceClient) error {
+		ctx, cancel := context.WithTimeout(ctx, illnessPatience)
+		defer cancel()
+		return poll(ctx, 50*time.Millisecond, func() error {
+			got, err := service.GetStatus(ctx, &consumerv1.GetStatusRequest{})
+			if err == nil && got.GetParkedEvents() == 0 {
+				err = errors.New("nothing is parked")
+			}
+			return err
+		})
+	})
+}
+
+// ask gives the new service's answers to people.
+func (r *shiftRun) ask(do func(consumerv1.ConsumerServiceClient) error) error {
 	conn, err := grpc.NewClient(r.at, grpc.WithTransportCredentials(insecure.NewCredentials()))
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // it was only asked
-	service := consumerv1.NewConsumerServiceClient(conn)
-	return poll(ctx, 100*time.Millisecond, func() error {
-		ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
-		defer cancel()
-		left, err := service.GetStatus(ctx, &consumerv1.GetStatusRequest{})
-		if err != nil {
-			return err
-		}
-		if left.GetParkedEvents() == 0 {
-			return nil
-		}
-		done, err := service.RetryParked(ctx, &consumerv1.RetryParkedRequest{All: true})
-		if err != nil {
-			return err
-		}
-		r.report.set(func() { r.report.Parked += int(done.GetApplied()) })
-		if done.GetLeft() > 0 {
-			return fmt.Errorf("%d events are still parked: %v", done.GetLeft(), done.GetStuck())
-		}
-		return status.Error(codes.Aborted, "look whether more was parked meanwhile")
+	return do(consumerv1.NewConsumerServiceClient(conn))
+}
+
+// heal ends that, and retries all that is parked until nothing is left.
+func (r *shiftRun) heal(ctx context.Context) error {
+	if err := os.Remove(r.illness()); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return r.ask(func(service consumerv1.ConsumerServiceClient) error {
+		return poll(ctx, 100*time.Millisecond, func() error { return r.retry(ctx, service) })
 	})
+}
+
+// retry retries what is parked. Its error says that something is left, or may be.
+func (r *shiftRun) retry(ctx context.Context, service consumerv1.ConsumerServiceClient) error {
+	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
+	defer cancel()
+	left, err := service.GetStatus(ctx, &consumerv1.GetStatusRequest{})
+	if err != nil || left.GetParkedEvents() == 0 {
+		return err
+	}
+	done, err := service.RetryParked(ctx, &consumerv1.RetryParkedRequest{All: true})
+	if err != nil {
+		return err
+	}
+	r.report.set(func() { r.report.Parked += int(done.GetApplied()) })
+	if done.GetLeft() > 0 {
+		return fmt.Errorf("%d events are still parked: %v", done.GetLeft(), done.GetStuck())
+	}
+	return errors.New("more may have been parked meanwhile")
 }
