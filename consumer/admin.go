@@ -128,7 +128,7 @@ func (a *admin) ask(ctx context.Context, queues []*consumerv1.Queue) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	conn, err := (&runner{Options: a.Options}).connect(ctx)
+	conn, err := (&runner{Options: a.Options}).connect(ctx, asItIs)
 	if err != nil {
 		return err
 	}

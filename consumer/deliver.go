@@ -20,6 +20,7 @@ const headerType = "cloudEvents:type"
 type delivering struct {
 	*runner
 	channel *amqp.Channel
+	gate    *gate
 	queue   queue
 	n       int // how many queues there are now
 	// ended says that the marker of the queue's end has come, and nothing behind it. It is not acknowledged before that.
@@ -54,6 +55,7 @@ func (d *delivering) message(ctx context.Context, m amqp.Delivery) error {
 		return d.settle(ctx)
 	}
 	if d.ended { // the end is behind this one
+		d.gate.open()
 		if err := d.mark(ctx, d.channel, d.queue.name(d.Service)); err != nil {
 			return err
 		}
@@ -137,6 +139,7 @@ func (d *delivering) hold(ctx context.Context, m amqp.Delivery, why error) error
 	if err := d.settle(ctx); err != nil {
 		return err
 	}
+	d.gate.open() // the broker's end is to be heard
 	closed := d.channel.NotifyClose(make(chan *amqp.Error, 1))
 	tick := time.NewTicker(remind)
 	defer tick.Stop()
@@ -257,6 +260,7 @@ func (d *delivering) answer(ctx context.Context) error {
 	if err := d.current(ctx, d.n); err != nil {
 		return err
 	}
+	d.gate.open() // the confirm comes behind what was sent ahead
 	if d.queue.n != d.n {
 		return d.sendOn(ctx, d.channel, d.n, d.fences)
 	}

@@ -71,7 +71,7 @@ func (r *runner) arrange(ctx context.Context) (n int, err error) {
 	if n != r.Queues {
 		r.Logger.Warn("the service has more queues than this process asks for, and so has this process: start all with the same number", "queues", n, "asked", r.Queues)
 	}
-	conn, err := r.connect(ctx)
+	conn, err := r.connect(ctx, asItIs)
 	if err != nil {
 		return 0, err
 	}

@@ -129,8 +129,8 @@ func rest(ctx context.Context, d time.Duration) {
 // heartbeat is how soon a dead connection is noticed: after twice as long.
 const heartbeat = 5 * time.Second
 
-// connect connects to the broker.
-func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
+// connect connects to the broker, through what around makes of the connection.
+func (r *runner) connect(ctx context.Context, around func(net.Conn) net.Conn) (*amqp.Connection, error) {
 	dialer := &net.Dialer{Timeout: longestPause}
 	conn, err := amqp.DialConfig(r.URL, amqp.Config{
 		TLSClientConfig: r.TLS, Heartbeat: heartbeat, Properties: amqp.Table{"connection_name": r.Name, "product": "Banyan consumer"},
@@ -140,6 +140,7 @@ func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
 				return nil, err
 			}
 			// The handshake's deadline; the library takes it off.
+			c = around(c)
 			return c, c.SetDeadline(time.Now().Add(longestPause))
 		},
 	})
@@ -149,16 +150,21 @@ func (r *runner) connect(ctx context.Context) (*amqp.Connection, error) {
 	return conn, nil
 }
 
+// asItIs leaves a connection alone.
+func asItIs(conn net.Conn) net.Conn { return conn }
+
 // session connects and consumes a queue until something fails or ctx ends. When it returns, nothing of it is left. There are n
 // queues now: one of another number is not declared, and errNoQueue says that it is gone.
 func (r *runner) session(ctx context.Context, q queue, n int) error {
 	var beside sync.WaitGroup
 	defer beside.Wait() // for what ends with the connection
-	conn, err := r.connect(ctx)
+	g := newGate()
+	conn, err := r.connect(ctx, g.around)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // whatever was not acknowledged comes again, in its place
+	defer g.end()
 	if err := r.ready(ctx, conn, q, n); err != nil {
 		return err
 	}
@@ -185,26 +191,35 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 	here := r.enter(name, q)
 	defer r.leave(name, here)
 	began := time.Now()
-	d := &delivering{runner: r, channel: channel, queue: q, n: n}
+	d := &delivering{runner: r, channel: channel, gate: g, queue: q, n: n}
 	of := len(q.partitions())
 	var end <-chan time.Time // once its marker has come
 	for {
-		first, open, err := receive(ctx, messages, end, here)
+		if len(messages) == 0 {
+			here.since.Store(0) // nothing is at work
+		}
+		first, open, ended, err := g.next(ctx, messages, end)
 		switch {
-		case errors.Is(err, errEnd):
-			if len(messages) > 0 { // there is something behind the end
-				continue
-			}
-			return r.finish(channel, name)
 		case err != nil:
 			return err
+		case ended && len(messages) > 0: // there is something behind the end
+			continue
+		case ended:
+			g.open()
+			return r.finish(channel, name)
 		case !open:
+			g.open()
 			if _, is := <-cancelled; is { // a lost connection closes it
 				return r.gone(conn, name)
 			}
 			return lost(closed)
 		}
-		if err := d.deliver(ctx, gather(first, messages, r.Batch, of)); err != nil {
+		if !first.Timestamp.IsZero() {
+			here.since.Store(first.Timestamp.Unix())
+		}
+		batch := gather(first, messages, r.Batch, of)
+		g.took(batch)
+		if err := d.deliver(ctx, batch); err != nil {
 			return err
 		}
 		if q.n == n && n > 1 && !r.due(q.i) && time.Since(began) > yieldEvery {
@@ -214,29 +229,6 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 			end = time.After(straggle)
 		}
 	}
-}
-
-// errEnd says that nothing has come behind the marker of a queue's end.
-var errEnd = errors.New("the queue's end was reached")
-
-// receive gives the next message, and keeps what is at work: nothing, while none is there. At end it gives errEnd.
-func receive(ctx context.Context, messages <-chan amqp.Delivery, end <-chan time.Time, here *at) (next amqp.Delivery, open bool, err error) {
-	select {
-	case next, open = <-messages:
-	default:
-		here.since.Store(0)
-		select {
-		case <-ctx.Done():
-			return next, false, ctx.Err()
-		case <-end:
-			return next, false, errEnd
-		case next, open = <-messages:
-		}
-	}
-	if !next.Timestamp.IsZero() {
-		here.since.Store(next.Timestamp.Unix())
-	}
-	return next, open, nil
 }
 
 // ready makes a queue ready to be consumed, of n that there are now.
@@ -291,11 +283,14 @@ func lay(deliveries <-chan amqp.Delivery, ready chan<- amqp.Delivery) {
 	}
 }
 
+// mostGathered is how many bytes are taken at once: events are decoded together, and share a transaction. One message may be larger.
+const mostGathered = 8 << 20
+
 // gather gives the first message and those that are there already, and with a copy of a fence all of its copies, which Banyan
 // sends one behind the other: of is how many the queue gets.
 func gather(first amqp.Delivery, messages <-chan amqp.Delivery, most, of int) []amqp.Delivery {
 	batch := []amqp.Delivery{first}
-	for len(batch) < most {
+	for size := len(first.Body); len(batch) < most && size < mostGathered; size += len(batch[len(batch)-1].Body) {
 		select {
 		case next, open := <-messages:
 			if !open {
