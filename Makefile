@@ -24,6 +24,9 @@ CHAOS_ROWS ?= 5000000
 # For instance -chaos.verbose, or -chaos.dir=DIR, which keeps the logs.
 CHAOS_FLAGS ?=
 
+# Other sizes than make volume's; internal/volume/main_test.go says which there are.
+VOLUME_FLAGS ?=
+
 FUZZTIME ?= 30s
 
 # Linting is patient work: it leaves the machine to whoever needs it.
@@ -78,6 +81,11 @@ bench: ## compare facade and mirror with hand-written ones, side by side (BENCH_
 chaos: ## disturb the mirror, then shifts, for minutes, and compare (CHAOS_SEED=7 repeats a plan)
 	@scripts/deps servers
 	go test -count=1 -timeout 2h -v -run '^(TestChaos|TestShifts)$$' ./internal/chaos -args -chaos.seed=$(CHAOS_SEED) -chaos.length=$(CHAOS_LENGTH) -chaos.rows=$(CHAOS_ROWS) $(CHAOS_FLAGS)
+
+.PHONY: volume
+volume: ## take Banyan and the kit through what is large, and measure memory (VOLUME_FLAGS='-volume.behind 200000')
+	@scripts/deps servers
+	go test -count=1 -timeout 2h -v ./internal/volume -args -volume.orders=100000 -volume.hot=1m -volume.large=100 -volume.behind=1000000 $(VOLUME_FLAGS)
 
 .PHONY: fuzz
 fuzz: ## run each fuzz target for FUZZTIME (30s)

@@ -39,6 +39,7 @@ func rooms() []room {
 		{dir: "internal/chaos/boxes", may: []string{"consumer", "contract", "protocol"}, why: "it is a service as others write one"},
 		{dir: "internal/chaos", may: []string{"internal/chaos/boxes", "mirror", "mirror/change", "proto", "protocol", "adapters", "examples", "internal/devstack"}, why: "it judges the mirror by what consumers get, and disturbs it from outside", tests: []string{"internal/cli", "internal/app"}},
 		{dir: "bench", may: []string{"internal", "legacy", "api", "strangler", "contract", "examples", "adapters", "mirror", "mirror/change", "legacy/entities", "migrations", "consumer", "protocol"}, why: "it runs Banyan beside others, and services that it feeds"},
+		{dir: "internal/volume", why: "it has tests only, which take the whole of Banyan and the kit through what is large", tests: []string{"consumer", "protocol", "internal/cli", "internal/app/apptest"}},
 	}
 }
 
