@@ -5,8 +5,8 @@
 // times come from a seed, so that a run's plan can be had again; what meets what is up to the machine.
 //
 // RunShifts is another run, with a capability of package boxes instead of the shop: two replicas, clients through both, a new
-// service, an operator who shifts and rolls back at random, and the same faults. In the end both sides have to be equal, with
-// each acknowledged write once.
+// service, an operator who shifts and rolls back at random, the same faults, backfills, and a service that is ill at times and
+// parks what it can't apply. In the end both sides have to be equal, with each acknowledged write once.
 //
 // What is promised of events is package replica's to judge.
 package chaos
