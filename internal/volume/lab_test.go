@@ -94,6 +94,7 @@ func newLab(t *testing.T, o options) *lab {
 		})
 	}
 	l.banyan.logged("Banyan serves", "msg=serving ")
+	l.banyan.logged("the stream begins", `msg="the mirror leads" stream=store`) // nothing from before it is told, no fence either
 	log, err := os.ReadFile(l.banyan.log)
 	if err != nil {
 		t.Fatal(err)
