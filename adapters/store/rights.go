@@ -21,6 +21,8 @@ const (
 	PartKeys Part = "keys"
 	// PartShifts moves capabilities between stages, and keeps live writes.
 	PartShifts Part = "shifts"
+	// PartFences sends fences that only measure. PartShifts may, too.
+	PartFences Part = "fences"
 	// PartCallers counts who calls operations that are deprecated.
 	PartCallers Part = "callers"
 	// PartMirror keeps positions, heartbeats and backfills.
@@ -59,6 +61,9 @@ func rights() map[Part]map[string]string {
 			"settled": "SELECT, INSERT, UPDATE, DELETE", "idempotency": "SELECT", "voids": "SELECT, INSERT, DELETE",
 			"epochs": "SELECT, INSERT, UPDATE", "fences": "SELECT, INSERT, DELETE", "announcements": "SELECT, INSERT, DELETE",
 			"passed": "SELECT", "unreadable": "SELECT",
+		},
+		PartFences: {
+			"migrations_control": versions, "migrations_ledger": versions, "fences": "INSERT",
 		},
 		PartCallers: {
 			"migrations_control": versions, "migrations_ledger": versions,

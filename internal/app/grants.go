@@ -264,8 +264,11 @@ func (p *Project) ownTables(roles []Role, made bool) (rights []preflight.Right, 
 		if p.countsCallers() {
 			parts = append(parts, store.PartCallers)
 		}
-		if len(p.capabilities) > 0 {
+		switch {
+		case len(p.capabilities) > 0:
 			parts = append(parts, store.PartShifts)
+		case len(p.Config.ServiceNames()) > 0:
+			parts = append(parts, store.PartFences)
 		}
 	}
 	if slices.Contains(roles, RoleMirror) && p.Config.MirrorOn() {

@@ -76,15 +76,18 @@ func (a *App) openShifting(backend *legacy.Backend, marks *store.Writer) (s *shi
 	}
 	s.provider = flags.NewProvider(nil)
 	s.parts.Membership = s.control
+	if len(cfg.ServiceNames()) > 0 { // whose streams can be fenced
+		if s.ledger, err = store.NewLedger(storeOptions(cfg, logger)); err != nil {
+			return s, fmt.Errorf("ledger: %w", err)
+		}
+		if s.answers, err = rabbitmq.NewAnswers(brokerConnection(cfg, "answers", logger)); err != nil {
+			return s, fmt.Errorf("answers to fences: %w", err)
+		}
+		s.parts.Answers = s.answers
+	}
 	if len(a.project.capabilities) == 0 {
 		s.parts = a.replaced(s.parts)
 		return s, nil
-	}
-	if s.ledger, err = store.NewLedger(storeOptions(cfg, logger)); err != nil {
-		return s, fmt.Errorf("ledger: %w", err)
-	}
-	if s.answers, err = rabbitmq.NewAnswers(brokerConnection(cfg, "answers", logger)); err != nil {
-		return s, fmt.Errorf("answers to fences: %w", err)
 	}
 	for _, c := range a.project.capabilities {
 		if err := s.add(c); err != nil {
@@ -217,16 +220,17 @@ func (s *shifting) start(ctx context.Context, admin string) error {
 	agent, cancelAgent := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancelAgent = cancelAgent
 	s.agentRunning.Go(func() { s.agent.Run(agent) })
+	beside, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	s.cancel = cancel
+	if s.answers != nil {
+		s.running.Go(func() { s.answers.Run(beside) })
+	}
 	if len(s.known) == 0 {
 		return nil
 	}
 	s.coordinator = control.NewCoordinator(control.CoordinatorOptions{
 		Store: s.control, Ledger: s.ledger, Answers: s.parts.Answers, Backfill: s, Capabilities: s.known, Timing: s.timing(), Beside: s.beside, Logger: logger,
 	})
-
-	beside, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	s.cancel = cancel
-	s.running.Go(func() { s.answers.Run(beside) })
 	s.running.Go(func() { s.coordinator.Run(beside) })
 	return nil
 }
@@ -378,7 +382,7 @@ func (s *shifting) commands() control.Operator {
 	return s.operator
 }
 
-// fences times fences; nil without capabilities.
+// fences times fences; nil where no service has a stream.
 func (s *shifting) fences() admin.Fences {
 	if s == nil || s.ledger == nil || s.answers == nil {
 		return nil

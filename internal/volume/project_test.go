@@ -62,9 +62,7 @@ broker: {url: "${BANYAN_BROKER_URL}"}
 ledger: {schema: "${BANYAN_LEDGER}"}
 mirror: {max_memory: 32MiB, tables: [untouched], history: {max_bytes: 100MiB}}
 services:
-  store: {target: "127.0.0.1:1", format: "${BANYAN_FORMAT}"}
-capabilities:
-  orders: {service: store, operations: [volume.v1.OrderService.*], entity: volume.v1.Order, key: customer}
+  store: {format: "${BANYAN_FORMAT}", entities: {volume.v1.Order: {key: customer}}}
 shift: {fence_timeout: 30m}
 listen: {rest: "127.0.0.1:0", grpc: "127.0.0.1:0", admin: "${BANYAN_ADMIN}"}
 log: {level: info, format: text}
