@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/mirror/change"
 )
 
 // bothWays runs a test with transactions kept in memory, and with the log read again.
@@ -69,7 +70,17 @@ func TestXARowsComeWhenTheyAreCommitted(t *testing.T) {
 		}
 		sameFromEachEnd(b, all)
 		// What was prepared before reading begins is found in the log.
-		b.want(lines(b.read(between, b.tail())), "insert i (id=1)", "insert i (id=2)", "update i (id=2) (id=3)", "insert i (id=6)", "insert i (id=7)")
+		found := b.read(between, b.tail())
+		b.want(lines(found), "insert i (id=1)", "insert i (id=2)", "update i (id=2) (id=3)", "insert i (id=6)", "insert i (id=7)")
+		for _, h := range slices.Concat(all, found) {
+			want := ""
+			if strings.Contains(h.line, "(id=1)") || strings.Contains(h.line, "(id=2)") {
+				want = change.XAName(7, []byte("a"), []byte("b"))
+			}
+			if h.line != "" && h.transaction.XA != want {
+				t.Errorf("%s is of the XA transaction %q, want %q", h.line, h.transaction.XA, want)
+			}
+		}
 	})
 }
 

@@ -284,13 +284,14 @@ func (t *Tables) xaPrepared(ctx context.Context) (map[string]bool, error) {
 	}
 	names := map[string]bool{}
 	for _, row := range rows {
-		format, err := strconv.ParseInt(row[0], 10, 64)
-		global, err2 := strconv.Atoi(row[1])
-		branch, err3 := strconv.Atoi(row[2])
-		if err := errors.Join(err, err2, err3); err != nil || global < 0 || branch < 0 || len(row[3]) != global+branch {
-			return nil, fmt.Errorf("XA RECOVER shows %q: %w", row, errors.Join(errDriver, err))
+		if len(row) != 4 {
+			return nil, fmt.Errorf("XA RECOVER shows %q: %w", row, errDriver)
 		}
-		names[change.XAName(uint32(format), []byte(row[3][:global]), []byte(row[3][global:]))] = true //nolint:gosec // the bits are what the log has
+		name, err := change.XARecovered([4]string(row))
+		if err != nil {
+			return nil, err
+		}
+		names[name] = true
 	}
 	return names, nil
 }

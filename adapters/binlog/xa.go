@@ -110,6 +110,7 @@ func (s *stream) hold(e event, a *ahead) error {
 func (s *stream) commitXA(ctx context.Context, xid string) error {
 	one, ok := s.holds.decide(xid, s.current.begins)
 	s.undecided = s.holds.undecided()
+	s.current.transaction.XA = xid
 	if ok && one.kept != nil {
 		s.decide(one.kept, one.plan)
 		return nil

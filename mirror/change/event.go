@@ -14,6 +14,8 @@ type Transaction struct {
 	Offset uint64
 	// Committed is when it was committed, by the server's clock: microseconds on MySQL, whole seconds on MariaDB.
 	Committed time.Time
+	// XA names, as XAName does, the XA transaction that was prepared before and is committed by this one; empty for all others.
+	XA string
 }
 
 // Begin opens a transaction. What follows was committed: a source gives nothing that can still be rolled back.

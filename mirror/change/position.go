@@ -2,7 +2,6 @@ package change
 
 import (
 	"cmp"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"net"
@@ -28,11 +27,6 @@ type Position struct {
 	// Undecided names the XA transactions that are prepared before the place and not decided there, each behind a space, as
 	// XAName writes it. Who has read the log up to the place knows them; they are not kept.
 	Undecided string `json:"-"`
-}
-
-// XAName tells XA transactions apart.
-func XAName(format uint32, global, branch []byte) string {
-	return hex.EncodeToString(global) + "." + hex.EncodeToString(branch) + "." + strconv.FormatUint(uint64(format), 10)
 }
 
 // IsZero says that there is no position yet.
