@@ -170,6 +170,11 @@ func scan(ctx context.Context, conn *pool.Conn, sql string, args []driver.Value,
 	if err != nil {
 		return err
 	}
+	return eachRow(rows, fn)
+}
+
+// eachRow gives all rows of a result, which it ends.
+func eachRow(rows *pool.Rows, fn func([]driver.Value)) error {
 	row := make([]driver.Value, len(rows.Columns()))
 	for {
 		err := rows.Next(row)

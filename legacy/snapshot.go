@@ -49,17 +49,51 @@ func (b *Backend) Snapshot(ctx context.Context, at change.Position, all []Asked,
 	return nil
 }
 
-// contain begins a snapshot that contains all before a place.
-func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Position) error {
-	const begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
-	server, known := b.pool.Server()
-	if known && !server.MariaDB {
-		return b.containMySQL(ctx, conn, at, begin)
+// Committing gives those of some XA transactions, named as change.XAName does, that a MariaDB server shows as prepared, though its
+// log has their commits before a place: its engine commits them later, so that Snapshot and Follow may lack them. It also gives
+// those that were prepared since under the same names. MySQL is waited for by its GTIDs, and has none. Errors are as Snapshot's.
+func (b *Backend) Committing(ctx context.Context, at change.Position, xa []string) (still []string, err error) {
+	conn, err := b.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
 	}
-	if err := conn.Command(ctx, begin); err != nil {
-		return asError(err)
+	defer conn.Release()
+	if server, known := b.pool.Server(); known && !server.MariaDB {
+		return nil, nil
 	}
-	// Right after a failover, the pool may be at another server than the one whose log is read.
+	rows, err := conn.Show(ctx, "XA RECOVER")
+	if err != nil {
+		return nil, asError(err)
+	}
+	shown := map[string]bool{}
+	var odd error
+	err = eachRow(rows, func(row []driver.Value) {
+		var columns [4]string
+		for i := range min(len(row), len(columns)) {
+			columns[i] = text(row[i])
+		}
+		name, err := change.XARecovered(columns)
+		shown[name], odd = true, errors.Join(odd, err)
+	})
+	if err != nil {
+		return nil, asError(err)
+	}
+	if odd != nil {
+		return nil, odd
+	}
+	if err := same(ctx, conn, at); err != nil {
+		return nil, err
+	}
+	for _, name := range xa {
+		if shown[name] {
+			still = append(still, name)
+		}
+	}
+	return still, nil
+}
+
+// same says whether a MariaDB server is the one whose log is read: right after a failover, the pool may be at another.
+func same(ctx context.Context, conn *pool.Conn, at change.Position) error {
 	var identity string
 	if err := scan(ctx, conn, "SELECT @@global.server_id, @@global.hostname, @@global.port", nil, func(row []driver.Value) {
 		identity = change.MariaDBServer(uint64(number(row[0])), text(row[1]), uint64(number(row[2]))) //nolint:gosec // They are never negative.
@@ -69,6 +103,22 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 	if identity != at.Server {
 		conn.Discard() // the next one is made where the address leads to then
 		return fmt.Errorf("%w: the legacy's address leads to the server %s now, and the log is that of %s", change.ErrServers, identity, at.Server)
+	}
+	return nil
+}
+
+// contain begins a snapshot that contains all before a place, but those that Committing gives.
+func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Position) error {
+	const begin = "START TRANSACTION WITH CONSISTENT SNAPSHOT, READ ONLY"
+	server, known := b.pool.Server()
+	if known && !server.MariaDB {
+		return b.containMySQL(ctx, conn, at, begin)
+	}
+	if err := conn.Command(ctx, begin); err != nil {
+		return asError(err)
+	}
+	if err := same(ctx, conn, at); err != nil {
+		return err
 	}
 	// MariaDB remembers for a consistent snapshot where in the log it is.
 	var file, offset string
@@ -86,7 +136,7 @@ func (b *Backend) contain(ctx context.Context, conn *pool.Conn, at change.Positi
 	if err != nil || file == "" {
 		return fmt.Errorf("the server does not say where in its log a snapshot is (%q, %q): its binary log is off", file, offset)
 	}
-	order, err := change.Position{Server: identity, File: file, Offset: n}.Compare(at)
+	order, err := change.Position{Server: at.Server, File: file, Offset: n}.Compare(at)
 	if err == nil && order < 0 {
 		err = ErrTooOld
 	}

@@ -110,6 +110,11 @@ var errEnough = errors.New("enough was read")
 // Steps implements mirror.Entities.
 func (e *Entities) Steps() int { return e.steps }
 
+// Committing implements mirror.Entities.
+func (e *Entities) Committing(ctx context.Context, at change.Position, xa []string) ([]string, error) {
+	return e.options.Backend.Committing(ctx, at, xa)
+}
+
 // Read implements mirror.Entities.
 func (e *Entities) Read(ctx context.Context, at change.Position, all []mirror.EntityName) (out []mirror.EntityState, err error) {
 	var asked []legacy.Asked

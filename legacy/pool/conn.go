@@ -51,6 +51,24 @@ func (c *Conn) Query(ctx context.Context, sql string, args []driver.Value) (*Row
 	}
 }
 
+// Show is Query for what servers do not prepare, such as XA RECOVER of MariaDB 10.5: it runs the statement as text. It is not for
+// statements that change anything.
+func (c *Conn) Show(ctx context.Context, sql string) (*Rows, error) {
+	for attempt := 0; ; attempt++ {
+		err := c.enter(ctx, 0)
+		if err == nil {
+			var result driver.Rows
+			if result, err = c.session.wire.Query(sql, nil); err == nil {
+				c.rows = newRows(c, &statement{}, result)
+				return c.rows, nil
+			}
+		}
+		if again, err := c.failed(ctx, sql, err, attempt); !again {
+			return nil, err
+		}
+	}
+}
+
 // Exec runs a statement and drops rows that it gives. args are as Query's.
 func (c *Conn) Exec(ctx context.Context, sql string, args []driver.Value) (Result, error) {
 	for attempt := 0; ; attempt++ {

@@ -122,6 +122,35 @@ func TestPrepare(t *testing.T) {
 	}
 }
 
+func TestShow(t *testing.T) {
+	for _, server := range devstack.Databases(t) {
+		t.Run(server.Name, func(t *testing.T) {
+			c := acquire(t, open(t, server, nil))
+			for _, want := range []string{"1", "2"} {
+				rows, err := c.Show(t.Context(), "SELECT "+want+", 'x' AS x")
+				if err != nil {
+					t.Fatal(err)
+				}
+				if _, err := c.Show(t.Context(), "SELECT 1"); err == nil {
+					t.Error("asked while a result is open")
+				}
+				row := make([]driver.Value, len(rows.Columns()))
+				if err := rows.Next(row); err != nil || fmt.Sprintf("%v %s", row[0], row[1]) != want+" x" || rows.Columns()[1].Name != "x" {
+					t.Errorf("got %v, %v", row, err)
+				}
+				if err := rows.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			_, err := c.Show(t.Context(), "SELECT nothing FROM nowhere")
+			wantCode(t, err, codes.Internal, "LEGACY_ERROR")
+			if got := table(t, c, "SELECT 1"); len(got) != 1 {
+				t.Error("the connection was lost")
+			}
+		})
+	}
+}
+
 func TestArguments(t *testing.T) {
 	for _, server := range devstack.Databases(t) {
 		t.Run(server.Name, func(t *testing.T) {
