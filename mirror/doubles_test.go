@@ -18,8 +18,10 @@ type script struct {
 	grown   chan struct{}
 	server  string
 	openErr error
-	behind  error // what Behind gives
-	xa      int   // the transaction before which an undecided one was prepared, counted from 1; 0 for none
+	behind  error          // what Behind gives
+	commits map[int]string // the XA transactions that transactions commit, these counted from 1
+	left    map[int]string // those that are undecided behind transactions
+	xa      int            // the transaction before which an undecided one was prepared, counted from 1; 0 for none
 	opened  []change.Position
 }
 
@@ -80,6 +82,7 @@ func (r *reading) Next(ctx context.Context) (change.Event, error) {
 		r.script.mu.Lock()
 		grown, left := r.script.grown, len(r.script.txs)-r.tx
 		var tx []change.Event
+		commits, undecided := r.script.commits[r.tx+1], r.script.left[r.tx+1]
 		if left > 0 {
 			tx = r.script.txs[r.tx]
 		}
@@ -95,13 +98,14 @@ func (r *reading) Next(ctx context.Context) (change.Event, error) {
 		switch step := r.step; {
 		case step == -1:
 			r.step++
-			return &change.Begin{Transaction: change.Transaction{ID: fmt.Sprintf("0-1-%d", r.tx+1), File: 1, Offset: uint64(100 * r.tx), Committed: time.Unix(0, 0)}}, nil
+			return &change.Begin{Transaction: change.Transaction{ID: fmt.Sprintf("0-1-%d", r.tx+1), File: 1, Offset: uint64(100 * r.tx), Committed: time.Unix(0, 0), XA: commits}}, nil
 		case step < len(tx):
 			r.step++
 			return tx[step], nil
 		default:
 			r.tx, r.step = r.tx+1, -1
 			end := &change.End{Next: r.script.at(r.tx), At: r.script.at(r.tx)}
+			end.At.Undecided = undecided
 			r.script.set(func() {
 				if r.script.xa > 0 && r.tx >= r.script.xa {
 					end.Next = r.script.at(r.script.xa - 1)

@@ -13,13 +13,17 @@ type Entities interface {
 	// does not block.
 	Of(schema, table string) []EntityTable
 	// Read gives the states of entities, in their order, as they are in one snapshot that contains all transactions before at, a
-	// place in the log that is read now. What legacy does not have is Deleted. Where they are large it gives the first ones
+	// place in the log that is read now, but those that Committing gives. What legacy does not have is Deleted. Where they are large it gives the first ones
 	// only, and at least one: the others are asked for again. An error is about all of them.
 	Read(ctx context.Context, at change.Position, all []EntityName) ([]EntityState, error)
+	// Committing gives those of some XA transactions, by their names, that legacy's engine may not have committed yet, though the log
+	// has that they are committed before at: a snapshot that is begun then may lack them, and has all others. It can't tell them from
+	// such as have been prepared since under the same names. Nil where no snapshot lacks any.
+	Committing(ctx context.Context, at change.Position, xa []string) ([]string, error)
 	// Steps gives the number of steps of the longest path; 0 when all tables have ids.
 	Steps() int
 	// Follow gives the ids that values lead to by their paths, in their order, as they are in one snapshot that contains all
-	// transactions before at; "" where rows on the way are gone, or never were.
+	// transactions before at, but those that Committing gives; "" where rows on the way are gone, or never were.
 	Follow(ctx context.Context, at change.Position, all []Step) ([]string, error)
 }
 

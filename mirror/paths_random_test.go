@@ -118,6 +118,10 @@ func (e *shelfEntities) Of(_, table string) []EntityTable {
 	}
 }
 
+func (e *shelfEntities) Committing(context.Context, change.Position, []string) ([]string, error) {
+	return nil, nil // there is no XA
+}
+
 func (e *shelfEntities) Steps() int { return 2 }
 
 // snapshot gives the state after so many transactions. Reading takes time, and may fail.

@@ -28,6 +28,7 @@ type work struct {
 	// begins is where the transaction begins, before a place from which all that is there can be read again: it lies before
 	// begins while a prepared XA transaction is undecided.
 	begins, before change.Position
+	xa             string // change.Transaction.XA, where there are entities
 	// at is a place behind the transaction. next is where to go on from once all is safe; zero while there is more to come. read
 	// is the place that the log is read up to with it.
 	at, next, read change.Position
@@ -54,6 +55,8 @@ type pump struct {
 	waiting int           // the size of queue
 	filled  chan struct{} // has room for one
 	emptied chan struct{} // the same
+	// undecided are the XA transactions that are prepared where the log was read to; none are known within a transaction.
+	undecided string
 
 	secured  bool // nothing was told since the last secured position
 	followed bool // a path may have been followed since all was settled, see paths.go
@@ -67,6 +70,9 @@ func newPump(s *session) *pump {
 
 // put hands work over. It blocks while too much waits.
 func (p *pump) put(ctx context.Context, w work) error {
+	p.mu.Lock()
+	p.undecided = w.read.Undecided
+	p.mu.Unlock()
 	for {
 		p.mu.Lock()
 		if p.waiting == 0 || p.waiting+w.size() <= mostWaiting {
@@ -153,6 +159,9 @@ func (p *pump) run(ctx context.Context) error {
 // do sends what transactions ask for, the last one's fences at the end.
 func (p *pump) do(ctx context.Context, taken []work) error {
 	last := taken[len(taken)-1]
+	if err := p.committed(ctx, last.at, taken); err != nil {
+		return err
+	}
 	all, err := p.follow(ctx, last.at, merge(taken))
 	if err != nil {
 		return err

@@ -160,12 +160,15 @@ func (s *serviceEvents) bound(ctx context.Context) error {
 	if n, err := at.FileNumber(); err != nil || n < s.tx.File || n == s.tx.File && at.Offset <= s.tx.Offset {
 		return fmt.Errorf("the log's end %s is not behind the transaction %s, which was read", at, s.tx.ID)
 	}
-	return s.pump.put(ctx, work{touched: s.touched(), at: at})
+	return s.pump.put(ctx, work{touched: s.touched(), xa: s.tx.XA, at: at})
 }
 
 func (s *serviceEvents) end(ctx context.Context, e *change.End) error {
 	s.m.watch.readTo(e.Next)
 	w := work{touched: s.touched(), fences: s.fences, beat: s.beat, begins: s.last.At, before: s.last.Next, next: e.Next, at: e.At, read: e.At}
+	if len(w.touched) > 0 {
+		w.xa = s.tx.XA
+	}
 	s.tx, s.fences, s.beat, s.last = nil, nil, 0, *e
 	return s.pump.put(ctx, w)
 }

@@ -3,6 +3,7 @@ package mirror
 import (
 	"context"
 	"fmt"
+	"strings"
 	"sync"
 
 	"banyan.dev/banyan/mirror/change"
@@ -17,6 +18,21 @@ type shopEntities struct {
 	err   error
 	fail  int // the read that fails, counted down; 0 for none
 	most  int // how many a read gives; 0 for all
+	// prepared are XA transactions that legacy's engine has not committed; asked are those that it was asked for.
+	prepared map[string]bool
+	asked    []string
+}
+
+func (e *shopEntities) Committing(_ context.Context, at change.Position, xa []string) (still []string, err error) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	e.asked = append(e.asked, fmt.Sprintf("%d %s", at.Offset, strings.Join(xa, ",")))
+	for _, name := range xa {
+		if e.prepared[name] {
+			still = append(still, name)
+		}
+	}
+	return still, nil
 }
 
 func (e *shopEntities) Of(schema, table string) []EntityTable {

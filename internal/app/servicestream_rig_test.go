@@ -136,6 +136,11 @@ func (r *serviceRig) Of(schema, table string) []mirror.EntityTable {
 // Steps implements mirror.Entities: all tables have the id.
 func (r *serviceRig) Steps() int { return 0 }
 
+// Committing implements mirror.Entities: those who use XA use other entities, or wait themselves.
+func (r *serviceRig) Committing(context.Context, change.Position, []string) ([]string, error) {
+	return nil, nil
+}
+
 // Follow implements mirror.Entities.
 func (r *serviceRig) Follow(context.Context, change.Position, []mirror.Step) ([]string, error) {
 	return nil, errors.New("there are no paths")
