@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"database/sql"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -189,4 +190,20 @@ func numbered(statement string) string {
 		b.WriteRune(r)
 	}
 	return b.String()
+}
+
+// unwrapped gives an error and all that it wraps, itself first.
+func unwrapped(err error) []error {
+	var all []error
+	for err != nil {
+		all = append(all, err)
+		if several, is := err.(interface{ Unwrap() []error }); is {
+			for _, err := range several.Unwrap() {
+				all = append(all, unwrapped(err)...)
+			}
+			return all
+		}
+		err = errors.Unwrap(err)
+	}
+	return all
 }

@@ -212,6 +212,8 @@ func TestWhoIsToBlameOnServers(t *testing.T) {
 		{MySQL, applied(my(1205)), false},
 		{MySQL, applied(my(1290)), false},
 		{MySQL, applied(my(1053)), false},
+		{MySQL, applied(my(3)), false}, // error writing a file: the disk is full
+		{MySQL, applied(my(1024)), false},
 		{MySQL, my(1062), false},
 		{MySQL, errors.New("invalid connection"), false},
 		{PostgreSQL, applied(errors.New("unknown state")), true},

@@ -66,6 +66,54 @@ type coded int
 func (c coded) Error() string { return "an error" }
 func (c coded) Code() int     { return int(c) }
 
+// shaped and fielded are errors as other drivers of SQLite give them: with a type of their own, and in a field.
+type (
+	kind    uint8
+	shaped  struct{ kind kind }
+	fielded struct{ Code, ExtendedCode kind }
+)
+
+func (s *shaped) Error() string { return "an error" }
+func (s *shaped) Code() kind    { return s.kind }
+func (f fielded) Error() string { return "an error" }
+
+// Whatever the driver, it is seen that a database is full, or taken by another.
+func TestErrorsOfEachDriver(t *testing.T) {
+	s := NewStore(nil, StoreOptions{})
+	const busy, full, constraint = 5, 13, 19
+	for name, of := range map[string]func(code int) error{
+		"a number":             func(code int) error { return coded(code | 0x100) },
+		"a number of its own":  func(code int) error { return &shaped{kind(code)} },
+		"a field":              func(code int) error { return fielded{Code: kind(code)} },
+		"a pointer to a field": func(code int) error { return errors.Join(errors.New("x"), pointed{&fielded{Code: kind(code)}}) },
+	} {
+		if !s.ask.busy(of(busy)) || s.ask.busy(of(full)) {
+			t.Errorf("%s: it is not seen whether another has the database", name)
+		}
+		if s.blames(&applyError{of(full)}) || !s.blames(&applyError{of(constraint)}) {
+			t.Errorf("%s: a full database is the event's fault, or a broken constraint is not", name)
+		}
+	}
+	for _, other := range []error{errors.New("x"), (*nothing)(nil), &nothing{}, (*shaped)(nil)} {
+		if code, ok := sqliteCode(other); ok {
+			t.Errorf("%T has code %d", other, code)
+		}
+		if code, ok := mysqlCode(other); ok {
+			t.Errorf("%T has number %d", other, code)
+		}
+	}
+}
+
+// pointed wraps an error.
+type pointed struct{ error }
+
+func (p pointed) Unwrap() error { return p.error }
+
+// nothing is an error that has neither.
+type nothing struct{ Code, Number string }
+
+func (*nothing) Error() string { return "" }
+
 func TestWhoIsToBlame(t *testing.T) {
 	s := newService(t, file(t), StoreOptions{})
 	if _, err := s.db.ExecContext(t.Context(), "CREATE TABLE strict (id TEXT REFERENCES things (id) DEFERRABLE INITIALLY DEFERRED)"); err != nil {

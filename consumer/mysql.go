@@ -2,7 +2,6 @@ package consumer
 
 import (
 	"database/sql"
-	"errors"
 	"reflect"
 	"slices"
 	"strings"
@@ -67,36 +66,26 @@ func mysql() statements {
 
 // mysqlCode gives the number of MySQL's error messages that a driver's error has: go-sql-driver's are structs with it as Number.
 func mysqlCode(err error) (code uint64, ok bool) {
-	for err != nil {
-		v := reflect.ValueOf(err)
-		if v.Kind() == reflect.Pointer {
-			v = v.Elem()
-		}
-		if v.Kind() == reflect.Struct {
+	for _, err := range unwrapped(err) {
+		if v := reflect.Indirect(reflect.ValueOf(err)); v.Kind() == reflect.Struct {
 			if number := v.FieldByName("Number"); number.IsValid() && number.CanUint() {
 				return number.Uint(), true
 			}
 		}
-		if several, is := err.(interface{ Unwrap() []error }); is {
-			for _, err := range several.Unwrap() {
-				if code, ok := mysqlCode(err); ok {
-					return code, true
-				}
-			}
-			return 0, false
-		}
-		err = errors.Unwrap(err)
 	}
 	return 0, false
 }
+
+// firstOfServer is the least number of the server's own error messages: those below are of files, of memory and of the disk.
+const firstOfServer = 1000
 
 // mysqlFailing says whether a server has failed, is going down, is full or read-only, lets nobody in, or has broken off a
 // transaction or a statement for another's sake.
 func mysqlFailing(err error) bool {
 	code, ok := mysqlCode(err)
-	return ok && slices.Contains([]uint64{
-		1015, 1020, 1021, 1026, 1028, 1030, 1034, 1035, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045, 1047, 1053, 1077, 1078, 1079, 1080,
+	return ok && (code < firstOfServer || slices.Contains([]uint64{
+		1015, 1016, 1020, 1021, 1023, 1024, 1026, 1028, 1030, 1034, 1035, 1036, 1037, 1038, 1040, 1041, 1042, 1043, 1044, 1045, 1047, 1053, 1077, 1078, 1079, 1080,
 		1114, 1129, 1135, 1142, 1143, 1152, 1158, 1159, 1160, 1161, 1180, 1184, 1189, 1190, 1194, 1195, 1203, 1205, 1206, 1213, 1226, 1227, 1290,
 		1317, 1637, 1665, 1792, 1836, 1927, 1969, 3024, 3100, 3101, 3135, 3168, 3572, 4031,
-	}, code)
+	}, code))
 }

@@ -1,7 +1,7 @@
 package consumer
 
 import (
-	"errors"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -49,14 +49,28 @@ func sqlite() statements {
 	return s
 }
 
-// sqliteCode gives the number of SQLite's Result and Error Codes that a driver's error has, without what extends it.
+// sqliteCode gives the number of SQLite's Result and Error Codes that a driver's error has, without what extends it. modernc.org's
+// errors have a method Code, and so have ncruces' with a type of its own; mattn's are structs with a field of that name.
 func sqliteCode(err error) (code int, ok bool) {
-	var coded interface{ Code() int }
-	if !errors.As(err, &coded) {
-		return 0, false
-	}
 	const primary = 0xff
-	return coded.Code() & primary, true
+	for _, err := range unwrapped(err) {
+		v := reflect.ValueOf(err)
+		if v.Kind() == reflect.Pointer && v.IsNil() {
+			continue
+		}
+		if method := v.MethodByName("Code"); method.IsValid() && method.Type().NumIn() == 0 && method.Type().NumOut() == 1 {
+			v = method.Call(nil)[0]
+		} else if v = reflect.Indirect(v); v.Kind() == reflect.Struct {
+			v = v.FieldByName("Code")
+		}
+		switch v.Kind() { // those that the drivers have; gRPC's codes, for one, are of another
+		case reflect.Int:
+			return int(v.Int()) & primary, true
+		case reflect.Uint8:
+			return int(v.Uint() & primary), true //nolint:gosec // a byte
+		}
+	}
+	return 0, false
 }
 
 // sqliteConstraint looks for SQLITE_CONSTRAINT, which drivers tell by number or in words.
@@ -75,8 +89,9 @@ func sqliteBusy(err error) bool {
 	return ok && code == busy
 }
 
-// sqliteFailing looks for SQLITE_BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL and CANTOPEN.
+// sqliteFailing looks for SQLITE_PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL (of
+// locking), NOLFS and NOTADB.
 func sqliteFailing(err error) bool {
 	code, ok := sqliteCode(err)
-	return ok && slices.Contains([]int{5, 6, 7, 8, 9, 10, 11, 13, 14}, code)
+	return ok && slices.Contains([]int{3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 22, 26}, code)
 }
