@@ -55,8 +55,10 @@ func (d *delivering) message(ctx context.Context, m amqp.Delivery) error {
 		return d.settle(ctx)
 	}
 	if d.ended { // the end is behind this one
-		d.gate.open()
-		if err := d.mark(ctx, d.channel, d.queue.name(d.Service)); err != nil {
+		shut := d.gate.open()
+		err := d.mark(ctx, d.channel, d.queue.name(d.Service))
+		shut()
+		if err != nil {
 			return err
 		}
 		d.ended = false
@@ -260,7 +262,7 @@ func (d *delivering) answer(ctx context.Context) error {
 	if err := d.current(ctx, d.n); err != nil {
 		return err
 	}
-	d.gate.open() // the confirm comes behind what was sent ahead
+	defer d.gate.open()() // the confirm comes behind what was sent ahead
 	if d.queue.n != d.n {
 		return d.sendOn(ctx, d.channel, d.n, d.fences)
 	}

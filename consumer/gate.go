@@ -45,8 +45,12 @@ func (g *gate) around(conn net.Conn) net.Conn {
 	return g
 }
 
-// open lets all through until the next message is waited for: something else is, which comes behind what was sent ahead.
-func (g *gate) open() { g.set(func() { g.wide = true }) }
+// open lets all through, since something is waited for that comes behind what was sent ahead, until shut is called or the next
+// message is waited for.
+func (g *gate) open() (shut func()) {
+	g.set(func() { g.wide = true })
+	return func() { g.set(func() { g.wide = false }) }
+}
 
 // took says what has been taken.
 func (g *gate) took(batch []amqp.Delivery) {

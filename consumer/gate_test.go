@@ -2,6 +2,7 @@ package consumer
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"io"
 	"net"
@@ -11,6 +12,9 @@ import (
 	"time"
 
 	amqp "github.com/rabbitmq/amqp091-go"
+
+	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/protocol"
 )
 
 // reading is what somebody has read through a gate.
@@ -117,6 +121,47 @@ func TestAGateIsOpenForWhoWaits(t *testing.T) {
 			t.Errorf("%d bytes were read through an open gate", n)
 		}
 	})
+}
+
+// A gate is open only while a fence is answered: what is applied behind it, in the same batch, may take long.
+func TestAGateIsShutBehindAFence(t *testing.T) {
+	leaks(t)
+	url := devstack.RabbitMQ(t).NewVHost(t)
+	s := newService(t, file(t), StoreOptions{})
+	if _, err := s.store.queues(t.Context(), "things", 1); err != nil {
+		t.Fatal(err)
+	}
+	r, g := s.runner(t), newGate()
+	r.URL = url
+	conn, err := r.connect(t.Context(), g.around)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	channel, err := conn.Channel()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := channel.Confirm(false); err != nil {
+		t.Fatal(err)
+	}
+	applied := 0
+	r.Apply = func(context.Context, *sql.Tx, protocol.EntityEvent) error {
+		g.mu.Lock()
+		defer g.mu.Unlock()
+		if applied++; g.wide {
+			t.Error("as much is read as the broker has, while an event is applied")
+		}
+		return nil
+	}
+	batch := make([]amqp.Delivery, 2)
+	for i, m := range []amqp.Publishing{message(protocol.TypeFence, protocol.Fence{ID: "f"}), message(protocol.TypeEntity, event(1, protocol.OriginLegacy, "c", "a", "1"))} {
+		batch[i] = amqp.Delivery{Headers: m.Headers, Body: m.Body, ReplyTo: "nobody", DeliveryTag: 0}
+	}
+	d := &delivering{runner: r, channel: channel, gate: g, queue: queue{1, 0}, n: 1}
+	if err := d.deliver(t.Context(), batch); err != nil || applied != 1 {
+		t.Errorf("%d are applied, %v", applied, err)
+	}
 }
 
 // Whoever closes the connection gets the broker's consent if it is near, and does without it if it is far.
