@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math"
 	"slices"
 	"time"
 
@@ -33,7 +34,7 @@ type Options struct {
 	// passed over.
 	Queues int
 
-	// Prefetch is how many messages of each queue wait here at most, 200 by default; Batch is how many events share a transaction at most,
+	// Prefetch is how many messages of each queue wait here at most, 200 by default and 65535 at most; Batch is how many events share a transaction at most,
 	// 50 by default. Of large ones there are fewer: about 16 MiB of each queue wait, and 8 MiB share a transaction, or one
 	// message that is larger.
 	Prefetch, Batch int
@@ -66,7 +67,9 @@ func (o Options) withDefaults() (Options, error) {
 	if o.Name == "" {
 		o.Name = o.Service
 	}
-	o.Prefetch = orDefault(o.Prefetch, 200)
+	if o.Prefetch = orDefault(o.Prefetch, 200); o.Prefetch > math.MaxUint16 {
+		wrong = errors.Join(wrong, fmt.Errorf("consumer: Options.Prefetch is %d: AMQP has room for %d at most", o.Prefetch, math.MaxUint16))
+	}
 	o.Batch = min(orDefault(o.Batch, 50), o.Prefetch)
 	o.Attempts = orDefault(o.Attempts, 5)
 	o.Pause = orDefault(o.Pause, 100*time.Millisecond)

@@ -185,8 +185,9 @@ func (r *runner) session(ctx context.Context, q queue, n int) error {
 	if err != nil {
 		return fmt.Errorf("consume: %w", err)
 	}
-	messages := make(chan amqp.Delivery, r.Prefetch)
-	beside.Go(func() { lay(deliveries, messages) })
+	messages, over := make(chan amqp.Delivery, r.Prefetch), make(chan struct{})
+	beside.Go(func() { lay(deliveries, messages, over) })
+	defer close(over)
 	r.Logger.Info("consuming", "queue", name)
 	here := r.enter(name, q)
 	defer r.leave(name, here)
@@ -274,12 +275,17 @@ func lost(closed <-chan *amqp.Error) error {
 	return fmt.Errorf("the broker ended the consumer: was the queue deleted?")
 }
 
-// lay lays deliveries ready, until they end. The library hands them over one by one: whoever takes what is there at once would
-// find one at a time, and on a busy machine the more so. ready has room for all that the broker sends before they are acknowledged.
-func lay(deliveries <-chan amqp.Delivery, ready chan<- amqp.Delivery) {
+// lay lays deliveries ready, until they end, or it is over. The library hands them over one by one: whoever takes what is there at
+// once would find one at a time, and on a busy machine the more so. ready has room for all that the broker sends before they are
+// acknowledged, if it keeps to the prefetch count.
+func lay(deliveries <-chan amqp.Delivery, ready chan<- amqp.Delivery, over <-chan struct{}) {
 	defer close(ready)
 	for m := range deliveries {
-		ready <- m
+		select {
+		case ready <- m:
+		case <-over:
+			return
+		}
 	}
 }
 
