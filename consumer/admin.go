@@ -304,6 +304,9 @@ func (a *admin) DropParked(ctx context.Context, request *consumerv1.DropParkedRe
 	if request.Key == nil {
 		return nil, status.Errorf(codes.InvalidArgument, "name the key whose parked events are to be given up")
 	}
+	if request.GetThrough() < 0 {
+		return nil, status.Errorf(codes.InvalidArgument, "through is %d: it is the number of a parked event, or 0 for all that are there", request.GetThrough())
+	}
 	if err := a.has(ctx, request.GetKey()); err != nil {
 		return nil, err
 	}

@@ -161,6 +161,10 @@ func TestPeopleAreToldWhatIsWrong(t *testing.T) {
 			_, err := people.RetryParked(ctx, &consumerv1.RetryParkedRequest{Key: proto.String("c")})
 			return err
 		}, codes.NotFound},
+		"a drop through less than nothing": {func() error {
+			_, err := people.DropParked(ctx, &consumerv1.DropParkedRequest{Key: proto.String("c1"), Through: -1})
+			return err
+		}, codes.InvalidArgument},
 		"a drop of nothing": {func() error { _, err := people.DropParked(ctx, &consumerv1.DropParkedRequest{}); return err }, codes.InvalidArgument},
 		"a drop of a key with nothing": {func() error {
 			_, err := people.DropParked(ctx, &consumerv1.DropParkedRequest{Key: proto.String("")})
@@ -243,4 +247,22 @@ func TestStatusOfQueues(t *testing.T) {
 		}
 		return nil
 	})
+}
+
+// Who gives a key's parked events up gives up those that were there, and none that is parked meanwhile: nobody has seen it.
+func TestADropLeavesWhatComesMeanwhile(t *testing.T) {
+	s := newService(t, file(t), StoreOptions{})
+	s.parks(t, 1, 4)
+	if _, err := s.db.ExecContext(t.Context(), `CREATE TRIGGER late AFTER DELETE ON banyan_parked WHEN OLD.seq = 1 BEGIN
+		INSERT INTO banyan_parked ("key", entity, id, version, event, reason, at) VALUES (OLD."key", OLD.entity, 'late', OLD.version, OLD.event, 'late', 0); END`); err != nil {
+		t.Fatal(err)
+	}
+	done, err := s.people(t, "").DropParked(t.Context(), &consumerv1.DropParkedRequest{Key: proto.String("c1")})
+	if err != nil || done.GetDropped() != 2 {
+		t.Errorf("%d are given up, %v", done.GetDropped(), err)
+	}
+	left, err := s.store.Parked(t.Context(), 4)
+	if err != nil || len(left) != 1 || left[0].Reason != "late" {
+		t.Errorf("left are %+v, %v", left, err)
+	}
 }

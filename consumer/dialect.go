@@ -59,12 +59,12 @@ type statements struct {
 	// keeps says why a text can't be kept as an id, a key or a name; empty when it can.
 	keeps func(string) string
 
-	entity, putEntity, markLocal, unmarkLocal                 string
-	epoch, raiseEpoch                                         string
-	write, putWrite, renewWrite, sweepWrites                  string
-	heard, putHeard                                           string
-	anyParked, keyParked, entityParked, firstParked           string
-	park, supersede, unpark, countKey, parkedKeys, listParked string
+	entity, putEntity, markLocal, unmarkLocal                   string
+	epoch, raiseEpoch                                           string
+	write, putWrite, renewWrite, sweepWrites                    string
+	heard, putHeard                                             string
+	anyParked, keyParked, entityParked, firstParked, lastParked string
+	park, supersede, unpark, countKey, parkedKeys, listParked   string
 
 	// For people: how much is parked, what it is without its data, and one event in full.
 	countParked, briefParked, briefKey, oneParked, epochs string
@@ -122,6 +122,7 @@ func portable(now, greatest string) statements {
 		keyParked:    `SELECT EXISTS (SELECT 1 FROM banyan_parked WHERE "key" = ?)`,
 		entityParked: `SELECT "key", version FROM banyan_parked WHERE entity = ? AND id = ? ORDER BY version DESC LIMIT 1`,
 		firstParked:  `SELECT seq, event FROM banyan_parked WHERE "key" = ? ORDER BY seq LIMIT 1`,
+		lastParked:   `SELECT seq FROM banyan_parked WHERE "key" = ? ORDER BY seq DESC LIMIT 1`,
 		park:         `INSERT INTO banyan_parked ("key", entity, id, version, event, reason, at) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT (entity, id, version) DO NOTHING`,
 		supersede:    `DELETE FROM banyan_parked WHERE entity = ? AND id = ? AND version <= ?`,
 		unpark:       `DELETE FROM banyan_parked WHERE seq = ?`,
@@ -155,7 +156,7 @@ func (s *statements) texts() []*string {
 	texts := []*string{
 		&s.held, &s.commit, &s.rollback, &s.version, &s.lock,
 		&s.entity, &s.putEntity, &s.markLocal, &s.unmarkLocal, &s.epoch, &s.raiseEpoch, &s.write, &s.putWrite, &s.renewWrite, &s.sweepWrites,
-		&s.heard, &s.putHeard, &s.anyParked, &s.keyParked, &s.entityParked, &s.firstParked,
+		&s.heard, &s.putHeard, &s.anyParked, &s.keyParked, &s.entityParked, &s.firstParked, &s.lastParked,
 		&s.park, &s.supersede, &s.unpark, &s.countKey, &s.parkedKeys, &s.listParked, &s.putBack, &s.countBack, &s.dropBack,
 		&s.countParked, &s.briefParked, &s.briefKey, &s.oneParked, &s.epochs,
 		&s.queues, &s.growQueues, &s.putMember, &s.members, &s.dropMember, &s.sweepMembers,

@@ -37,8 +37,17 @@ func (s *Store) DiscardParked(ctx context.Context, key string) error {
 	return err
 }
 
-// discard gives a key's parked events up to one up, or all where through is 0.
+// discard gives a key's parked events up to one up, or all that are there where through is 0. What is parked meanwhile stays: nobody
+// has seen it.
 func (s *Store) discard(ctx context.Context, key string, through int64) (done int, err error) {
+	if through == 0 {
+		switch err := s.db.QueryRowContext(ctx, s.ask.lastParked, key).Scan(&through); {
+		case errors.Is(err, sql.ErrNoRows):
+			return 0, nil
+		case err != nil:
+			return 0, fmt.Errorf("settle parked events of key %q: %w", key, err)
+		}
+	}
 	done, _, err = s.unpark(ctx, key, through, func(tx *sql.Tx, e protocol.EntityEvent, have entityRow) error {
 		row := entityRow{key: keyOf(e, have), version: e.Version, event: e.Event, local: have.local, by: have.by, deleted: have.deleted}
 		if e.Origin == protocol.OriginWriteBack {
