@@ -58,6 +58,8 @@ type statements struct {
 	broken, failing func(error) bool
 	// keeps says why a text can't be kept as an id, a key or a name; empty when it can.
 	keeps func(string) string
+	// together is how many bytes an entity's name, id and version may have together, which are in one index; 0 for any.
+	together int
 
 	entity, putEntity, markLocal, unmarkLocal                   string
 	epoch, raiseEpoch                                           string

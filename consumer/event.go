@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"unicode/utf8"
 
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/encoding/protowire"
@@ -215,13 +216,24 @@ func (s *Store) lost(ctx context.Context, tx *sql.Tx) bool {
 
 // fits says why the database can't keep an event's names; nil when it can.
 func (s *Store) fits(e protocol.EntityEvent) error {
-	return s.kept("entity", e.Entity, "id", e.ID, "key", e.Key, "version", e.Version)
+	if err := s.kept("entity", e.Entity, "id", e.ID, "key", e.Key, "version", e.Version, "event", e.Event); err != nil {
+		return err
+	}
+	if most := s.ask.together; most > 0 && len(e.Entity)+len(e.ID)+len(e.Version) > most {
+		return fmt.Errorf("the entity %.40q, the id %.40q and the version %.40q are longer than %d bytes together", e.Entity, e.ID, e.Version, most)
+	}
+	return nil
 }
 
-// kept says why the database can't keep one of some texts, each behind what it is; nil when it can.
+// kept says why the database can't keep one of some texts, each behind what it is; nil when it can. What is no text can't be told
+// in JSON either.
 func (s *Store) kept(pairs ...string) error {
 	for i := 0; i+1 < len(pairs); i += 2 {
-		if why := s.ask.keeps(pairs[i+1]); why != "" {
+		why := s.ask.keeps(pairs[i+1])
+		if !utf8.ValidString(pairs[i+1]) {
+			why = "it is not UTF-8"
+		}
+		if why != "" {
 			return fmt.Errorf("the %s %.40q: %s", pairs[i], pairs[i+1], why)
 		}
 	}

@@ -42,6 +42,7 @@ func postgresql() statements {
 	}
 	s.lock, s.isolation = `SELECT version FROM banyan_schema FOR UPDATE`, sql.LevelReadCommitted
 	s.broken, s.failing = postgresqlBroken, postgresqlFailing
+	s.together = 2600 // a row of an index has at most 2704 bytes, with what belongs to it
 	s.keeps = func(text string) string {
 		if strings.ContainsRune(text, 0) {
 			return "it has a zero byte, which PostgreSQL can't keep in a text"
