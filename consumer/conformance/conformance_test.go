@@ -135,6 +135,8 @@ func TestFaultsAreFound(t *testing.T) {
 		"requeue":                           "unknown-fields",
 		"keys not parked":                   "parking",
 		"announcements that settle nothing": "settled",
+		"announcements that free the key":   "settled",
+		"announcements that drop newer":     "settled",
 		"write ids forgotten":               "writes",
 		"voids not told":                    "void",
 		"epochs ignored":                    "epochs",

@@ -213,7 +213,9 @@ func (d *double) event(e protocol.EntityEvent) error {
 		key = have.key
 	}
 	if announce && !d.has("announcements that settle nothing") {
-		d.parked = slices.DeleteFunc(d.parked, func(p protocol.EntityEvent) bool { return p.ID == e.ID && p.Version <= e.Version })
+		d.parked = slices.DeleteFunc(d.parked, func(p protocol.EntityEvent) bool {
+			return p.ID == e.ID && (p.Version <= e.Version || d.has("announcements that drop newer")) || p.Key == key && d.has("announcements that free the key")
+		})
 	}
 	behind := slices.ContainsFunc(d.parked, func(p protocol.EntityEvent) bool { return p.Key == key || p.ID == e.ID })
 	if behind && !announce && !d.has("keys not parked") {

@@ -114,5 +114,42 @@ func (r *rig) settled(ctx context.Context) error {
 	if err := s.sends(ctx); err != nil {
 		return err
 	}
-	return r.shows(ctx, t, 1, "after an event behind the announcement, when nothing of its key is parked any more")
+	if err := r.shows(ctx, t, 1, "after an event behind the announcement, when nothing of its key is parked any more"); err != nil {
+		return err
+	}
+	return r.othersStay(ctx)
+}
+
+// othersStay announces an entity in between of its parked events: what is newer, and what others have, is to be applied, or stays parked.
+func (r *rig) othersStay(ctx context.Context) error {
+	t := r.fresh()
+	other, s := r.fresh(t.key), &script{r: r}
+	if err := r.spoilt(ctx, t); err != nil {
+		return err
+	}
+	between := s.add(t, protocol.OriginAnnounce, 0)
+	s.events = nil
+	s.add(t, protocol.OriginLegacy, 1)
+	s.add(other, protocol.OriginLegacy, 0)
+	s.events = append(s.events, between)
+	a, err := s.send(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.waits(ctx, t, 1, 0, a, "after an announcement that is older than a parked event"); err != nil {
+		return err
+	}
+	if err := r.waits(ctx, other, 0, -1, a, "after an announcement of another entity of its key"); err != nil {
+		return err
+	}
+	return r.unparked(ctx, t.key, 1, t, other)
+}
+
+// waits says what is wrong when an entity is not in state n, and not in state before either with its key parked.
+func (r *rig) waits(ctx context.Context, t told, n, before int, a answer, when string) error {
+	wrong := r.shows(ctx, t, n, when+", nothing of its key being parked")
+	if wrong != nil && a.parked[t.key] {
+		return r.shows(ctx, t, before, when+", its key being parked")
+	}
+	return wrong
 }

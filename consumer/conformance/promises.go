@@ -83,8 +83,8 @@ func promises() []promise {
 		},
 		{
 			name: "settled", see: "entity-events",
-			says: "An announcement takes its entity's parked events away, and the key goes on once nothing is left",
-			do:   "Of origin announce, remove the parked events of its own entity that are not newer, and apply it",
+			says: "An announcement takes its entity's parked events away and no others, and the key goes on once nothing is left",
+			do:   "Of origin announce, remove the parked events of its own entity that are not newer, and apply it; the rest of the key stays parked until it is applied",
 			try:  (*rig).settled,
 		},
 		{
