@@ -136,3 +136,42 @@ func TestTheServiceKeepsItsPromises(t *testing.T) {
 		}
 	}
 }
+
+// What the store has acknowledged is there when it is opened again, also where a disk was full in between.
+func TestTheStoreKeepsWhatItHasAcknowledged(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Skip("node is not installed: apt-get install -y nodejs")
+	}
+	const script = `
+		import fs from 'node:fs';
+		import { Store } from './store.mjs';
+		const path = process.argv[1];
+		const acknowledged = [];
+		const put = (store, key) => {
+			try {
+				store.transaction((tx) => tx.put('notes', key, key));
+				acknowledged.push(key);
+			} catch {}
+		};
+		const store = new Store(path);
+		put(store, 'before');
+		const { writeSync } = fs;
+		fs.writeSync = (file, line) => {
+			writeSync(file, line, 0, 9);
+			throw new Error('no space left on device');
+		};
+		put(store, 'meanwhile');
+		fs.writeSync = writeSync;
+		put(store, 'behind');
+		const again = new Store(path);
+		console.log(JSON.stringify({ acknowledged, lost: acknowledged.filter((key) => again.get('notes', key) !== key) }));`
+	out, err := exec.CommandContext(t.Context(), node, "--input-type=module", "-e", script, filepath.Join(t.TempDir(), "journal")).CombinedOutput()
+	var got struct{ Acknowledged, Lost []string }
+	if err != nil || json.Unmarshal(out, &got) != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if len(got.Lost) > 0 || len(got.Acknowledged) == 0 {
+		t.Errorf("of %v, it has lost %v", got.Acknowledged, got.Lost)
+	}
+}

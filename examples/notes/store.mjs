@@ -8,6 +8,7 @@ const tables = ['notes', 'entities', 'epochs', 'writes', 'parked', 'backs', 'sta
 export class Store {
   #data = Object.fromEntries(tables.map((t) => [t, new Map()]));
   #file;
+  #failed;
 
   constructor(path) {
     const text = fs.existsSync(path) ? fs.readFileSync(path, 'utf8') : '';
@@ -26,6 +27,7 @@ export class Store {
 
   // transaction runs body, which must not wait for anything, and keeps all of what it has put and removed, or nothing.
   transaction(body) {
+    if (this.#failed) throw new Error('the store has failed, and is to be opened again', { cause: this.#failed });
     const changes = new Map();
     const tx = {
       get: (table, key) => {
@@ -43,8 +45,14 @@ export class Store {
     const result = body(tx);
     if (changes.size > 0) {
       const list = [...changes.values()];
-      this.#write(list);
-      fs.fdatasyncSync(this.#file);
+      try {
+        this.#write(list);
+        fs.fdatasyncSync(this.#file);
+      } catch (err) {
+        // Part of the line may be there, and the next one must not come behind that; nor is it known what the disk has.
+        this.#failed = err;
+        throw err;
+      }
       this.#apply(list);
     }
     return result;
