@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"fmt"
 	"log/slog"
 	"testing"
 
@@ -82,6 +83,9 @@ func TestErrorsOfEachDriver(t *testing.T) {
 	s := NewStore(nil, StoreOptions{})
 	const busy, full, constraint = 5, 13, 19
 	for name, of := range map[string]func(code int) error{
+		"words": func(code int) error {
+			return fmt.Errorf("sqlite: %s", map[int]string{busy: "database is locked", full: "database or disk is full", constraint: "UNIQUE constraint failed: t.x"}[code])
+		},
 		"a number":             func(code int) error { return coded(code | 0x100) },
 		"a number of its own":  func(code int) error { return &shaped{kind(code)} },
 		"a field":              func(code int) error { return fielded{Code: kind(code)} },

@@ -79,19 +79,28 @@ func sqliteConstraint(err error) bool {
 		const constraint = 19
 		return code == constraint
 	}
-	return err != nil && strings.Contains(err.Error(), "constraint failed")
+	return says(err, "constraint failed")
 }
 
 // sqliteBusy looks for SQLITE_BUSY.
 func sqliteBusy(err error) bool {
-	code, ok := sqliteCode(err)
-	const busy = 5
-	return ok && code == busy
+	if code, ok := sqliteCode(err); ok {
+		const busy = 5
+		return code == busy
+	}
+	return says(err, "database is locked")
+}
+
+// says looks for words of SQLite's own, which drivers give that know no numbers.
+func says(err error, words ...string) bool {
+	return err != nil && slices.ContainsFunc(words, func(some string) bool { return strings.Contains(err.Error(), some) })
 }
 
 // sqliteFailing looks for SQLITE_PERM, BUSY, LOCKED, NOMEM, READONLY, INTERRUPT, IOERR, CORRUPT, FULL, CANTOPEN, PROTOCOL (of
 // locking), NOLFS and NOTADB.
 func sqliteFailing(err error) bool {
-	code, ok := sqliteCode(err)
-	return ok && slices.Contains([]int{3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 22, 26}, code)
+	if code, ok := sqliteCode(err); ok {
+		return slices.Contains([]int{3, 5, 6, 7, 8, 9, 10, 11, 13, 14, 15, 22, 26}, code)
+	}
+	return says(err, "database is locked", "database table is locked", "database or disk is full", "disk I/O error", "attempt to write a readonly database")
 }
