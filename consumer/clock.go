@@ -3,6 +3,7 @@ package consumer
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -53,7 +54,11 @@ func (s *Store) clock(ctx context.Context, tx *sql.Tx) (int64, error) {
 
 // heard gives when the last message came, by the time of day, and how long none did that should have; 0 before the first.
 func (s *Store) heard(ctx context.Context, tx *sql.Tx) (last, silent int64, err error) {
-	if err := tx.QueryRowContext(ctx, s.ask.heard).Scan(&last, &silent); err != nil {
+	err = tx.QueryRowContext(ctx, s.ask.heard, s.marked()...).Scan(&last, &silent)
+	if s.ask.marked && errors.Is(err, sql.ErrNoRows) {
+		err = errUndone
+	}
+	if err != nil {
 		return 0, 0, fmt.Errorf("when the last message came: %w", err)
 	}
 	return last, silent, nil

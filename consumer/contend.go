@@ -6,6 +6,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"time"
 )
 
@@ -67,7 +68,8 @@ func (s *Store) locked(ctx context.Context, conn *sql.Conn) (*sql.Tx, error) {
 	if err != nil {
 		return nil, err
 	}
-	if _, err := tx.ExecContext(ctx, s.ask.lock); err != nil {
+	s.mark = rand.Int64()
+	if _, err := tx.ExecContext(ctx, s.ask.lock, s.marked()...); err != nil {
 		_ = tx.Rollback() // what failed says more
 		return nil, err
 	}

@@ -50,6 +50,9 @@ type statements struct {
 	// what is read behind it is all that was committed before.
 	lock      string
 	isolation sql.IsolationLevel
+	// marked says that lock takes a number, which is nobody else's: heard finds nothing and putEntity does nothing unless they get
+	// it as well, behind all else. The database may undo a transaction there and go on as if none had begun.
+	marked bool
 	// Where the database keeps no line of those who wait, patience asks for the milliseconds that a connection waits in vain, and
 	// setPatience, with a number, sets them; busy says of an error that it has. Where it does, these are empty.
 	patience, setPatience string

@@ -80,10 +80,11 @@ func (e *applyError) Error() string { return e.err.Error() }
 func (e *applyError) Unwrap() error { return e.err }
 
 // blames says whether an event is what has failed, rather than the database: Apply did, and not because it could not read or
-// write, or what it has done breaks a constraint that is looked at when the transaction is committed.
+// write, or what it has done breaks a constraint that is looked at when the transaction is committed, or it has passed over the
+// transaction's end.
 func (s *Store) blames(err error) bool {
 	var applying *applyError
-	return s.ask.broken(err) || errors.As(err, &applying) && !s.ask.failing(err)
+	return errors.Is(err, errUndone) || s.ask.broken(err) || errors.As(err, &applying) && !s.ask.failing(err)
 }
 
 // errMalformed is for messages that are none of the protocol's.
@@ -242,8 +243,14 @@ func (s *Store) kept(pairs ...string) error {
 
 // put keeps what is known of an event's entity.
 func (s *Store) put(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent, row entityRow) error {
-	_, err := tx.ExecContext(ctx, s.ask.putEntity, e.Entity, e.ID, row.key, row.version, row.event, row.local, row.by, row.deleted)
-	return err
+	done, err := tx.ExecContext(ctx, s.ask.putEntity, s.marked(e.Entity, e.ID, row.key, row.version, row.event, row.local, row.by, row.deleted)...)
+	if err != nil || !s.ask.marked {
+		return err
+	}
+	if n, err := done.RowsAffected(); err != nil || n > 0 { // the version is another, so something has changed
+		return err
+	}
+	return errUndone
 }
 
 // guarded calls apply, and makes an error of its panic: one event must not keep all others from being applied.

@@ -15,6 +15,10 @@ import (
 // InnoDB gives a transaction's locks back only once what it has changed can be seen. The lock changes its row, because
 // then nodes of a cluster that both take it notice that when they commit.
 //
+// A transaction that meets a deadlock is undone by the server, and what is asked behind that is committed at once. Whoever passes
+// over the error would lose what was done before, and keep that it was done. So the lock's row has a mark of the
+// transaction, and the statements that keep what was done look for it.
+//
 // Texts are VARBINARY: every collation of VARCHAR that both servers have takes 'a' and 'a ' for the same, or 'a' and 'A'.
 func mysql() statements {
 	s := portable(`TIMESTAMPDIFF(MICROSECOND, '1970-01-01', UTC_TIMESTAMP(3)) DIV 1000`, "GREATEST")
@@ -43,11 +47,13 @@ func mysql() statements {
 			PRIMARY KEY (capability, epoch, fence, "partition")` + table,
 		`INSERT INTO banyan_schema (one, version, turn) VALUES (1, 5, 0) ON DUPLICATE KEY UPDATE version = version`,
 	}
-	s.lock, s.isolation = `UPDATE banyan_schema SET turn = turn + 1`, sql.LevelRepeatableRead
+	s.lock, s.isolation, s.marked = `UPDATE banyan_schema SET turn = ?`, sql.LevelRepeatableRead, true
 	s.broken, s.failing = func(error) bool { return false }, mysqlFailing
 	s.keeps = indexed
 
-	s.putEntity = `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+	s.heard = `SELECT heard, silent FROM banyan_schema WHERE turn = ?`
+	s.putEntity = `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted)
+		SELECT ?, ?, ?, ?, ?, ?, ?, ? FROM (SELECT 1 FROM banyan_schema WHERE turn = ?) AS mark
 		ON DUPLICATE KEY UPDATE "key" = VALUES("key"), version = VALUES(version), event = VALUES(event), local_epoch = VALUES(local_epoch), local_by = VALUES(local_by), deleted = VALUES(deleted)`
 	s.markLocal = `INSERT INTO banyan_entities (entity, id, "key", version, event, local_epoch, local_by, deleted) VALUES (?, ?, ?, '', '', ?, ?, ?)
 		ON DUPLICATE KEY UPDATE "key" = VALUES("key"), local_epoch = VALUES(local_epoch), local_by = VALUES(local_by), deleted = VALUES(deleted)`

@@ -33,6 +33,7 @@ type Store struct {
 	running    running
 	line       chan struct{} // holds whose turn it is
 	contention contention
+	mark       int64 // of the transaction whose turn it is, where the dialect has any
 	wrong      error // of the options; nothing can be done with it
 }
 
@@ -150,6 +151,17 @@ func (s *Store) within(ctx context.Context, do func(tx *sql.Tx) error) error {
 		return fmt.Errorf("commit: %w", err)
 	}
 	return nil
+}
+
+// errUndone is for transactions that are undone already, though nobody has told so.
+var errUndone = errors.New("the database has undone the transaction, and whoever was told of that has passed over it")
+
+// marked gives a statement's arguments with the transaction's mark, where the dialect has any.
+func (s *Store) marked(args ...any) []any {
+	if s.ask.marked {
+		return append(args, s.mark)
+	}
+	return args
 }
 
 // sweepBatch bounds how long a sweep keeps others waiting.

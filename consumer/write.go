@@ -90,6 +90,10 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 		if err != nil {
 			return err
 		}
+		now, err := s.clock(ctx, tx) // before anything is kept of it: it says, too, that the transaction was undone
+		if err != nil {
+			return err
+		}
 		if tag.ID != "" && slices.ContainsFunc(refs, func(r EntityRef) bool { return r.Entity != refs[0].Entity || r.ID != refs[0].ID }) {
 			return refuse(codes.Unimplemented, "BANYAN_SEVERAL_ENTITIES", "this changes several entities at once, of which only one could be brought back; call it when the capability is not live")
 		}
@@ -104,7 +108,7 @@ func (s *Store) Write(ctx context.Context, capability string, tag Tag, reply pro
 		if tag.ID == "" {
 			return nil
 		}
-		return s.keep(ctx, tx, capability, tag, reply, refs)
+		return s.keep(ctx, tx, capability, tag, reply, refs, now)
 	})
 	switch {
 	case passed:
@@ -141,8 +145,8 @@ func (s *Store) replay(ctx context.Context, tx *sql.Tx, capability string, tag T
 	return true, nil
 }
 
-// keep stores a write.
-func (s *Store) keep(ctx context.Context, tx *sql.Tx, capability string, tag Tag, reply proto.Message, refs []EntityRef) error {
+// keep stores a write, made at a time of the clock's.
+func (s *Store) keep(ctx context.Context, tx *sql.Tx, capability string, tag Tag, reply proto.Message, refs []EntityRef, now int64) error {
 	bytes, err := proto.Marshal(reply)
 	if err != nil {
 		return fmt.Errorf("keep the reply: %w", err)
@@ -151,10 +155,6 @@ func (s *Store) keep(ctx context.Context, tx *sql.Tx, capability string, tag Tag
 		bytes = []byte{} // an empty reply is no missing one
 	}
 	entities, err := json.Marshal(refs)
-	if err != nil {
-		return fmt.Errorf("keep the write: %w", err)
-	}
-	now, err := s.clock(ctx, tx)
 	if err != nil {
 		return fmt.Errorf("keep the write: %w", err)
 	}
