@@ -122,6 +122,8 @@ func TestFaultsAreFound(t *testing.T) {
 		"a partition that is not bound":     "bindings",
 		"no correlation id":                 "bindings",
 		"fences answered early":             "fence-last",
+		"measuring fences refused":          "fence-again",
+		"ways back of parked ones":          "way-back",
 		"no version check":                  "versions",
 		"event ids forgotten":               "event-ids",
 		"announcements by event id":         "announce",

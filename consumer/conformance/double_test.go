@@ -294,6 +294,9 @@ func (d *double) fence(f protocol.Fence) protocol.Answer {
 		d.epochs[f.Capability] = f.Epoch
 	}
 	a := protocol.Answer{Fence: f.ID, Service: "notes", Partitions: []int{f.Partition}, Committed: map[string][]string{}}
+	if f.Capability == "" && d.has("measuring fences refused") {
+		a.Error = "there is no such capability"
+	}
 	if f.Back {
 		id := fmt.Sprint(f.Capability, f.Epoch, f.ID)
 		if d.backs[id] == nil {
@@ -302,7 +305,7 @@ func (d *double) fence(f protocol.Fence) protocol.Answer {
 		d.backs[id][f.Partition] = true
 		if len(d.backs[id]) == protocol.Partitions && !d.has("ways back ignored") || d.has("ways back at once") {
 			for id, have := range d.entities {
-				if have.local > 0 && have.local < f.Epoch && !slices.ContainsFunc(d.parked, func(p protocol.EntityEvent) bool { return p.ID == id }) {
+				if have.local > 0 && have.local < f.Epoch && (d.has("ways back of parked ones") || !slices.ContainsFunc(d.parked, func(p protocol.EntityEvent) bool { return p.ID == id })) {
 					have.local = 0
 					d.entities[id] = have
 				}

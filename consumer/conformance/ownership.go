@@ -167,5 +167,36 @@ func (r *rig) wayBack(ctx context.Context) error {
 	if a.parked[t.key] {
 		return fmt.Errorf("after all 64 copies of a way back, a foreign change is parked as if it were a conflict, under %q", t.key)
 	}
-	return r.shows(ctx, t, 1, "after a foreign change behind all 64 copies of a way back")
+	if err := r.shows(ctx, t, 1, "after a foreign change behind all 64 copies of a way back"); err != nil {
+		return err
+	}
+	return r.conflictStays(ctx)
+}
+
+// conflictStays looks whether a conflict is still one after a way back, when its key is tried again: what was parked behind it is
+// announced.
+func (r *rig) conflictStays(ctx context.Context) error {
+	t, state, err := r.own(ctx)
+	if err != nil {
+		return err
+	}
+	behind, s := r.fresh(t.key), &script{r: r}
+	s.add(t, protocol.OriginForeign, 1)
+	s.add(behind, protocol.OriginLegacy, 0)
+	if err := s.sends(ctx); err != nil {
+		return err
+	}
+	r.epoch++
+	if _, err := r.fence(ctx, protocol.Fence{Epoch: r.epoch, Back: true}, nil); err != nil {
+		return err
+	}
+	s.add(behind, protocol.OriginAnnounce, 1)
+	a, err := s.send(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.held(ctx, t, state, a, "after a way back behind a conflict, and an announcement of another entity of its key"); err != nil {
+		return err
+	}
+	return r.unparked(ctx, t.key, 1, t, behind)
 }

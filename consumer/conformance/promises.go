@@ -29,8 +29,8 @@ func promises() []promise {
 		},
 		{
 			name: "fence-again", see: "fences",
-			says: "A fence that comes again is answered again",
-			do:   "Don't remember fences: what they ask for may be repeated",
+			says: "A fence that comes again is answered again, and so is one without a capability",
+			do:   "Don't remember fences: what they ask for may be repeated; one of epoch 0 without a capability only measures how far the service is behind",
 			try:  (*rig).fenceAgain,
 		},
 		{

@@ -145,13 +145,18 @@ func (r *rig) probe(ctx context.Context) (untaken []int, err error) {
 	return r.send(ctx, all...)
 }
 
-// fenceAgain sends one fence twice.
+// fenceAgain sends one fence twice, and one that only measures how far the service is behind: it has no capability.
 func (r *rig) fenceAgain(ctx context.Context) error {
 	f := protocol.Fence{ID: fmt.Sprintf("conformance-%d-again", r.run)}
 	for range 2 {
 		if _, err := r.fence(ctx, f, nil); err != nil {
 			return err
 		}
+	}
+	none := *r
+	none.Capability = ""
+	if _, err := none.fence(ctx, protocol.Fence{ID: f.ID + "-measures"}, nil); err != nil {
+		return fmt.Errorf("a fence of epoch 0 without a capability: %w", err)
 	}
 	return nil
 }
