@@ -174,6 +174,8 @@ func TestSchemasTakeWhatIsSent(t *testing.T) {
 		{"dev.banyan.row.update.v1", `{"op":"update","schema":"shop","table":"counters","key":{"a":"b"},"after":{"v":null},` + tail, false},
 		{"dev.banyan.row.insert.v1", `{"op":"insert","schema":"shop","table":"counters","after":{"v":1},` + tail, true},
 		{"dev.banyan.row.insert.v1", `{"op":"delete","schema":"shop","table":"counters","after":{"v":1},` + tail, false},
+		{"dev.banyan.row.read.v1", `{"op":"read","schema":"shop","table":"counters","key":{"a":"b"},"after":{"v":1},"version":"0001-0000000c-000000188bb7-00000000","read":"2026-01-31T12:00:00.123456Z","backfill":{"id":7,"row":1}}`, true},
+		{"dev.banyan.row.read.v1", `{"op":"read","schema":"shop","table":"counters","key":{"a":"b"},"after":{"v":1},"version":"0001-0000000c-000000188bb7-00000000"}`, false},
 		{"dev.banyan.row.cascade.v1", `{"op":"cascade","schema":"shop","table":"orders","key":{"id":"7"},"cause":"delete","children":[{"constraint":"c","schema":"shop","table":"lines","rule":"CASCADE","match":{"order_id":"7"},"children":[{"constraint":"d","schema":"shop","table":"serials","rule":"SET NULL","columns":["line_id"],"references":["id"]}]}],` + tail, true},
 		{"dev.banyan.table.rename.v1", `{"op":"rename","schema":"shop","table":"a","to":{"schema":"shop","table":"b"},"statement":"RENAME …",` + tail, true},
 		{"dev.banyan.row.opaque.v1", `{"op":"opaque","schema":"shop","table":"",` + tail, true},
@@ -183,6 +185,8 @@ func TestSchemasTakeWhatIsSent(t *testing.T) {
 		{"entity.shop.v2.Order", entity(protocol.EntityEvent{Entity: "shop.v2.Customer", Deleted: true}), false},
 		{"dev.banyan.fence.v1", `{"id":"f","service":"orders","capability":"","epoch":0}`, true},
 		{"dev.banyan.fence.v1", `{"id":"f","service":"orders","capability":"","epoch":-1}`, false},
+		{"dev.banyan.fence.v1", `{"id":"f","service":"orders","capability":"orders","epoch":7,"back":true}`, true},
+		{"dev.banyan.fence.v1", `{"id":"f","service":"orders","capability":"orders","epoch":7,"back":"yes"}`, false},
 		{"answer", `{"fence":"f","service":"orders","parked":["7"],"more":true,"committed":{"w":["7"]},"error":""}`, true},
 	} {
 		schema, err := compiler.Compile("doc.json#/components/messages/" + test.message + "/payload")

@@ -29,6 +29,18 @@ func (b *builder) rows() {
 	add("dev.banyan.row.insert.v1", "Insert", "A row is there.", common([]any{"insert"}, object{"key": key, "after": row}, "after"))
 	add("dev.banyan.row.update.v1", "Update", "A row is another; where its key is, before has the old one.", common([]any{"update"}, object{"key": key, "before": row, "after": row}, "before", "after"))
 	add("dev.banyan.row.delete.v1", "Delete", "A row is gone.", common([]any{"delete"}, object{"key": key, "before": row}, "before"))
+	add("dev.banyan.row.read.v1", "Read", "A row as it was, sent by a backfill: take it if its version is greater than what there is of its key.", object{
+		"type": "object", "properties": object{
+			"op": object{"enum": []any{"read"}}, "schema": text("The database."), "table": text("The table."), "key": key, "after": row,
+			"version": object{"type": "string", "pattern": versionPattern, "description": "Of the snapshot that it was read in."},
+			"read":    object{"type": "string", "format": "date-time", "description": "When it was read, by the mirror's clock."},
+			"backfill": object{
+				"type": "object", "properties": object{
+					"id": object{"type": "integer", "minimum": 1, "description": "The backfill's number."}, "row": object{"type": "integer", "minimum": 1, "description": "The row's number in it."},
+				}, "required": []string{"id", "row"},
+			},
+		}, "required": []string{"op", "schema", "table", "after", "version", "read", "backfill"},
+	})
 	b.schemas["Child"] = object{
 		"type": "object", "description": "What a foreign key did to a child table.",
 		"properties": object{

@@ -74,7 +74,10 @@ func (b *builder) fences() {
 			"id": text("Identifies it; a repetition has the same."), "service": text("Whom it asks."), "capability": text("Which capability it is about; empty when it only measures."),
 			"epoch":     object{"type": "integer", "minimum": 0, "description": "From the answer on, the service refuses writes of the capability that were decided under a lower one."},
 			"partition": object{"type": "integer", "minimum": 0, "description": "Which of its copies this is."},
-			"void":      list(object{"type": "string"}, "Ids of live writes that are given up."),
+			"back": object{
+				"type": "boolean", "description": "All keys of the capability are legacy's again: what the service wrote itself under lower epochs is its own no longer. Absent when not so.",
+			},
+			"void": list(object{"type": "string"}, "Ids of live writes that are given up."),
 		},
 		"required": []string{"id", "service", "capability", "epoch"},
 	})
