@@ -2,6 +2,8 @@ package cli
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 
 	"github.com/goccy/go-yaml"
 	"github.com/spf13/cobra"
@@ -32,7 +34,7 @@ mirror, 2 wrong command line.`,
 				return err
 			}
 			if output != "json" {
-				if doc, err = yaml.JSONToYAML(doc); err != nil {
+				if doc, err = asYAML(doc); err != nil {
 					return fmt.Errorf("write as YAML: %w", err)
 				}
 			}
@@ -42,4 +44,38 @@ mirror, 2 wrong command line.`,
 	configFlag(cmd, &file)
 	outputFlag(cmd, &output)
 	return cmd
+}
+
+// asYAML writes JSON as YAML, its members in their order. Texts of digits alone are in quotes: YAML 1.2 takes 08 for a number, where
+// 1.1 took it for none.
+func asYAML(doc []byte) ([]byte, error) {
+	var v any
+	if err := yaml.UnmarshalWithOptions(doc, &v, yaml.UseOrderedMap()); err != nil {
+		return nil, err
+	}
+	return yaml.Marshal(quoted(v))
+}
+
+// digits is a text of digits alone.
+type digits string
+
+// MarshalYAML gives it in quotes.
+func (d digits) MarshalYAML() ([]byte, error) { return []byte(strconv.Quote(string(d))), nil }
+
+func quoted(v any) any {
+	switch v := v.(type) {
+	case yaml.MapSlice:
+		for i := range v {
+			v[i].Value = quoted(v[i].Value)
+		}
+	case []any:
+		for i := range v {
+			v[i] = quoted(v[i])
+		}
+	case string:
+		if v != "" && strings.Trim(v, "0123456789") == "" {
+			return digits(v)
+		}
+	}
+	return v
 }
