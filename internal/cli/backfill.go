@@ -114,16 +114,16 @@ func newBackfillStatus(sys System) *cobra.Command {
 Exit codes: 0 shown (with --follow: sent), 1 a failure, 2 wrong command line.`,
 		Example: "  banyan backfill status\n  banyan backfill status 7 --follow",
 		RunE: func(cmd *cobra.Command, args []string) error {
+			ids, err := backfillIDs(args)
+			if err != nil {
+				return err
+			}
 			client, err := f.client(sys)
 			if err != nil {
 				return err
 			}
 			all := &adminv1.ListBackfillsResponse{}
-			for _, arg := range args {
-				id, err := backfillID(arg)
-				if err != nil {
-					return err
-				}
+			for _, id := range ids {
 				one := &adminv1.Backfill{}
 				if _, err := client.get(cmd.Context(), backfillsPath+"/"+strconv.FormatUint(id, 10), nil, one); err != nil {
 					return err
@@ -189,7 +189,7 @@ func newBackfillStop(sys System) *cobra.Command {
 		Use:   "stop ID…",
 		Short: "Stop backfills that are not over: what was sent stays sent",
 		Long: `Stop backfills that are not over: what was sent stays sent. Another one of the same
-table begins at the beginning.
+table begins at the beginning. An ID that there is not doesn't keep the others going.
 
 ` + whomHelp + `
 
@@ -199,19 +199,25 @@ Exit codes: 0 stopped, or over before, 1 a failure, 2 wrong command line.`,
 			if len(args) == 0 {
 				return usageError{fmt.Errorf("%s needs an ID, as banyan backfill list shows", cmd.CommandPath())}
 			}
+			ids, err := backfillIDs(args)
+			if err != nil {
+				return err
+			}
 			client, err := f.client(sys)
 			if err != nil {
 				return err
 			}
 			all := &adminv1.ListBackfillsResponse{}
-			for _, arg := range args {
-				id, err := backfillID(arg)
-				if err != nil {
-					return err
-				}
+			var kept error
+			for _, id := range ids {
 				text, err := client.send(cmd.Context(), http.MethodPost, backfillsPath+"/"+strconv.FormatUint(id, 10)+":stop", []byte("{}"))
+				var silent *unanswered
+				if errors.As(err, &silent) {
+					return errors.Join(kept, err)
+				}
 				if err != nil {
-					return err
+					kept = errors.Join(kept, err)
+					continue
 				}
 				one := &adminv1.Backfill{}
 				if err := client.decode(text, one); err != nil {
@@ -219,19 +225,27 @@ Exit codes: 0 stopped, or over before, 1 a failure, 2 wrong command line.`,
 				}
 				all.Backfills = append(all.Backfills, one)
 			}
-			return f.showBackfills(sys, all, "")
+			if kept != nil && (len(all.GetBackfills()) == 0 || f.output == "json") {
+				return kept
+			}
+			return errors.Join(kept, f.showBackfills(sys, all, ""))
 		},
 	}
 	f.flags(cmd, askTimeout)
 	return cmd
 }
 
-func backfillID(text string) (uint64, error) {
-	id, err := strconv.ParseUint(text, 10, 64)
-	if err != nil || id == 0 {
-		return 0, usageError{fmt.Errorf("%q is no ID of a backfill, as banyan backfill list shows", text)}
+// backfillIDs reads all of them before anything is asked.
+func backfillIDs(args []string) ([]uint64, error) {
+	ids := make([]uint64, 0, len(args))
+	for _, arg := range args {
+		id, err := strconv.ParseUint(arg, 10, 64)
+		if err != nil || id == 0 {
+			return nil, usageError{fmt.Errorf("%q is no ID of a backfill, as banyan backfill list shows", arg)}
+		}
+		ids = append(ids, id)
 	}
-	return id, nil
+	return ids, nil
 }
 
 // over says whether nothing more comes of a backfill.
