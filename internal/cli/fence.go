@@ -108,7 +108,7 @@ func (c *adminClient) fence(ctx context.Context, service string) (*adminv1.Fence
 // showFences shows the spread of times that are in order.
 func showFences(out io.Writer, f *adminFlags, last *adminv1.FenceServiceResponse, took []time.Duration) error {
 	n := len(took)
-	p50, p99 := took[(n-1)/2], took[(n-1)*99/100]
+	p50, p99 := took[(n*50+99)/100-1], took[(n*99+99)/100-1] // of the nearest rank
 	if f.output == "json" {
 		parked := last.GetParked()
 		if parked == nil {
@@ -135,7 +135,7 @@ func showFences(out io.Writer, f *adminFlags, last *adminv1.FenceServiceResponse
 		if last.GetMore() {
 			more = " and others"
 		}
-		fmt.Fprintf(&b, "its parked keys are behind all the same: %s%s\n", printable(strings.Join(parked, ", ")), more)
+		fmt.Fprintf(&b, "its parked keys are behind all the same: %s%s (banyan parked list %s says why)\n", printable(strings.Join(parked, ", ")), more, name)
 	}
 	return write(out, b.String())
 }
