@@ -170,7 +170,7 @@ func TestAServiceThatHangs(t *testing.T) {
 			t.Error(err)
 		}
 		status, err = m.operator().Status(t.Context(), "orders")
-		const why = `the new service has parked events of the key "k": its log says why it can't apply them`
+		const why = `the new service has parked events of the key "k": banyan parked list shows them and why, as does its log`
 		if err != nil || status[0].Last != "shadow to live by ann went back: "+why ||
 			!slices.Equal(status[0].Blockers, []string{"the last shift, to live, went back: " + why}) || status[0].Next != "banyan advance orders --to live --percent 10" {
 			t.Errorf("got %+v, %v", status, err)

@@ -112,11 +112,11 @@ func (t *turn) good(a Answer) bool {
 	case a.Unread:
 		t.back("the new service is not told of everything, since legacy has entities that can't be read: banyan status names them")
 	case i >= 0 && a.Parked[i] == "":
-		t.back("the new service has parked events whose key it does not know, which may be of any: its log says why it can't apply them")
+		t.back("the new service has parked events whose key it does not know, which may be of any: banyan parked list shows them and why, as does its log")
 	case i >= 0:
-		t.back(fmt.Sprintf("the new service has parked events of the key %q: its log says why it can't apply them", a.Parked[i]))
+		t.back(fmt.Sprintf("the new service has parked events of the key %q: banyan parked list shows them and why, as does its log", a.Parked[i]))
 	case a.More:
-		t.back("the new service has parked events of more keys than it can name: its log says why it can't apply them")
+		t.back("the new service has parked events of more keys than it can name: banyan parked list shows them and why, as does its log")
 	default:
 		return true
 	}
