@@ -79,7 +79,7 @@ func (r *rig) conflicts(ctx context.Context) error {
 
 func (r *rig) repeatsOfWritten(ctx context.Context) error {
 	if r.Write == nil {
-		return skip("no write was given: --write OPERATION 'REQUEST'")
+		return skip("no write was given: --write OPERATION --request JSON")
 	}
 	if !r.Write.onTold() {
 		return skip("the write makes an entity: try one that changes what was told, with ${id} in its request")

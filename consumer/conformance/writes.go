@@ -33,7 +33,7 @@ type once struct {
 // newWrite prepares a write; one that names its entity tells it first.
 func (r *rig) newWrite(ctx context.Context) (*once, error) {
 	if r.Write == nil {
-		return nil, skip("no write was given: --write OPERATION 'REQUEST'")
+		return nil, skip("no write was given: --write OPERATION --request JSON")
 	}
 	w := &once{id: uuid.NewString(), named: r.Write.onTold()}
 	w.on = r.fresh()
