@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -132,7 +133,7 @@ func (d *Desk) entity(name, service string, services map[string]string) (all []T
 	if service != "" {
 		mirror, told := services[service]
 		if !told {
-			return nil, strangler.Invalid("service", "the service %q is not told of %s", service, name)
+			return nil, strangler.Invalid("service", "the service %q is not told of %s, but %s: name it in services.NAME.entities in the config of all processes, or ask for another", service, name, strings.Join(slices.Sorted(maps.Keys(services)), ", "))
 		}
 		return []Target{{Mirror: mirror, Name: name}}, nil
 	}
@@ -154,7 +155,7 @@ func (d *Desk) table(name string, tables [][2]string) (Target, error) {
 			return Target{Mirror: d.Mirror, Schema: t[0], Name: t[1]}, nil
 		}
 	}
-	return Target{}, strangler.Invalid("targets", "%q is no table that the mirror sends changes of (mirror.tables in the config), nor an entity that a service is told of", name)
+	return Target{}, strangler.Invalid("targets", "%q is no table that the mirror sends changes of (mirror.tables in the config; a view is none), nor an entity that a service is told of (services.NAME.entities; its full name, package.Message)", name)
 }
 
 // List gives the latest jobs.
