@@ -63,6 +63,7 @@ func (r ready) watching() []string {
 		program + " events tail -c " + file,
 		program + " events replay -c " + file + " --from 1h orders",
 		program + " status -c " + file,
+		program + " backfill orders products -c " + file + "   # what was there before, beside the changes",
 	}
 }
 
@@ -78,6 +79,10 @@ func (r ready) shifting() []string {
 		program + " advance orders --to live" + at,
 		program + " rollback orders --reason 'a drill'" + at,
 		program + " history orders" + at,
+		program + " backfill shop.v2.Order" + at + "   # tell the new service all orders again",
+		program + " mirror fence orders" + at,
+		program + " consumer status orders -c " + Quote(r.Config),
+		program + " parked list orders -c " + Quote(r.Config) + "   # what it could not apply: nothing, it is hoped",
 	}
 }
 
