@@ -12,6 +12,10 @@ import (
 // AMQP bounds how many messages a broker sends ahead, and not how large they are: 200 of 5 MB are a gigabyte. So what has come
 // and was not taken yet is counted in bytes here, below the library, and no more is read while there is enough of it: then TCP
 // holds the broker up.
+//
+// RabbitMQ gives up a connection to which it could send nothing for half a minute. So while one message takes longer than that, or the
+// database fails, and that much waits, the queue may go to another process, and its messages come again. That changes nothing:
+// the versions of what is done meanwhile are kept.
 
 // mostAhead is how many bytes may wait to be taken, about. A message that is larger is read all the same.
 const mostAhead = 16 << 20
