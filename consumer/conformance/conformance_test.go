@@ -11,12 +11,14 @@ import (
 	"testing"
 	"time"
 
+	amqp "github.com/rabbitmq/amqp091-go"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"banyan.dev/banyan/examples/notes/notesv1"
 	"banyan.dev/banyan/internal/devstack"
+	"banyan.dev/banyan/protocol"
 )
 
 // The writes that are tried: one that makes a note, and one that changes one.
@@ -201,6 +203,31 @@ func TestGrowingIsWatched(t *testing.T) {
 				t.Errorf("got %+v, want %q", found, c.want)
 			}
 		})
+	}
+}
+
+// Whether a key is parked says the answer for its own partition: another queue's may be older than what has freed it.
+func TestWhatIsParkedSaysItsPartition(t *testing.T) {
+	const key = "ada"
+	own := protocol.PartitionOf("notes.v1.Note", "1", key)
+	other := (own + 1) % protocol.Partitions
+	for _, parked := range []bool{false, true} {
+		replies := make(chan amqp.Delivery, 2)
+		for _, a := range []protocol.Answer{{Partitions: []int{other}, Parked: []string{key}}, {Partitions: []int{own}}} {
+			if a.Fence, a.Service = "f", "notes"; parked {
+				a.Parked = []string{key}
+			}
+			body, err := json.Marshal(a)
+			if err != nil {
+				t.Fatal(err)
+			}
+			replies <- amqp.Delivery{CorrelationId: "f", Body: body}
+		}
+		r := &rig{Options: Options{Within: time.Minute}, replies: replies}
+		a, err := r.answered(t.Context(), protocol.Fence{ID: "f", Service: "notes"}, []int{own, other}, nil)
+		if err != nil || a.parked[key] != parked {
+			t.Errorf("parked are %v, %v; want %v", a.parked, err, parked)
+		}
 	}
 }
 

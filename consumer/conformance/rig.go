@@ -252,7 +252,10 @@ func (r *rig) answered(ctx context.Context, f protocol.Fence, partitions []int, 
 				return out, err
 			}
 			for _, key := range a.Parked {
-				out.parked[key] = true
+				// Another queue's answer may be older than what has parked or freed the key in its own.
+				if slices.Contains(a.Partitions, protocol.PartitionOf("", "", key)) {
+					out.parked[key] = true
+				}
 			}
 			for id, entities := range a.Committed {
 				out.committed[id] = entities
