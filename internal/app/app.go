@@ -187,12 +187,7 @@ func (a *App) prepare(ctx context.Context, conns *pool.Pool, marks *store.Writer
 			return errors.Join(faults.Err(), unasked)
 		}
 		logger.Warn("the legacy could not be asked: trying again", "cause", unasked)
-		timer := time.NewTimer(waitEvery)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		sleep(ctx, waitEvery)
 	}
 }
 
@@ -301,12 +296,6 @@ func waitForLegacy(ctx context.Context, ping func(context.Context) error, patien
 			return errors.Join(fmt.Errorf("the legacy did not answer within legacy.start_timeout (%s); start it, or check legacy.dsn", patience), cause(err))
 		}
 		logger.Warn("waiting for the legacy", "waited", time.Since(start).Round(time.Second).String(), "patience", patience.String(), "cause", cause(err))
-		timer := time.NewTimer(min(waitEvery, left))
-		select {
-		case <-ctx.Done():
-			timer.Stop()
-			return ctx.Err()
-		case <-timer.C:
-		}
+		sleep(ctx, min(waitEvery, left))
 	}
 }

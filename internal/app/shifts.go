@@ -243,12 +243,7 @@ func (s *shifting) ensure(ctx context.Context) error {
 			return err
 		}
 		s.app.opts.Logger.Warn("waiting for the control store", "cause", err)
-		timer := time.NewTimer(waitEvery)
-		select {
-		case <-ctx.Done():
-		case <-timer.C:
-		}
-		timer.Stop()
+		sleep(ctx, waitEvery)
 	}
 }
 
