@@ -57,6 +57,7 @@ func (s *stage) perform(ctx context.Context, plan []Fault) error {
 	}
 }
 
+// pause waits for d, and says whether ctx has not ended meanwhile.
 func pause(ctx context.Context, d time.Duration) bool {
 	t := time.NewTimer(max(d, 0))
 	defer t.Stop()

@@ -194,7 +194,7 @@ func (r *keyRun) client(ctx context.Context, key string, n int) {
 			r.mu.Unlock()
 			return
 		}
-		sleep(ctx, wait/2+rand.N(wait)) //nolint:gosec // the same
+		pause(ctx, wait/2+rand.N(wait)) //nolint:gosec // the same
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -71,7 +71,7 @@ func (*boxSystem) oldApplication(ctx context.Context, r *shiftRun) {
 		if err == nil {
 			r.report.old()
 		}
-		sleep(ctx, 20*time.Millisecond)
+		pause(ctx, 20*time.Millisecond)
 		r.ease(ctx)
 	}
 }
@@ -93,7 +93,7 @@ func (s *boxSystem) act(ctx context.Context, r *shiftRun, random *rand.Rand, cli
 	s.note(box, thing, what)
 	r.report.write(what, time.Since(began))
 	if what == nothingSaid {
-		sleep(ctx, 50*time.Millisecond) // who answers nothing is down
+		pause(ctx, 50*time.Millisecond) // who answers nothing is down
 	}
 }
 
@@ -165,7 +165,7 @@ func (*boxSystem) compare(ctx context.Context, r *shiftRun) error {
 		db *sql.DB
 		at string
 	}{{r.db, r.replicas[0].grpc}, {modern, r.at}} {
-		ids, err := all[int64](ctx, side.db, "SELECT id FROM boxes")
+		ids, err := boxes.Column[int64](ctx, side.db, "SELECT id FROM boxes")
 		if err != nil {
 			return fmt.Errorf("look for the boxes: %w", err)
 		}

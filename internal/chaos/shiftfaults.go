@@ -45,7 +45,7 @@ func (r *shiftRun) faults(ctx context.Context) error {
 		return nil
 	}
 	whole := context.WithoutCancel(ctx)
-	quiet := func() { sleep(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond) }
+	quiet := func() { pause(ctx, time.Duration(1500+r.random.IntN(2500))*time.Millisecond) }
 	for quiet(); ctx.Err() == nil; quiet() {
 		kinds := []string{"replica", "replica", "pause", "service", "service", "second", "second", "leave", "illness", "illness", "binding", "broker", "database"}
 		fault := kinds[r.random.IntN(len(kinds))]
@@ -56,33 +56,33 @@ func (r *shiftRun) faults(ctx context.Context) error {
 		switch fault {
 		case "replica":
 			r.replicas[which].kill()
-			sleep(ctx, time.Duration(r.random.IntN(1500))*time.Millisecond)
+			pause(ctx, time.Duration(r.random.IntN(1500))*time.Millisecond)
 			err = r.replicas[which].start()
 		case "pause":
 			err = r.replicas[which].signal(stopSignal)
-			sleep(ctx, time.Duration(500+r.random.IntN(5000))*time.Millisecond)
+			pause(ctx, time.Duration(500+r.random.IntN(5000))*time.Millisecond)
 			err = errors.Join(err, r.replicas[which].signal(goOnSignal))
 		case "service":
 			r.service.kill()
-			sleep(ctx, time.Duration(r.random.IntN(1000))*time.Millisecond)
+			pause(ctx, time.Duration(r.random.IntN(1000))*time.Millisecond)
 			err = r.service.start()
 		case "second":
 			r.second.kill()
-			sleep(ctx, time.Duration(r.random.IntN(8000))*time.Millisecond) // the other knows after six seconds
+			pause(ctx, time.Duration(r.random.IntN(8000))*time.Millisecond) // the other knows after six seconds
 			err = r.second.start()
 		case "leave":
 			err = r.second.leave()
-			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
+			pause(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			err = errors.Join(err, r.second.start())
 		case "illness":
 			if err = r.sicken(r.random.IntN(ills)); err == nil {
 				r.Log.Debug("ill", "parked", r.parked(whole) == nil) // what is parked, retries count
 			}
-			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
+			pause(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			err = errors.Join(err, r.heal(whole))
 		case "binding":
 			err = r.unbind(r.random.IntN(protocol.Partitions))
-			sleep(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
+			pause(ctx, time.Duration(r.random.IntN(2000))*time.Millisecond)
 			r.service.kill() // its start puts the binding back
 			err = errors.Join(err, r.service.start())
 		case "broker":

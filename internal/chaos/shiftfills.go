@@ -26,7 +26,7 @@ func (f *filling) over() bool {
 // nothing is shifted, whatever dies meanwhile.
 func (r *shiftRun) fills(ctx context.Context) {
 	random := rand.New(rand.NewPCG(r.Seed, 13)) //nolint:gosec // it chooses what to ask for
-	for sleep(ctx, time.Duration(2000+random.IntN(4000))*time.Millisecond); ctx.Err() == nil; sleep(ctx, time.Duration(2000+random.IntN(6000))*time.Millisecond) {
+	for pause(ctx, time.Duration(2000+random.IntN(4000))*time.Millisecond); ctx.Err() == nil; pause(ctx, time.Duration(2000+random.IntN(6000))*time.Millisecond) {
 		var err error
 		switch rate := 20 + random.IntN(400); random.IntN(4) {
 		case 0:

@@ -283,7 +283,7 @@ func (r *shiftRun) disturb(ctx context.Context) error {
 // up, and nothing be shifted.
 func (r *shiftRun) ease(ctx context.Context) {
 	if over := time.Since(r.over); over > 0 {
-		sleep(ctx, min(over/10, longestEase))
+		pause(ctx, min(over/10, longestEase))
 	}
 }
 
@@ -310,7 +310,7 @@ func (r *shiftRun) operate(ctx context.Context) {
 		r.operating.Unlock()
 		r.report.command(what, out, err)
 		r.Log.Debug("command", "what", what, "body", body, "outcome", out, "error", err)
-		sleep(ctx, time.Duration(random.IntN(400))*time.Millisecond)
+		pause(ctx, time.Duration(random.IntN(400))*time.Millisecond)
 	}
 }
 
@@ -368,13 +368,4 @@ func (r *shiftRun) idle(ctx context.Context) error {
 		return fmt.Errorf("%d writes are open", n)
 	}
 	return nil
-}
-
-func sleep(ctx context.Context, d time.Duration) {
-	t := time.NewTimer(d)
-	defer t.Stop()
-	select {
-	case <-ctx.Done():
-	case <-t.C:
-	}
 }

@@ -26,6 +26,7 @@ import (
 	"banyan.dev/banyan/examples/shop/oldshop"
 	"banyan.dev/banyan/examples/shop/schema"
 	"banyan.dev/banyan/examples/shop/shopv2"
+	"banyan.dev/banyan/internal/chaos/boxes"
 )
 
 // shopSystem is the example: clients place, cancel and read orders. The name of a write stands in the order's comment.
@@ -89,10 +90,10 @@ func (s *shopSystem) fill(ctx context.Context, r *shiftRun) error {
 		return err
 	}
 	var err error
-	if s.articles, err = all[string](ctx, r.db, "SELECT products_sku FROM products p JOIN products_stock s ON s.stock_sku = p.products_sku WHERE products_active = 'J' AND products_removed = '0000-00-00 00:00:00'"); err != nil {
+	if s.articles, err = boxes.Column[string](ctx, r.db, "SELECT products_sku FROM products p JOIN products_stock s ON s.stock_sku = p.products_sku WHERE products_active = 'J' AND products_removed = '0000-00-00 00:00:00'"); err != nil {
 		return fmt.Errorf("look for articles: %w", err)
 	}
-	if s.buyers, err = all[int64](ctx, r.db, "SELECT customers_id FROM customers WHERE customers_locked = 0"); err != nil {
+	if s.buyers, err = boxes.Column[int64](ctx, r.db, "SELECT customers_id FROM customers WHERE customers_locked = 0"); err != nil {
 		return fmt.Errorf("look for customers: %w", err)
 	}
 	s.goods, err = goods(ctx, r.db)
@@ -115,23 +116,6 @@ func goods(ctx context.Context, db *sql.DB) (map[string]int64, error) {
 			return nil, fmt.Errorf("count the goods: %w", err)
 		}
 		out[sku] = n
-	}
-	return out, rows.Err()
-}
-
-// all gives the one column of a query.
-func all[T any](ctx context.Context, db *sql.DB, query string) (out []T, err error) {
-	rows, err := db.QueryContext(ctx, query)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var v T
-		if err := rows.Scan(&v); err != nil {
-			return nil, err
-		}
-		out = append(out, v)
 	}
 	return out, rows.Err()
 }
@@ -163,7 +147,7 @@ func (*shopSystem) oldApplication(ctx context.Context, r *shiftRun) {
 				r.report.old()
 			}
 		}}); err != nil {
-			sleep(ctx, time.Second)
+			pause(ctx, time.Second)
 		}
 	}
 }
@@ -200,7 +184,7 @@ func (s *shopSystem) act(ctx context.Context, r *shiftRun, random *rand.Rand, cl
 		if told == itIsDone {
 			s.keep(answer, name)
 		} else {
-			sleep(ctx, 30*time.Millisecond)
+			pause(ctx, 30*time.Millisecond)
 		}
 	}
 }

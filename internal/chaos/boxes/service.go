@@ -167,7 +167,7 @@ func (s *Service) apply(ctx context.Context, tx *sql.Tx, e protocol.EntityEvent)
 	if err := consumer.Message(e, box); err != nil {
 		return err
 	}
-	have, err := column[string](ctx, tx, "SELECT thing FROM things WHERE box = ? ORDER BY seq", e.ID)
+	have, err := Column[string](ctx, tx, "SELECT thing FROM things WHERE box = ? ORDER BY seq", e.ID)
 	if err != nil {
 		return err
 	}
@@ -202,8 +202,8 @@ func clearBox(ctx context.Context, tx *sql.Tx, id string) error {
 	return nil
 }
 
-// column gives the one column of a query.
-func column[T any](ctx context.Context, from asker, query string, args ...any) (out []T, err error) {
+// Column gives the one column of a query.
+func Column[T any](ctx context.Context, from Querier, query string, args ...any) (out []T, err error) {
 	rows, err := from.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
@@ -289,13 +289,14 @@ func (s *Service) put(ctx context.Context, id int64, thing string, reply *dynami
 	return err
 }
 
-type asker interface {
+// Querier is a database or a transaction.
+type Querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 	QueryContext(ctx context.Context, query string, args ...any) (*sql.Rows, error)
 }
 
 // read fills a box.
-func (s *Service) read(ctx context.Context, from asker, id int64, into *dynamicpb.Message) error {
+func (s *Service) read(ctx context.Context, from Querier, id int64, into *dynamicpb.Message) error {
 	var owner int64
 	err := from.QueryRowContext(ctx, "SELECT owner FROM boxes WHERE id = ?", id).Scan(&owner)
 	if errors.Is(err, sql.ErrNoRows) {
@@ -304,7 +305,7 @@ func (s *Service) read(ctx context.Context, from asker, id int64, into *dynamicp
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
-	all, err := column[string](ctx, from, "SELECT thing FROM things WHERE box = ? ORDER BY seq", id)
+	all, err := Column[string](ctx, from, "SELECT thing FROM things WHERE box = ? ORDER BY seq", id)
 	if err != nil {
 		return status.Error(codes.Unavailable, err.Error())
 	}
