@@ -33,7 +33,7 @@ func (p *pump) committed(ctx context.Context, at change.Position, taken []work) 
 		}
 	}
 	until := time.Now().Add(mostCommitting)
-	for wait := firstLook; len(xa) > 0; wait = min(2*wait, mostLook) {
+	for between := firstLook; len(xa) > 0; between = min(2*between, mostLook) {
 		var err error
 		if xa, err = p.s.o.Service.Entities.Committing(ctx, at, xa); err != nil {
 			return fmt.Errorf("see which XA transactions are being committed: %w", err)
@@ -47,12 +47,8 @@ func (p *pump) committed(ctx context.Context, at change.Position, taken []work) 
 				Fix:  "XA RECOVER shows them: if that lasts, XA COMMIT them, or XA ROLLBACK those that were prepared anew under names of before; it then goes on by itself",
 			}
 		}
-		timer := time.NewTimer(wait)
-		select {
-		case <-ctx.Done():
-			timer.Stop()
+		if wait(ctx, between); ctx.Err() != nil {
 			return ctx.Err()
-		case <-timer.C:
 		}
 	}
 	return nil

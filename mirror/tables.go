@@ -51,15 +51,7 @@ type UnreadableError struct {
 	Cause     error
 }
 
-func (e *UnreadableError) Error() string {
-	text := e.What
-	if e.Cause != nil {
-		text += ": " + e.Cause.Error()
-	}
-	if e.Fix != "" {
-		text += " (" + e.Fix + ")"
-	}
-	return text
-}
+// Error says it as a StopError does, which it is not: it ends a backfill, and the mirror goes on.
+func (e *UnreadableError) Error() string { return (*change.StopError)(e).Error() }
 
 func (e *UnreadableError) Unwrap() error { return e.Cause }
